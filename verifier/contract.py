@@ -68,10 +68,12 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One row that a finding rests on, with where it was seen (``source``, ``target`` …)."""
+    """What a finding rests on: a row or some words, with where it was seen (``target`` …)."""
 
     label: str
-    row: Row
+    row: Row = field(default_factory=dict)
+    words: str = ""
+    """What somebody said, such as an implementation's message; ``row`` goes with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,11 @@ class Claim:
     """Per table, keyed as SQL writes the name."""
     merges: tuple[Merge, ...] | None = None
     rejections: tuple[Rejection, ...] | None = None
+
+    def evidence(self, label: str = "claim") -> Evidence:
+        """The claim's exit code and words."""
+        code = {} if self.exit_code is None else {"exit code": str(self.exit_code)}
+        return Evidence(label, code, self.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,9 +79,7 @@ class Dsn:
         A password in the environment is not visible in the process list.
         """
         return {
-            _VARIABLES[name]: value
-            for name, value in self.parameters.items()
-            if name in _VARIABLES
+            _VARIABLES[name]: value for name, value in self.parameters.items() if name in _VARIABLES
         }
 
     @property
@@ -98,10 +96,10 @@ class Dsn:
         return Dsn({**self.parameters, **parameters})
 
     def __str__(self) -> str:
-        shown = dict(self.parameters)
-        if "password" in shown:
-            shown["password"] = HIDDEN
-        return Dsn(shown).url
+        if self.password is None:
+            return self.url
+        stand_in = "hidden"  # letters, which the URL does not encode
+        return self.with_(password=stand_in).url.replace(f":{stand_in}@", f":{HIDDEN}@", 1)
 
     __repr__ = __str__
 

@@ -1,0 +1,158 @@
+"""The configuration: who wins, and what a bad value is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from verifier.config import SETTINGS, Config, ServerKind
+from verifier.dsn import Dsn
+from verifier.errors import UsageError
+
+SECRET = "s3cr3t-pa55"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes the section of a ``pyproject.toml`` and returns its directory."""
+
+    def write(section: str) -> Path:
+        text = f'[project]\nname = "x"\n[tool.restore-verifier]\n{section}\n'
+        (tmp_path / "pyproject.toml").write_text(text)
+        return tmp_path
+
+    return write
+
+
+def refused(options=None, environ=None, directory: Path = Path("/nonexistent")) -> str:
+    with pytest.raises(UsageError) as caught:
+        Config.load(options or {}, environ or {}, directory)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_nothing_given_means_the_defaults(tmp_path):
+    assert Config.load({}, {"PATH": "/bin"}, tmp_path) == Config()
+
+
+def test_flag_beats_variable_beats_file_beats_default(file):
+    directory = file("rows = 1000\nseed = 5\nservers = 'docker'")
+    environ = {"RESTORE_VERIFIER_ROWS": "2000", "RESTORE_VERIFIER_SEED": "6"}
+    config = Config.load({"rows": "3000", "seed": None}, environ, directory)
+    assert (config.rows, config.seed, config.servers) == (3000, 6, ServerKind.DOCKER)
+    assert config.implementation == Config().implementation
+
+
+def test_every_setting_can_come_from_every_place(file):
+    texts = {
+        "servers": "external",
+        "source_version": "16",
+        "target_version": "18",
+        "source_image": "postgres:16",
+        "target_image": "postgres:18",
+        "source_dsn": "postgresql://u@h/one",
+        "target_dsn": "postgresql://u@h/two",
+        "implementation": "pg_dump",
+        "rows": "7",
+        "seed": "8",
+        "control_tables": "one, two",
+    }
+    assert {each.name for each in SETTINGS} == texts.keys()
+    directory = file("\n".join(f'{each.key} = "{texts[each.name]}"' for each in SETTINGS))
+    environ = {each.variable: texts[each.name] for each in SETTINGS}
+    from_flags = Config.load(texts, {}, Path("/nonexistent"))
+    assert from_flags == Config.load({}, environ, Path("/nonexistent"))
+    assert from_flags == Config.load({}, {}, directory)
+    assert from_flags.control_tables == ("one", "two")
+    assert from_flags.source_dsn == Dsn.parse("postgresql://u@h/one")
+    assert all(getattr(from_flags, each.name) != each.default for each in SETTINGS)
+
+
+def test_the_file_holds_numbers_and_lists(file):
+    config = Config.load({}, {}, file('rows = 12\ncontrol-tables = ["a", "b"]'))
+    assert (config.rows, config.control_tables) == (12, ("a", "b"))
+
+
+def test_an_empty_list_of_control_tables_is_a_list():
+    assert Config.load({"control_tables": ""}, {}, Path("/nonexistent")).control_tables == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["servers", "rows", "source_version", "source_dsn", "source_image"]
+)
+def test_an_explicitly_empty_value_is_not_taken_for_a_missing_one(name, file):
+    directory = file("rows = 12\nservers = 'docker'\nsource-version = 16")
+    assert "empty" in refused({name: ""}, {}, directory)
+    assert "empty" in refused({}, {f"RESTORE_VERIFIER_{name.upper()}": " "}, directory)
+
+
+def test_an_explicit_zero_is_not_taken_for_a_missing_value(file):
+    assert "--rows is 0" in refused({"rows": 0}, {}, file("rows = 12"))
+    assert "rows in [tool.restore-verifier]" in refused({}, {}, file("rows = 0"))
+    assert Config.load({"seed": "0"}, {}, file("seed = 12")).seed == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("servers", "dokcer", "did you mean docker?"),
+        ("servers", "dokcer", "auto, docker, embedded, external"),
+        ("source_version", "16.2", "whole number"),
+        ("target_version", "latest", "whole number"),
+        ("target_version", "-1", "--target-version"),
+        ("rows", "-5", "1 or more"),
+        ("rows", "many", "'many'"),
+        ("seed", "x", "--seed"),
+        ("rows", True, "--rows is True"),
+        ("source_image", 18, "text"),
+        ("control_tables", [1], "names"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_refused(name, value, told):
+    assert told in refused({name: value})
+
+
+def test_an_unknown_variable_is_refused_with_the_closest_match():
+    told = refused({}, {"RESTORE_VERIFIER_SEVERS": "docker"})
+    assert "RESTORE_VERIFIER_SEVERS (did you mean RESTORE_VERIFIER_SERVERS?)" in told
+
+
+def test_an_unknown_key_of_the_file_is_refused_with_the_closest_match(file):
+    told = refused({}, {}, file("source_version = 16"))
+    assert "source_version" in told
+    assert "did you mean source-version?" in told
+
+
+@pytest.mark.parametrize("text", ["[tool", "[tool]\nrestore-verifier = 3", "\udcff"])
+def test_a_file_that_cannot_be_read_is_refused(text, tmp_path):
+    (tmp_path / "pyproject.toml").write_bytes(text.encode(errors="surrogateescape"))
+    assert str(tmp_path / "pyproject.toml") in refused({}, {}, tmp_path)
+
+
+@pytest.mark.parametrize("text", [f"password={SECRET} host", f"postgresql://u:{SECRET}@h/%zz"])
+def test_a_bad_connection_string_is_refused_without_repeating_it(text):
+    told = refused({"source_dsn": text})
+    assert told.startswith("--source-dsn")
+    assert SECRET not in told
+
+
+def test_no_password_is_shown_by_the_configuration():
+    config = Config.load({"source_dsn": f"postgresql://u:{SECRET}@h/db"}, {}, Path("/nonexistent"))
+    assert SECRET not in f"{config} {config!r}"
+    assert config.source_dsn is not None
+    assert config.source_dsn.password == SECRET
+
+
+def test_the_plain_form_carries_everything_to_another_process():
+    given = {
+        "source_dsn": f"postgresql://u:{SECRET}@h:5433/db?sslmode=require",
+        "servers": "external",
+        "control_tables": "",
+        "rows": "9",
+    }
+    config = Config.load(given, {}, Path("/nonexistent"))
+    plain = config.to_plain()
+    kinds = {type(value) for value in plain.values()}
+    assert kinds <= {str, int, list, type(None)}, "only types that every serialiser knows"
+    assert Config.from_plain(plain) == config
