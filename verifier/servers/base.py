@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from verifier.dsn import Dsn
+
+if TYPE_CHECKING:
+    from verifier.servers.databases import Databases
 
 
 class Side(StrEnum):
@@ -64,8 +67,17 @@ class Server(Protocol):
 class Pair(Protocol):
     """A source and a target server; leaving the ``with`` block removes both."""
 
-    source: Server
-    target: Server
+    @property
+    def source(self) -> Server: ...
+
+    @property
+    def target(self) -> Server: ...
+
+    def databases(self, side: Side) -> Databases:
+        """Makes and drops this run's databases on one side. What is left ends with the pair."""
+
+    def close(self) -> None:
+        """What leaving the ``with`` block does. Twice does no harm."""
 
     def __enter__(self) -> Pair: ...
 
