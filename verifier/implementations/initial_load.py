@@ -1,0 +1,32 @@
+"""The built-in restore as an implementation under test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from verifier.contract import Claim, Guarantee
+from verifier.implementations.base import Backup, Endpoint
+from verifier.initial_load import dump, restore
+
+
+class InitialLoad:
+    """pg_dump's INSERT format, read as data and merged into the target in one transaction."""
+
+    name = "initial-load"
+    not_offered: Mapping[Guarantee, str] = MappingProxyType({})
+
+    def backup(self, source: Endpoint) -> Backup:
+        """Write ``backup.sql`` to the source's work directory."""
+        path = dump(
+            source.dsn,
+            source.workdir / "backup.sql",
+            major=source.major,
+            control_tables=source.control_tables,
+        )
+        return Backup((path,))
+
+    def restore(self, backup: Backup, target: Endpoint) -> Claim:
+        """Restore the backup's one file; leaves nothing but the rows behind."""
+        (path,) = backup.files
+        return restore(path, target.dsn, target.control_tables)

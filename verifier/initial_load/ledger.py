@@ -1,0 +1,81 @@
+"""What became of staged rows: rejected with a reason, or known under another key.
+
+``restore_rejected`` holds the rejected rows, which are gone from their staging
+table. ``restore_was`` holds the backup's own key of every row whose key was
+changed in staging; with a constraint when the row took over the key of a target
+row that it collides with.
+"""
+
+from __future__ import annotations
+
+from verifier.contract import Counts, Merge, Rejection
+from verifier.initial_load.catalog import Connection
+from verifier.initial_load.session import run
+from verifier.initial_load.stage import Staged
+
+
+def create(conn: Connection) -> None:
+    conn.execute(
+        "CREATE TEMP TABLE restore_rejected"
+        " (tab int, n bigint, key json, reason text, con text) ON COMMIT DROP"
+    )
+    conn.execute(
+        "CREATE TEMP TABLE restore_was"
+        " (tab int, n bigint, key json, con text, PRIMARY KEY (tab, n)) ON COMMIT DROP"
+    )
+    conn.execute(
+        "CREATE TEMP TABLE restore_merged"
+        " (tab int, n bigint, winner bigint, key json, survivor json, con text) ON COMMIT DROP"
+    )
+
+
+def reject(
+    conn: Connection, staged: Staged, where: str, reason: str, constraint: str = "''"
+) -> int:
+    """Take the rows ``s`` that satisfy ``where`` out of staging; the number of them.
+
+    ``reason`` and ``constraint`` are SQL text expressions over the row ``b``.
+    """
+    return run(
+        conn,
+        "WITH b AS (DELETE FROM {rows} AS s WHERE {where} RETURNING s.*) "
+        "INSERT INTO pg_temp.restore_rejected "
+        "SELECT {number}, b.{n}, coalesce(w.key, {key}), {reason}, {constraint} "
+        "FROM b LEFT JOIN pg_temp.restore_was w ON w.tab = {number} AND w.n = b.{n}",
+        rows=staged.rows,
+        where=where,
+        number=str(staged.number),
+        n=staged.ordinal,
+        key=staged.key_json("b"),
+        reason=reason,
+        constraint=constraint,
+    ).rowcount
+
+
+def rejections(conn: Connection, tables: list[Staged]) -> tuple[Rejection, ...]:
+    """Every rejected row, by the order of ``tables`` and the position in the backup."""
+    names = {staged.number: (place, staged.table.quoted) for place, staged in enumerate(tables)}
+    rows = conn.execute("SELECT tab, key, reason, con FROM pg_temp.restore_rejected ORDER BY n")
+    return tuple(
+        Rejection(table=names[tab][1], key=key, reason=reason, constraint=con or "")
+        for tab, key, reason, con in sorted(rows, key=lambda row: names[row[0]][0])
+    )
+
+
+def merges(conn: Connection, tables: list[Staged]) -> tuple[Merge, ...]:
+    """Every merged row, by table and position in the backup."""
+    rows = conn.execute(
+        "SELECT tab, key, survivor, con FROM pg_temp.restore_merged ORDER BY tab, n"
+    )
+    return tuple(
+        Merge(table=tables[tab].table.quoted, key=key, survivor=survivor, constraint=con or "")
+        for tab, key, survivor, con in rows
+    )
+
+
+def refused(rejected: tuple[Rejection, ...], tables: list[Staged]) -> dict[str, Counts]:
+    """The counts of a restore that wrote nothing."""
+    counts = {staged.table.quoted: 0 for staged in tables}
+    for rejection in rejected:
+        counts[rejection.table] += 1
+    return {table: Counts(rejected=count) for table, count in counts.items()}

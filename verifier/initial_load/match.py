@@ -1,0 +1,207 @@
+"""Which staged rows are one row, and which row of the target each of them is.
+
+Rows of the backup that are equal on any unique key of the target, or that collide
+with the same row of the target, form a group; its last row is the winner. A row is
+the target row of the same identity, or one that it collides with on another unique
+key. Target rows that some row of the backup *is* by identity do not count as
+collisions: their other keys are overwritten (values swapped between rows, trap U11).
+
+A group that is two rows of the target is rejected, never guessed (trap U04).
+
+The answer goes to the table's fate: ``n``, ``winner`` (ordinals), ``t_oid`` and
+``t_ctid`` (the target row of the group, NULL if it is new), ``adopted`` (the group
+has a target row, but not one with this row's identity) and ``con`` (the key that
+ties the row to its group or to the target row).
+"""
+
+from __future__ import annotations
+
+from verifier.initial_load.catalog import Connection, UniqueKey
+from verifier.initial_load.ledger import reject
+from verifier.initial_load.session import array, literal, paste, run
+from verifier.initial_load.stage import Staged
+
+_SCRATCH = """
+CREATE TEMP TABLE IF NOT EXISTS restore_hit
+  (n bigint, key int, own boolean, t_oid oid, t_ctid tid) ON COMMIT DROP;
+CREATE TEMP TABLE IF NOT EXISTS restore_tie (n bigint, key int, grp bigint) ON COMMIT DROP;
+CREATE TEMP TABLE IF NOT EXISTS restore_group
+  (n bigint PRIMARY KEY, winner bigint, key int) ON COMMIT DROP;
+TRUNCATE pg_temp.restore_hit, pg_temp.restore_tie, pg_temp.restore_group;
+"""
+
+
+def decide(conn: Connection, staged: Staged) -> None:
+    """(Re)make the fate of every staged row of the table; reject the ambiguous ones."""
+    while True:
+        conn.execute(_SCRATCH)
+        _hits(conn, staged)
+        if _ties(conn, staged):
+            _groups(conn)
+        if not _ambiguous(conn, staged):
+            break
+    _record(conn, staged)
+
+
+def evaluated(key: UniqueKey, source: str, handle: str) -> str:
+    """SQL for the rows of ``source`` that ``key`` covers, its parts as ``k1``, ``k2`` …"""
+    parts = ", ".join(f"({part}) AS k{no}" for no, part in enumerate(key.expressions, 1))
+    where = [f"({key.predicate})"] if key.predicate else []
+    if key.nulls_distinct:
+        where += [f"({part}) IS NOT NULL" for part in key.expressions]
+    return paste(
+        "SELECT {handle}, {parts} FROM {source} WHERE {where}",
+        handle=handle,
+        parts=parts,
+        source=source,
+        where=" AND ".join(where) or "true",
+    )
+
+
+def same(staged: Staged, key: UniqueKey, a: str, b: str) -> str:
+    """SQL for two :func:`evaluated` rows being equal on ``key``."""
+    certain = {column.quoted for column in staged.table.columns.values() if column.not_null}
+    terms = []
+    for no, part in enumerate(key.expressions, 1):
+        equal = f"{a}.k{no} = {b}.k{no}"
+        # Only where needed: a join on the longer form cannot be hashed.
+        null = f"({equal} OR ({a}.k{no} IS NULL AND {b}.k{no} IS NULL))"
+        terms.append(equal if key.nulls_distinct or part in certain else null)
+    return " AND ".join(terms)
+
+
+def _hits(conn: Connection, staged: Staged) -> None:
+    """Fill ``restore_hit``: every target row that a staged row is or collides with."""
+    for no, key in enumerate(staged.keys):
+        own = key is staged.table.identity
+        run(
+            conn,
+            "INSERT INTO pg_temp.restore_hit SELECT s.n, {no}, {own}, t.t_oid, t.t_ctid "
+            "FROM ({rows}) s JOIN ({target}) t ON {same} WHERE {free}",
+            no=str(no),
+            own=str(own),
+            rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+            target=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
+            same=same(staged, key, "s", "t"),
+            free="true"
+            if own
+            else "NOT EXISTS (SELECT FROM pg_temp.restore_hit o"
+            " WHERE o.own AND o.t_oid = t.t_oid AND o.t_ctid = t.t_ctid)",
+        )
+
+
+def _ties(conn: Connection, staged: Staged) -> int:
+    """Fill ``restore_tie``: rows that belong together, ``grp`` being the last of them."""
+    total = 0
+    for no, key in enumerate(staged.keys):
+        total += _tie(
+            conn,
+            str(no),
+            evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+            ", ".join(f"k{i}" for i, _ in enumerate(key.expressions, 1)),
+        )
+    return total + _tie(
+        conn, "NULL", "SELECT DISTINCT n, t_oid, t_ctid FROM pg_temp.restore_hit", "t_oid, t_ctid"
+    )
+
+
+def _tie(conn: Connection, key: str, rows: str, parts: str) -> int:
+    return run(
+        conn,
+        "INSERT INTO pg_temp.restore_tie SELECT n, {key}::int, grp FROM ("
+        "  SELECT n, max(n) OVER w AS grp, count(*) OVER w AS size FROM ({rows}) k"
+        "  WINDOW w AS (PARTITION BY {parts})) x WHERE size > 1",
+        key=key,
+        rows=rows,
+        parts=parts,
+    ).rowcount
+
+
+def _groups(conn: Connection) -> None:
+    """Connected components of the ties: the largest ordinal spreads until nothing changes.
+
+    Ties with the same ``grp`` share that row, so they need not be told apart by key.
+    """
+    conn.execute(
+        "INSERT INTO pg_temp.restore_group (n, winner, key)"
+        " SELECT n, max(grp), min(key) FROM pg_temp.restore_tie GROUP BY n"
+    )
+    spread = """
+        UPDATE pg_temp.restore_group g SET winner = m.winner FROM (
+          SELECT t.n, max(x.winner) AS winner FROM pg_temp.restore_tie t
+          JOIN (SELECT t.grp, max(g.winner) AS winner FROM pg_temp.restore_tie t
+                JOIN pg_temp.restore_group g USING (n) GROUP BY t.grp) x USING (grp)
+          GROUP BY t.n) m
+        WHERE g.n = m.n AND g.winner < m.winner"""
+    while conn.execute(spread).rowcount:
+        continue
+
+
+def _names(staged: Staged, key: str) -> str:
+    """SQL for the name of the unique key number ``key``."""
+    return f"({array([literal(k.name) for k in staged.keys])})[{key} + 1]"
+
+
+def _ambiguous(conn: Connection, staged: Staged) -> int:
+    """Reject the rows of every group that is two rows of the target."""
+    hits = paste(
+        "SELECT h.n, coalesce(g.winner, h.n) AS winner, {name} AS name, h.t_oid, h.t_ctid"
+        " FROM pg_temp.restore_hit h LEFT JOIN pg_temp.restore_group g USING (n)",
+        name=_names(staged, "h.key"),
+    )
+    winner = paste(
+        "coalesce((SELECT g.winner FROM pg_temp.restore_group g WHERE g.n = b.{n}), b.{n})",
+        n=staged.ordinal,
+    )
+    return reject(
+        conn,
+        staged,
+        paste(
+            "s.{n} IN (WITH h AS ({hits}), torn AS (SELECT winner FROM h GROUP BY winner"
+            " HAVING count(DISTINCT (t_oid, t_ctid)) > 1)"
+            " SELECT winner FROM torn UNION"
+            " SELECT g.n FROM pg_temp.restore_group g JOIN torn USING (winner))",
+            n=staged.ordinal,
+            hits=hits,
+        ),
+        paste(
+            "CASE WHEN (SELECT count(DISTINCT (h.t_oid, h.t_ctid)) FROM ({hits}) h"
+            "           WHERE h.n = b.{n}) > 1"
+            " THEN 'matches different rows of the target'"
+            " ELSE 'it and its duplicates in the backup match different rows of the target' END",
+            n=staged.ordinal,
+            hits=hits,
+        ),
+        paste(
+            "(SELECT string_agg(DISTINCT x.name, ', ') FROM (SELECT winner, name FROM ({hits}) h"
+            " UNION SELECT g.winner, {name} FROM pg_temp.restore_tie t"
+            " JOIN pg_temp.restore_group g USING (n)) x WHERE x.winner = {winner})",
+            hits=hits,
+            name=_names(staged, "t.key"),
+            winner=winner,
+        ),
+    )
+
+
+def _record(conn: Connection, staged: Staged) -> None:
+    run(
+        conn,
+        "DROP TABLE IF EXISTS {fate}; "
+        "CREATE TEMP TABLE {name} ON COMMIT DROP AS "
+        "SELECT s.{n} AS n, coalesce(g.winner, s.{n}) AS winner, h.t_oid, h.t_ctid,"
+        "       {identified} AND h.winner IS NOT NULL AND o.n IS NULL AS adopted,"
+        "       {con} AS con "
+        "FROM {rows} s LEFT JOIN pg_temp.restore_group g ON g.n = s.{n} "
+        "LEFT JOIN (SELECT DISTINCT ON (winner) coalesce(g.winner, h.n) AS winner,"
+        "             h.key, h.t_oid, h.t_ctid FROM pg_temp.restore_hit h"
+        "           LEFT JOIN pg_temp.restore_group g USING (n) ORDER BY winner, h.own, h.key) h"
+        "       ON h.winner = coalesce(g.winner, s.{n}) "
+        "LEFT JOIN (SELECT DISTINCT n FROM pg_temp.restore_hit WHERE own) o ON o.n = s.{n}; "
+        "CREATE INDEX ON {fate} (n); ANALYZE {fate}",
+        fate=staged.fate,
+        name=staged.fate.removeprefix("pg_temp."),
+        n=staged.ordinal,
+        rows=staged.rows,
+        identified=str(staged.table.identity is not None),
+        con=_names(staged, "coalesce(g.key, h.key)"),
+    )

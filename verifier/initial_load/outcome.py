@@ -1,0 +1,133 @@
+"""From what happened to the claim about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import psycopg
+
+from verifier.contract import Claim, Counts, Merge, Rejection
+from verifier.dsn import Dsn, redact
+from verifier.initial_load.catalog import Connection
+from verifier.initial_load.session import run
+from verifier.initial_load.stage import Content, Staged
+
+
+def count(conn: Connection, staged: Staged) -> Counts:
+    """What became of each row of the backup's table, after it was written.
+
+    A row is merged when its group's row in the target has another key than it had
+    (after its references moved). Every row is counted once.
+    """
+    _record_merges(conn, staged)
+    row = run(
+        conn,
+        "WITH kept AS (SELECT f.winner, f.t_ctid IS NULL AS new, c.n IS NOT NULL AS changed"
+        "  FROM {fate} f LEFT JOIN {change} c ON c.n = f.winner WHERE f.n NOT IN"
+        "  (SELECT n FROM pg_temp.restore_merged WHERE tab = {number})) "
+        "SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE changed), count(*) FROM kept",
+        fate=staged.fate,
+        change=f"pg_temp.change_{staged.number}",
+        number=str(staged.number),
+    ).fetchone()
+    assert row is not None
+    inserted, updated, kept = row
+    return Counts(
+        inserted=inserted,
+        updated=updated,
+        unchanged=kept - inserted - updated,
+        merged=staged.total - kept,
+    )
+
+
+def _record_merges(conn: Connection, staged: Staged) -> None:
+    """Fill ``restore_merged``: of each group, all but the row whose key the target now has."""
+    equal = (
+        " AND ".join(f"a.{c.quoted} = w.{c.quoted}" for c in staged.identity) or "m.n = m.winner"
+    )
+    run(
+        conn,
+        "WITH members AS (SELECT f.n, f.winner, f.con FROM {fate} f WHERE f.winner IN"
+        "    (SELECT winner FROM {fate} WHERE n <> winner"
+        "     UNION SELECT n FROM pg_temp.restore_was WHERE tab = {number} AND con IS NOT NULL)),"
+        "  itself AS (SELECT DISTINCT ON (m.winner) m.n FROM members m"
+        "    JOIN {rows} a ON a.{n} = m.n JOIN {rows} w ON w.{n} = m.winner"
+        "    LEFT JOIN pg_temp.restore_was u ON u.tab = {number} AND u.n = m.n"
+        "    WHERE u.con IS NULL AND {equal}"
+        "    ORDER BY m.winner, u.n IS NOT NULL, (m.n = m.winner) DESC, m.n DESC) "
+        "INSERT INTO pg_temp.restore_merged "
+        "SELECT {number}, m.n, m.winner, coalesce(u.key, {key}), {survivor}, coalesce(u.con, m.con)"
+        " FROM members m JOIN {rows} a ON a.{n} = m.n JOIN {rows} w ON w.{n} = m.winner"
+        " LEFT JOIN pg_temp.restore_was u ON u.tab = {number} AND u.n = m.n"
+        " WHERE m.n NOT IN (SELECT n FROM itself)",
+        fate=staged.fate,
+        number=str(staged.number),
+        rows=staged.rows,
+        n=staged.ordinal,
+        equal=equal,
+        key=staged.key_json("a"),
+        survivor=staged.key_json("w"),
+    )
+
+
+def restored(
+    content: Content, counts: Mapping[str, Counts], merges: tuple[Merge, ...], unknown: list[str]
+) -> Claim:
+    total = sum(staged.total for staged in content.tables)
+    parts = [
+        f"{sum(getattr(count, name) for count in counts.values())} {name}"
+        for name in ("inserted", "updated", "unchanged", "merged")
+    ]
+    message = f"{total} rows of {len(counts)} tables restored: {', '.join(parts)}"
+    if content.ignored:
+        message += f"; control tables left alone: {', '.join(content.ignored)}"
+    if unknown:
+        message += f"; sequences that the target does not have: {', '.join(unknown)}"
+    return Claim(
+        success=True, exit_code=0, message=message, counts=counts, merges=merges, rejections=()
+    )
+
+
+def rejected(rejections: tuple[Rejection, ...], counts: Mapping[str, Counts]) -> Claim:
+    first = rejections[0]
+    key = ", ".join(f"{name}={value}" for name, value in first.key.items())
+    more = f" (and {len(rejections) - 1} more rows)" if len(rejections) > 1 else ""
+    named = f" [{first.constraint}]" if first.constraint else ""
+    return Claim(
+        success=False,
+        exit_code=1,
+        message=f"{first.table} ({key}): {first.reason}{named}{more}; nothing was changed",
+        counts=counts,
+        merges=(),
+        rejections=rejections,
+    )
+
+
+def unfit(content: Content) -> Claim:
+    """The backup as a whole does not fit the target's tables."""
+    return failed(
+        f"the backup does not fit the target: {'; '.join(content.problems)}; nothing was changed", 1
+    )
+
+
+def failed(message: str, exit_code: int) -> Claim:
+    return Claim(
+        success=False, exit_code=exit_code, message=message, counts={}, merges=(), rejections=()
+    )
+
+
+def server_error(error: psycopg.Error, dsn: Dsn, *, lost: bool) -> Claim:
+    """The server refused a statement, or is gone; the transaction is rolled back."""
+    diag = error.diag
+    said = diag.message_primary or str(error).strip().split("\n")[0]
+    where: Sequence[str | None] = (
+        ".".join(name for name in (diag.schema_name, diag.table_name) if name),
+        diag.constraint_name,
+    )
+    place = ": ".join(part for part in where if part)
+    message = f"{place}: {said}" if place else said
+    if diag.message_detail:
+        message += f" ({diag.message_detail})"
+    if lost:
+        message = f"the connection to the target was lost: {message}"
+    return failed(f"{redact(message, dsn)}; nothing was changed", 2 if lost else 1)

@@ -1,0 +1,72 @@
+"""Sequences move past every value that they feed, and never back.
+
+``ALTER SEQUENCE … RESTART`` and not ``setval``: a sequence that was set stays set
+when the transaction fails (trap F03).
+"""
+
+from __future__ import annotations
+
+from verifier.initial_load.catalog import Connection, Sequence
+from verifier.initial_load.parser import SetVal
+from verifier.initial_load.session import literal, run
+from verifier.initial_load.stage import Content, Staged
+
+
+def advance(conn: Connection, content: Content) -> list[str]:
+    """Move every sequence that feeds a written table or that the backup positions.
+
+    Returns those that only the backup has, as it writes them.
+    """
+    fed: dict[str, list[tuple[Staged, Sequence]]] = {}
+    for staged in content.tables:
+        for sequence in staged.table.sequences:
+            fed.setdefault(sequence.quoted, []).append((staged, sequence))
+    unknown = []
+    for name in {**dict.fromkeys(fed), **dict.fromkeys(content.sequences)}:
+        if not _advance(conn, name, fed.get(name, []), content.sequences.get(name)):
+            unknown.append(name)
+    return unknown
+
+
+def _advance(
+    conn: Connection, name: str, feeds: list[tuple[Staged, Sequence]], said: SetVal | None
+) -> bool:
+    found = run(
+        conn,
+        "SELECT format('%I.%I', n.nspname, c.relname), q.seqincrement, q.seqmin, q.seqmax"
+        " FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE q.seqrelid = to_regclass({name})",
+        name=literal(name),
+    ).fetchone()
+    if found is None:
+        return False
+    quoted, step, low, high = found
+    row = run(conn, "SELECT last_value, is_called FROM {name}", name=quoted).fetchone()
+    assert row is not None
+    now = _next(row[0], row[1], step)
+    wanted = [now]
+    if said is not None:
+        wanted.append(_next(said.value, said.called, step))
+    for staged, sequence in feeds:
+        column = staged.table.columns[sequence.column]
+        if column.kind != "N":
+            continue
+        end = run(
+            conn,
+            "SELECT trunc({extreme}({column}))::numeric::text FROM {table}",
+            extreme="max" if step > 0 else "min",
+            column=column.quoted,
+            table=staged.table.quoted,
+        ).fetchone()
+        if end and end[0] is not None and end[0] not in ("NaN", "Infinity", "-Infinity"):
+            wanted.append(int(end[0]) + step)
+    target = max(wanted) if step > 0 else min(wanted)
+    # At its end, a sequence cannot be moved further; its next value fails anyway.
+    target = max(low, min(high, target))
+    if target != now and (target > now) == (step > 0):
+        run(conn, "ALTER SEQUENCE {name} RESTART WITH {to}", name=quoted, to=str(target))
+    return True
+
+
+def _next(value: int, called: bool, step: int) -> int:
+    return value + step if called else value

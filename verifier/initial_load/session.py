@@ -1,0 +1,69 @@
+"""The one connection and transaction that a restore lives in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from verifier.dsn import Dsn
+from verifier.initial_load.catalog import Connection
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+# "restore" in ASCII: one restore a database at a time, the next one waits.
+LOCK = 0x726573746F7265
+
+# Only what changes how values read and print. The search path stays the account's
+# own, because triggers and functions of the target may rely on it; the caller's
+# timeouts stay as well. With row_security off a policy that would hide rows is an
+# error instead of a silent loss.
+_PINNED = {
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "xmloption": "content",
+    "row_security": "off",
+    "client_min_messages": "warning",
+}
+
+
+def connect(dsn: Dsn) -> Connection:
+    """Open a transaction on ``dsn`` that holds the restore lock, with text forms pinned."""
+    conn = psycopg.connect(dsn.conninfo, client_encoding="UTF8", prepare_threshold=None)
+    try:
+        for name, value in _PINNED.items():
+            run(conn, "SET LOCAL {name} = {value}", name=name, value=literal(value))
+        run(conn, "SELECT pg_advisory_xact_lock({key})", key=str(LOCK))
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def run(conn: Connection, template: str, **parts: str) -> Cursor:
+    """Execute ``template`` with ``{name}`` replaced by SQL text.
+
+    The parts are SQL already: quoted names and expressions from the catalogue,
+    :func:`literal`, or fragments made of those. Never a value as it comes.
+    """
+    return conn.execute(sql.SQL(paste(template, **parts)))
+
+
+def paste(template: str, **parts: str) -> str:
+    """``template`` with ``{name}`` replaced by SQL text, see :func:`run`."""
+    return sql.SQL(template).format(**{n: sql.SQL(part) for n, part in parts.items()}).as_string()
+
+
+def literal(text: str) -> str:
+    """``text`` as a literal that reads the same under every setting."""
+    doubled = text.replace("'", "''")
+    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in text else f"'{doubled}'"
+
+
+def array(items: list[str]) -> str:
+    """SQL for a ``text[]`` of expressions."""
+    return f"ARRAY[{', '.join(items)}]::text[]"

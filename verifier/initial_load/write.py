@@ -1,0 +1,308 @@
+"""The writes: parents first, missing rows inserted, differing rows updated, equal rows left alone.
+
+Nothing is deleted, no identity moves, and enforcement stays on: foreign keys are
+checked at the end of each statement, so the rows of one table, and of all tables
+of one cycle (as parts of a single statement, trap O03), may refer to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from verifier.initial_load.catalog import Catalog, Column, Connection, UniqueKey
+from verifier.initial_load.ledger import reject
+from verifier.initial_load.match import evaluated, same
+from verifier.initial_load.session import array, literal, paste, run
+from verifier.initial_load.stage import Staged
+
+
+class NotWritten(Exception):
+    """The target did something else than it was told; the message says what."""
+
+
+def plan(conn: Connection, catalog: Catalog, staged: Staged) -> None:
+    """Find what has to be written, before anything is; may reject rows.
+
+    Makes ``change_N``: the winners whose target row differs.
+    """
+    if staged.table.identity is None:
+        _pair_keyless(conn, staged)
+    _create_changes(conn, staged)
+    fixed = [c for c in staged.given if c.always and c not in staged.identity]
+    if fixed:
+        reject(
+            conn,
+            staged,
+            paste(
+                "s.{n} IN (SELECT f.n FROM {pairs} WHERE {differ})",
+                n=staged.ordinal,
+                pairs=_pairs(staged),
+                differ=" OR ".join(_differs(column) for column in fixed),
+            ),
+            literal(f"{fixed[0].quoted} is GENERATED ALWAYS and cannot be changed"),
+        )
+    for key, where in _wanted(staged):
+        if _parking(catalog, staged, key) is None:
+            reject(
+                conn,
+                staged,
+                paste("s.{n} IN (SELECT p.n FROM {where} p)", n=staged.ordinal, where=where),
+                literal(
+                    f"its {key.name} is taken over by another row, and none of the key's columns "
+                    "can hold a value in between; make the constraint deferrable"
+                ),
+                literal(key.name),
+            )
+
+
+def _text(column: Column, alias: str) -> str:
+    return f"{alias}.{column.quoted}::{column.type}::text"
+
+
+def _differs(column: Column) -> str:
+    return f"{_text(column, 's')} IS DISTINCT FROM {_text(column, 't')}"
+
+
+def _pairs(staged: Staged) -> str:
+    """FROM items: fate ``f`` of winners with a target row, staged row ``s``, target row ``t``."""
+    return (
+        f"{staged.fate} f JOIN {staged.rows} s ON s.{staged.ordinal} = f.n AND f.n = f.winner"
+        f" JOIN {staged.table.only} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid"
+    )
+
+
+def _settable(staged: Staged) -> list[Column]:
+    """What an UPDATE may set: all but the identity, whose text only may be another (1.1, 1.10)."""
+    return [
+        column
+        for column in staged.given
+        if not column.always and (column not in staged.identity or not column.exact)
+    ]
+
+
+def _pair_keyless(conn: Connection, staged: Staged) -> None:
+    """Without an identity, equal rows pair off one to one; what is left over is missing."""
+    text = {alias: array([_text(column, alias) for column in staged.given]) for alias in ("s", "t")}
+    run(
+        conn,
+        "UPDATE {fate} f SET t_oid = t.t_oid, t_ctid = t.t_ctid FROM ("
+        "  SELECT s.{n} AS n, {ours} AS row, row_number() OVER (PARTITION BY {ours} ORDER BY s.{n})"
+        "    AS no FROM {rows} s JOIN {fate} f ON f.n = s.{n} AND f.t_ctid IS NULL"
+        "    AND f.n = f.winner) s "
+        "JOIN (SELECT t.tableoid AS t_oid, t.ctid AS t_ctid, {theirs} AS row,"
+        "        row_number() OVER (PARTITION BY {theirs} ORDER BY t.tableoid, t.ctid) AS no"
+        "      FROM {target} t WHERE NOT EXISTS (SELECT FROM {fate} f"
+        "        WHERE f.t_oid = t.tableoid AND f.t_ctid = t.ctid)) t USING (row, no) "
+        "WHERE f.n = s.n",
+        fate=staged.fate,
+        n=staged.ordinal,
+        rows=staged.rows,
+        target=staged.table.only,
+        ours=text["s"],
+        theirs=text["t"],
+    )
+
+
+def _change(staged: Staged) -> str:
+    return f"pg_temp.change_{staged.number}"
+
+
+def _create_changes(conn: Connection, staged: Staged) -> None:
+    differ = " OR ".join(_differs(column) for column in _settable(staged)) or "false"
+    run(
+        conn,
+        "CREATE TEMP TABLE {name} ON COMMIT DROP AS "
+        "SELECT f.n, f.t_oid, f.t_ctid FROM {pairs} WHERE {differ}",
+        name=f"change_{staged.number}",
+        pairs=_pairs(staged),
+        differ=differ,
+    )
+
+
+# --- values that pass from one row to another ------------------------------------------
+
+
+def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
+    """For each key that can pass from row to row: a query for the changes that give it away.
+
+    Such a row's present key is wanted by another row that is written. A deferrable
+    key needs no help: its check is deferred to the end.
+    """
+    identity = staged.table.identity
+    for key in staged.keys:
+        if key is identity or not key.immediate:
+            continue
+        written = paste(
+            "SELECT k.* FROM ({rows}) k JOIN {fate} f ON f.n = k.n AND f.n = f.winner"
+            " WHERE f.t_ctid IS NULL OR EXISTS (SELECT FROM {change} c WHERE c.n = k.n)",
+            rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+            fate=staged.fate,
+            change=_change(staged),
+        )
+        yield (
+            key,
+            paste(
+                "(SELECT DISTINCT c.n, c.t_oid, c.t_ctid FROM {change} c"
+                " JOIN ({held}) t ON t.t_oid = c.t_oid AND t.t_ctid = c.t_ctid"
+                " JOIN ({written}) s ON {same} AND s.n <> c.n)",
+                change=_change(staged),
+                held=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
+                written=written,
+                same=same(staged, key, "s", "t"),
+            ),
+        )
+
+
+def _parking(catalog: Catalog, staged: Staged, key: UniqueKey) -> tuple[Column, str] | None:
+    """A column of ``key`` and an expression over ``t`` that no row has, to hold in between."""
+    oid = staged.table.oid
+    linked = {name for fk in catalog.foreign_keys if fk.child == oid for name in fk.columns}
+    linked |= {name for fk in catalog.foreign_keys if fk.parent == oid for name in fk.references}
+    settable = {column.name: column for column in _settable(staged) if column.name not in linked}
+    plain = [settable[name] for name in key.plain if name in settable]
+    for column in plain:
+        if not column.not_null and key.nulls_distinct:
+            return column, "NULL"
+    others = [settable[name] for name in sorted(key.columns - set(key.plain)) if name in settable]
+    for column in plain + others:
+        found = _unused(staged, column)
+        if found is not None:
+            return column, found
+    return None
+
+
+def _unused(staged: Staged, column: Column) -> str | None:
+    unique = "md5(t.tableoid::text || t.ctid::text)"
+    if column.kind == "S" and column.base != "name":
+        return f"left('~' || {unique}, {column.length or 33})"
+    if column.base == "uuid":
+        return "gen_random_uuid()"
+    if column.base in ("smallint", "integer", "bigint", "numeric"):
+        top = f"(SELECT coalesce(max({column.quoted}), 0) FROM"
+        return (
+            f"greatest({top} {staged.table.only}), {top} {staged.rows})) + row_number_of_change.no"
+        )
+    return None
+
+
+def _park(conn: Connection, catalog: Catalog, staged: Staged) -> None:
+    for key, wanted in _wanted(staged):
+        parking = _parking(catalog, staged, key)
+        if parking is None:
+            continue
+        column, value = parking
+        run(
+            conn,
+            "WITH row_number_of_change AS MATERIALIZED"
+            "       (SELECT w.*, row_number() OVER () AS no FROM {wanted} w),"
+            "     parked AS (UPDATE {target} t SET {column} = {value} FROM row_number_of_change"
+            "       WHERE t.tableoid = row_number_of_change.t_oid"
+            "         AND t.ctid = row_number_of_change.t_ctid"
+            "       RETURNING row_number_of_change.n, t.tableoid AS t_oid, t.ctid AS t_ctid) "
+            "UPDATE {change} c SET t_oid = p.t_oid, t_ctid = p.t_ctid FROM parked p"
+            " WHERE p.n = c.n",
+            wanted=wanted,
+            target=staged.table.only,
+            column=column.quoted,
+            value=value,
+            change=_change(staged),
+        )
+
+
+# --- the statements that write -----------------------------------------------------------
+
+
+def write(conn: Connection, catalog: Catalog, tables: list[Staged]) -> None:
+    """Write the tables of one component. Raises :class:`NotWritten` or the server's error."""
+    for staged in tables:
+        _park(conn, catalog, staged)
+    _insert(conn, tables)
+    for staged in tables:
+        _update(conn, staged)
+
+
+def _insert(conn: Connection, tables: list[Staged]) -> None:
+    parts, done, due = [], [], []
+    for staged in tables:
+        new = f"{staged.fate} f WHERE f.n = f.winner AND f.t_ctid IS NULL"
+        columns = [column for column in staged.columns if not column.generated]
+        names = ", ".join(column.quoted for column in columns)
+        insert = paste(
+            "w{number} AS (INSERT INTO {table} {names} SELECT {values} FROM {rows} s"
+            " WHERE s.{n} IN (SELECT f.n FROM {new}) ORDER BY s.{n} RETURNING 1)",
+            number=str(staged.number),
+            table=staged.table.quoted,
+            names=f"({names}) OVERRIDING SYSTEM VALUE" if columns else "",
+            values=", ".join(f"s.{column.quoted}" for column in columns),
+            rows=staged.rows,
+            n=staged.ordinal,
+            new=new,
+        )
+        parts.append(insert)
+        done.append(paste("(SELECT count(*) FROM w{number})", number=str(staged.number)))
+        due.append(paste("(SELECT count(*) FROM {new})", new=new))
+    found = run(
+        conn,
+        "WITH {parts} SELECT ARRAY[{done}], ARRAY[{due}]",
+        parts=", ".join(parts),
+        done=", ".join(done),
+        due=", ".join(due),
+    ).fetchone()
+    for staged, was, should in zip(tables, *(found or ((), ())), strict=True):
+        _agree(staged, was, should, "inserted")
+
+
+def _update(conn: Connection, staged: Staged) -> None:
+    settable = _settable(staged)
+    if not settable:
+        return
+    change = _change(staged)
+    done = run(
+        conn,
+        "UPDATE {target} t SET {set} FROM {change} c JOIN {rows} s ON s.{n} = c.n "
+        "WHERE t.tableoid = c.t_oid AND t.ctid = c.t_ctid",
+        target=staged.table.only,
+        set=", ".join(f"{column.quoted} = s.{column.quoted}" for column in settable),
+        change=change,
+        rows=staged.rows,
+        n=staged.ordinal,
+    ).rowcount
+    row = run(conn, "SELECT count(*) FROM {change}", change=change).fetchone()
+    _agree(staged, done, row[0] if row else 0, "updated")
+
+
+def _agree(staged: Staged, done: int, due: int, what: str) -> None:
+    if done != due:
+        raise NotWritten(
+            f"{staged.table.quoted}: {due} rows were to be {what} and {done} were; "
+            "a trigger or rule of the target drops rows"
+        )
+
+
+def verify(conn: Connection, staged: Staged) -> None:
+    """Look whether every row is as it was written. Raises :class:`NotWritten`.
+
+    Only triggers and rules can make a difference, so it is for tables that have any.
+    """
+    if not staged.identity:
+        return
+    equal = " AND ".join(f"t.{c.quoted} = s.{c.quoted}" for c in staged.identity)
+    differ = " OR ".join(_differs(column) for column in staged.given) or "false"
+    row = run(
+        conn,
+        "SELECT count(*), min({key}::text) FROM {fate} f JOIN {rows} s ON s.{n} = f.n "
+        "LEFT JOIN {target} t ON {equal} "
+        "WHERE f.n = f.winner AND (t.tableoid IS NULL OR {differ})",
+        key=staged.key_json("s"),
+        fate=staged.fate,
+        rows=staged.rows,
+        n=staged.ordinal,
+        target=staged.table.only,
+        equal=equal,
+        differ=differ,
+    ).fetchone()
+    if row and row[0]:
+        raise NotWritten(
+            f"{staged.table.quoted}: {row[0]} rows are not as written, first {row[1]}; "
+            "a trigger or rule of the target changes them"
+        )
