@@ -1,0 +1,157 @@
+"""Run a program to its end: bounded output, a deadline, nothing left running.
+
+The only place where implementations start programs. Secrets do not belong into
+``arguments``, where every user of the machine can read them, but into ``environ``.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from verifier.dsn import Dsn, redact
+from verifier.errors import UsageError
+
+KEPT = 64 * 1024
+"""Bytes of each output stream that are kept: the last ones, where the errors are."""
+
+_CHUNK = 64 * 1024
+_PAUSE = 0.1
+_TIMED_OUT = 124
+# What a program started in the background may go on doing once the program itself
+# has ended, and what a program may do between SIGTERM and SIGKILL. Seconds.
+_AFTERMATH = 1.0
+_MERCY = 2.0
+
+# These only say where to look things up; every other PG* variable of the caller
+# could send a program to another database than the one it is meant for.
+_HARMLESS = frozenset({"PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that has ended, by itself or by force."""
+
+    exit_code: int
+    """As a shell tells it: 128 + n for a program that signal n has ended, and as
+    timeout(1) tells it: 124 for one that was stopped at its deadline."""
+    stdout: str
+    stderr: str
+    """The last :data:`KEPT` bytes of each stream, passwords hidden."""
+    timed_out: bool = False
+
+    def last_words(self, lines: int = 12, characters: int = 2000) -> str:
+        """The end of what was said on stderr, or on stdout if that stayed empty."""
+        said = (self.stderr.strip() or self.stdout.strip()).splitlines()[-lines:]
+        return "\n".join(said)[-characters:]
+
+
+def environ(dsn: Dsn) -> dict[str, str]:
+    """The caller's environment, with ``dsn`` in place of the ``PG*`` variables it holds."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PG") or name in _HARMLESS
+    }
+    return kept | dsn.environ
+
+
+def run(
+    arguments: Sequence[str | Path],
+    *,
+    environ: Mapping[str, str],
+    cwd: Path,
+    timeout: float,
+    secrets: Sequence[Dsn] = (),
+) -> Finished:
+    """Run ``arguments`` in ``cwd`` with no input, for at most ``timeout`` seconds.
+
+    The program gets a process group of its own, and whatever is left of the group
+    is killed before this returns or raises. Raises :class:`UsageError` when the
+    program cannot be started.
+    """
+    try:
+        program = subprocess.Popen(
+            [str(argument) for argument in arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environ),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UsageError(
+            f"tried to start {arguments[0]} in {cwd}: {error.strerror}; "
+            "check that it is installed, executable and on the PATH"
+        ) from error
+    assert program.stdout is not None
+    assert program.stderr is not None
+    kept = {program.stdout: bytearray(), program.stderr: bytearray()}
+    try:
+        timed_out = _follow(program, kept, time.monotonic() + timeout)
+    finally:
+        _end(program)
+        for stream in kept:
+            stream.close()
+    stdout, stderr = (_text(tail, secrets) for tail in kept.values())
+    code = _TIMED_OUT if timed_out else program.returncode
+    return Finished(code if code >= 0 else 128 - code, stdout, stderr, timed_out)
+
+
+def _text(tail: bytearray, secrets: Sequence[Dsn]) -> str:
+    if len(tail) == KEPT:
+        # The first line may begin in the middle of a password, which nothing would find.
+        tail = tail.partition(b"\n")[2] or tail
+    return redact(tail.decode("utf-8", "replace"), *secrets)
+
+
+def _follow(
+    program: subprocess.Popen[bytes], kept: Mapping[IO[bytes], bytearray], deadline: float
+) -> bool:
+    """Read both streams until the program has ended; whether the deadline came first."""
+    ended = False
+    with selectors.DefaultSelector() as streams:
+        for stream, tail in kept.items():
+            streams.register(stream, selectors.EVENT_READ, tail)
+        while streams.get_map() or not ended:
+            if not ended and program.poll() is not None:
+                ended = True
+                deadline = min(deadline, time.monotonic() + _AFTERMATH)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return program.poll() is None
+            if not streams.get_map():
+                with suppress(subprocess.TimeoutExpired):
+                    program.wait(left)
+            for key, _ in streams.select(min(left, _PAUSE)) if streams.get_map() else ():
+                chunk = os.read(key.fd, _CHUNK)
+                key.data.extend(chunk)
+                del key.data[:-KEPT]
+                if not chunk:
+                    streams.unregister(key.fileobj)
+    return False
+
+
+def _end(program: subprocess.Popen[bytes]) -> None:
+    """End what is left of the program's group, politely at first while the leader lives."""
+    if program.poll() is None:
+        _signal(program, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            program.wait(_MERCY)
+    _signal(program, signal.SIGKILL)
+    program.wait()
+
+
+def _signal(program: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # Nothing left is what is wanted; macOS says "not permitted" when only zombies are left.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(program.pid, number)
