@@ -1,1 +1,29 @@
-"""TBD."""
+"""What is true: the oracle observes databases over its own connections and judges.
+
+``take`` reads a database, ``violations`` asks it for rules that do not hold,
+:class:`Probe` watches the writes, and :class:`Judge` holds all of it against the
+contract. Nothing here knows the built-in restore.
+"""
+
+from verifier.oracle.integrity import violations
+from verifier.oracle.judgement import Judgement, Restore
+from verifier.oracle.probe import Held, Probe, Writes
+from verifier.oracle.recovery import leftovers
+from verifier.oracle.repeats import judge_again, judge_retry
+from verifier.oracle.snapshot import Snapshot, take
+from verifier.oracle.verdict import Judge
+
+__all__ = [
+    "Held",
+    "Judge",
+    "Judgement",
+    "Probe",
+    "Restore",
+    "Snapshot",
+    "Writes",
+    "judge_again",
+    "judge_retry",
+    "leftovers",
+    "take",
+    "violations",
+]

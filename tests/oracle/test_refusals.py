@@ -1,0 +1,166 @@
+"""Rows that nobody can restore, failures that are honest, and failures that are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.oracle.conftest import DATA, DONE, KEY, SCHEMA, Bench, broken, findings
+from verifier.contract import Claim, Counts, Guarantee, Rejection, Severity
+
+G = Guarantee
+ORPHAN = (
+    SCHEMA
+    + DATA
+    + "ALTER TABLE product DROP CONSTRAINT product_category_id_fkey;"
+    + "INSERT INTO product (id, category_id, name) VALUES ('lost', 'gone', 'x');"
+    + "INSERT INTO \"_ProductToLabel\" VALUES ('lost', 1);"
+)
+REJECTED = (
+    Rejection(
+        table="public.product",
+        key={"id": "lost"},
+        reason="category gone does not exist",
+        constraint="product_category_id_fkey",
+    ),
+    Rejection(table='public."_ProductToLabel"', key={"A": "lost", "B": "1"}, reason="product lost"),
+)
+REFUSED = Claim(
+    success=False,
+    exit_code=1,
+    message="public.product lost: product_category_id_fkey",
+    rejections=REJECTED,
+)
+
+
+def test_orphans_named_with_all_that_depends_on_them(bench: Bench) -> None:
+    bench.begin(ORPHAN, SCHEMA + KEY)
+    judgement = bench.restore("", REFUSED)
+    assert findings(judgement) == []
+    assert judgement.exercised >= {G.ATOMICITY, G.COMPLETENESS, G.HONESTY}
+
+
+def test_only_the_first_orphan_named(bench: Bench) -> None:
+    bench.begin(ORPHAN, SCHEMA + KEY)
+    judgement = bench.restore("", replace(REFUSED, rejections=REJECTED[:1]))
+    (finding,) = findings(judgement)
+    assert (finding.guarantee, finding.table) == (G.COMPLETENESS, 'public."_ProductToLabel"')
+
+
+def test_orphans_dropped_without_a_word(bench: Bench) -> None:
+    bench.begin(ORPHAN, SCHEMA + KEY)
+    judgement = bench.restore(DATA)
+    assert broken(judgement) == {G.COMPLETENESS, G.HONESTY}
+    assert findings(judgement)[0].severity is Severity.LIE
+
+
+def test_a_row_rejected_without_need(bench: Bench) -> None:
+    bench.begin(ORPHAN, SCHEMA + KEY)
+    needless = Rejection(table="public.product", key={"id": "p1"}, reason="did not like it")
+    judgement = bench.restore("", replace(REFUSED, rejections=(*REJECTED, needless)))
+    assert [f.title for f in findings(judgement)] == ["a row was rejected that the target can take"]
+
+
+def test_a_failure_that_left_rows_behind(bench: Bench) -> None:
+    bench.begin(ORPHAN, SCHEMA + KEY)
+    judgement = bench.restore("INSERT INTO domain VALUES ('d')", REFUSED)
+    (finding,) = findings(judgement)
+    assert (finding.guarantee, finding.table) == (G.ATOMICITY, "public.domain")
+
+
+def test_a_failure_that_moved_a_sequence(bench: Bench) -> None:
+    bench.begin(ORPHAN, SCHEMA + KEY)
+    assert broken(bench.restore("SELECT setval('label_id_seq', 99)", REFUSED)) == {G.ATOMICITY}
+
+
+def test_a_failure_that_left_a_constraint_switched_off(bench: Bench) -> None:
+    bench.begin(ORPHAN, SCHEMA + KEY)
+    script = "ALTER TABLE product DISABLE TRIGGER ALL"
+    judgement = bench.restore(script, REFUSED, admin=True)
+    assert broken(judgement) == {G.ATOMICITY}
+    assert any("constraint triggers on public.product" in f.title for f in findings(judgement))
+
+
+def test_failing_without_need(bench: Bench) -> None:
+    bench.begin(SCHEMA + DATA, SCHEMA + KEY)
+    claim = Claim(success=False, exit_code=1, message="product: product_pkey")
+    assert broken(bench.restore("", claim)) == {G.COMPLETENESS}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [replace(REFUSED, exit_code=0), replace(REFUSED, message=""), replace(REFUSED, message="oops")],
+)
+def test_a_failure_that_does_not_say_so(bench: Bench, claim: Claim) -> None:
+    bench.begin(ORPHAN, SCHEMA + KEY)
+    claim = replace(claim, rejections=() if claim.message == "oops" else REJECTED)
+    assert G.HONESTY in broken(bench.restore("", claim))
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("ALTER TABLE product ALTER price SET NOT NULL", "column price is NULL"),
+        ("ALTER TABLE product ADD CONSTRAINT dear CHECK (price > 5)", "check dear is false"),
+    ],
+)
+def test_rows_that_break_a_rule_of_the_target(bench: Bench, rule: str, why: str) -> None:
+    bench.begin(SCHEMA + DATA, SCHEMA + KEY + rule)
+    judgement = bench.restore("", Claim(success=False, exit_code=1, message="product: price dear"))
+    assert any(why in finding.title for finding in findings(judgement))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE product ADD COLUMN extra text NOT NULL",
+        "ALTER TABLE product DROP COLUMN weight",
+        "DROP TABLE log",
+    ],
+)
+def test_structure_that_the_data_does_not_fit(bench: Bench, change: str) -> None:
+    bench.begin(SCHEMA + DATA, SCHEMA + KEY + change)
+    vague = bench.restore("", Claim(success=False, exit_code=2, message="no"))
+    assert G.COMPLETENESS in broken(vague)
+    exact = "public.product.extra public.product.weight public.log product extra id"
+    judgement = bench.judge.judge(
+        bench.observe(Claim(success=False, exit_code=2, message=f"column {exact}"))
+    )
+    assert findings(judgement) == []
+
+
+def test_counts_that_are_not_so(bench: Bench) -> None:
+    bench.begin(SCHEMA + DATA, SCHEMA + KEY)
+    right = {
+        "public.domain": Counts(inserted=1),
+        "public.category": Counts(inserted=2),
+        "public.product": Counts(inserted=2),
+        "public.label": Counts(inserted=2),
+        'public."_ProductToLabel"': Counts(inserted=3),
+        "public.log": Counts(inserted=3),
+    }
+    assert findings(bench.restore(DATA, replace(DONE, counts=right))) == []
+    wrong = right | {"public.product": Counts(inserted=3)}
+    (finding,) = findings(bench.judge.judge(bench.observe(replace(DONE, counts=wrong))))
+    assert (finding.guarantee, finding.table) == (G.HONESTY, "public.product")
+    assert finding.columns == ("inserted",)
+
+
+@pytest.mark.parametrize(("present", "restorable"), [("('eur')", True), ("('usd')", False)])
+def test_parents_in_a_table_that_only_the_target_has(
+    bench: Bench, present: str, restorable: bool
+) -> None:
+    source = "CREATE TABLE price (id int PRIMARY KEY, currency text);"
+    target = (
+        "CREATE TABLE currency (code text PRIMARY KEY);"
+        "CREATE TABLE price (id int PRIMARY KEY, currency text REFERENCES currency);"
+    )
+    rows = "INSERT INTO price VALUES (1, 'eur');"
+    bench.begin(source + rows, f"{target} INSERT INTO currency VALUES {present}")
+    if restorable:
+        assert findings(bench.restore(rows)) == []
+    else:
+        claim = Claim(success=False, exit_code=1, message="price 1: price_currency_fkey")
+        (finding,) = findings(bench.restore("", claim))
+        assert (finding.guarantee, finding.constraint) == (G.COMPLETENESS, "price_currency_fkey")

@@ -1,0 +1,204 @@
+"""Which rows are the same thing: the identity that the target's unique keys imply.
+
+Two source rows that collide on a unique key of the target are one entity, and so
+are a source row and the target row that it collides with. Because keys contain
+foreign keys, merging two parents can make their children collide in turn, through
+any number of levels and around cycles. That is congruence closure: rows are the
+terms, unique keys are the equations, and a foreign key's value stands for the
+entity that it points to. Nelson and Oppen, "Fast Decision Procedures Based on
+Congruence Closure", J. ACM 27(2), 1980; here by plain iteration to a fixpoint.
+
+A target row that a source row replaces (same primary key) gives its other key
+values up, so values may be swapped between rows without a collision.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from verifier.oracle.catalog import ForeignKey, Schema, Table, UniqueKey
+from verifier.oracle.snapshot import Snapshot, TableRows, Values
+
+SOURCE, TARGET = "source", "target"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Node:
+    """One row before the restore: of the frozen source, or of the target."""
+
+    table: str
+    side: str
+    position: int
+
+
+@dataclass(slots=True)
+class Entity:
+    """All rows that are the same thing."""
+
+    table: str
+    source: list[Node] = field(default_factory=list)
+    """In the order in which the source's table holds them."""
+    target: list[Node] = field(default_factory=list)
+
+    @property
+    def ambiguous(self) -> bool:
+        """Matches two different rows of the target: not to be guessed, to be rejected."""
+        return len(self.target) > 1 and bool(self.source)
+
+
+class Universe:
+    """The rows of the frozen source and of the target before, grouped into entities."""
+
+    def __init__(self, source: Snapshot, before: Snapshot, selected: frozenset[str]) -> None:
+        self.source, self.before = source, before
+        self.schema: Schema = before.schema
+        self.selected = selected
+        self.parents: dict[str, list[ForeignKey]] = defaultdict(list)
+        for foreign_key in self.schema.foreign_keys:
+            self.parents[foreign_key.child].append(foreign_key)
+        self._leader: dict[Node, Node] = {}
+        self._merged_by: dict[frozenset[Node], str] = {}
+        self._directory = self._index_referenced()
+        self._links = {node: dict(self._follow(node)) for node in self._nodes()}
+        self._close()
+        self.entities = self._gather()
+        self.entity_of = {
+            node: entity for entity in self.entities for node in (*entity.source, *entity.target)
+        }
+
+    # -- reading rows -----------------------------------------------------------------
+
+    def rows(self, node: Node) -> TableRows:
+        snapshot = self.source if node.side == SOURCE else self.before
+        return snapshot.tables[node.table]
+
+    def row(self, node: Node) -> dict[str, str | None]:
+        return self.rows(node).row(node.position)
+
+    def table(self, name: str) -> Table:
+        return self.schema.tables[name]
+
+    def parent(self, node: Node, foreign_key: ForeignKey) -> Node | None:
+        """The row that ``node`` points to, the source's own before the target's."""
+        return self._links[node].get(foreign_key.name)
+
+    def is_in_target(self, node: Node, foreign_key: ForeignKey) -> bool:
+        """Whether the target itself has a row that ``node`` can point to as it is."""
+        place = (TARGET, foreign_key.parent, foreign_key.referenced)
+        values = self.rows(node).values(node.position, foreign_key.columns)
+        return values in self._directory.get(place, {})
+
+    def collision(self, one: Node, other: Node) -> str:
+        """The unique key on which two rows of an entity first met, ``""`` if indirectly."""
+        return self._merged_by.get(frozenset((one, other)), "")
+
+    def _nodes(self) -> Iterator[Node]:
+        for name in sorted(self.selected):
+            for side, snapshot in ((SOURCE, self.source), (TARGET, self.before)):
+                for position in range(len(snapshot.tables[name].rows)):
+                    yield Node(name, side, position)
+
+    def _index_referenced(self) -> Mapping[tuple[str, str, tuple[str, ...]], dict[Values, Node]]:
+        directory: dict[tuple[str, str, tuple[str, ...]], dict[Values, Node]] = {}
+        for foreign_key in self.schema.foreign_keys:
+            # A parent table that is not moved has only the rows that the target has.
+            moved = foreign_key.parent in self.selected
+            sides = ((SOURCE, self.source),) if moved else ()
+            for side, snapshot in (*sides, (TARGET, self.before)):
+                rows = snapshot.tables[foreign_key.parent]
+                if not set(foreign_key.referenced) <= set(rows.columns):
+                    continue
+                place = (side, foreign_key.parent, foreign_key.referenced)
+                if place not in directory:
+                    directory[place] = {
+                        rows.values(position, foreign_key.referenced): Node(
+                            foreign_key.parent, side, position
+                        )
+                        for position in range(len(rows.rows))
+                    }
+        return directory
+
+    def _follow(self, node: Node) -> Iterator[tuple[str, Node]]:
+        rows = self.rows(node)
+        for foreign_key in self.parents[node.table]:
+            if not set(foreign_key.columns) <= set(rows.columns):
+                continue
+            values = rows.values(node.position, foreign_key.columns)
+            for side in (SOURCE, TARGET) if node.side == SOURCE else (TARGET,):
+                place = (side, foreign_key.parent, foreign_key.referenced)
+                found = self._directory.get(place, {}).get(values)
+                if found is not None:
+                    yield foreign_key.name, found
+                    break
+
+    # -- closure ----------------------------------------------------------------------
+
+    def _find(self, node: Node) -> Node:
+        path = []
+        while (leader := self._leader.get(node, node)) != node:
+            path.append(node)
+            node = leader
+        for passed in path:
+            self._leader[passed] = node
+        return node
+
+    def _union(self, one: Node, other: Node, key: str) -> bool:
+        self._merged_by.setdefault(frozenset((one, other)), key)
+        first, second = self._find(one), self._find(other)
+        if first == second:
+            return False
+        self._leader[max(first, second)] = min(first, second)
+        return True
+
+    def _token(self, node: Node, key: UniqueKey) -> tuple[object, ...] | None:
+        """The key's value with foreign keys read as entities; ``None``: collides with nothing."""
+        held = self.rows(node).keys.get(key.name)
+        values = held[node.position] if held is not None else None
+        if values is None or (key.nulls_distinct and None in values):
+            return None
+        token: list[object] = list(values)
+        for foreign_key in self.parents[node.table]:
+            parent = self._links[node].get(foreign_key.name)
+            if parent is None:
+                continue
+            leader = self._find(parent)
+            for column, referenced in zip(foreign_key.columns, foreign_key.referenced, strict=True):
+                if column in key.columns:
+                    token[key.columns.index(column)] = (leader, referenced)
+        return tuple(token)
+
+    def _close(self) -> None:
+        changed = True
+        while changed:
+            changed = False
+            for name in sorted(self.selected):
+                replaced: set[Node] = set()
+                for key in self.table(name).keys:
+                    changed |= self._unite(name, key, replaced)
+
+    def _unite(self, name: str, key: UniqueKey, replaced: set[Node]) -> bool:
+        changed = False
+        groups: dict[tuple[object, ...], list[Node]] = defaultdict(list)
+        for side, snapshot in ((SOURCE, self.source), (TARGET, self.before)):
+            for position in range(len(snapshot.tables[name].rows)):
+                node = Node(name, side, position)
+                token = None if node in replaced else self._token(node, key)
+                if token is not None:
+                    groups[token].append(node)
+        for group in groups.values():
+            if group[0].side != SOURCE:
+                continue  # rows of the target alone are not this restore's business
+            for node in group[1:]:
+                changed |= self._union(group[0], node, key.name)
+            if key.primary:
+                replaced.update(node for node in group if node.side == TARGET)
+        return changed
+
+    def _gather(self) -> list[Entity]:
+        found: dict[Node, Entity] = {}
+        for node in self._nodes():
+            entity = found.setdefault(self._find(node), Entity(node.table))
+            (entity.source if node.side == SOURCE else entity.target).append(node)
+        return list(found.values())

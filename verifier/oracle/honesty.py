@@ -1,0 +1,166 @@
+"""Findings about honesty: the claim against what the databases show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from verifier.contract import Claim, Counts, Evidence, Finding, Guarantee, Severity
+from verifier.oracle.catalog import Table
+from verifier.oracle.collect import Findings
+from verifier.oracle.diff import identity_of
+from verifier.oracle.entities import Node, Universe
+from verifier.oracle.fate import Fates
+
+_TARGET_IS_WRONG = (
+    Guarantee.COMPLETENESS,
+    Guarantee.MERGING,
+    Guarantee.FIDELITY,
+    Guarantee.INTEGRITY,
+    Guarantee.PRESERVATION,
+)
+
+
+def judge_success(fates: Fates, claim: Claim, findings: Findings) -> None:
+    """A claimed success is true when nothing is wrong with the target and the counts are."""
+    wrong = findings.broken(*_TARGET_IS_WRONG)
+    if wrong:
+        worst = wrong[0]
+        findings.add(
+            Finding(
+                guarantee=Guarantee.HONESTY,
+                severity=Severity.LIE,
+                title=f"success was claimed, but {worst.title}",
+                table=worst.table,
+                constraint=worst.constraint,
+                key=worst.key,
+                columns=worst.columns,
+                evidence=(
+                    claim.evidence(),
+                    *worst.evidence,
+                ),
+                count=sum(finding.count for finding in wrong),
+                sql=worst.sql,
+                database=worst.database,
+            )
+        )
+    if claim.exit_code not in (0, None):
+        findings.add(_about_the_exit("success was claimed with a failing exit code", claim))
+    if claim.counts is not None:
+        _judge_counts(fates, claim.counts, findings)
+
+
+def _about_the_exit(title: str, claim: Claim) -> Finding:
+    return Finding(guarantee=Guarantee.HONESTY, title=title, evidence=(claim.evidence(),))
+
+
+def _judge_counts(fates: Fates, claimed: Mapping[str, Counts], findings: Findings) -> None:
+    observed = _observe_counts(fates)
+    for table in fates.tables():
+        says, shows = claimed.get(table.name, Counts()), observed[table.name]
+        told = {name: getattr(says, name) for name in shows}
+        if told == shows:
+            continue
+        wrong = tuple(name for name in shows if told[name] != shows[name])
+        findings.add(
+            Finding(
+                guarantee=Guarantee.HONESTY,
+                title="the claimed counts are not the observed ones",
+                table=table.name,
+                columns=wrong,
+                evidence=(
+                    Evidence("claim", {name: str(told[name]) for name in shows}),
+                    Evidence("observed", {name: str(shows[name]) for name in shows}),
+                ),
+            )
+        )
+
+
+def _observe_counts(fates: Fates) -> dict[str, dict[str, int]]:
+    """Per table what happened to each of the source's rows; the sum is the source's count."""
+    kinds = ("inserted", "updated", "unchanged", "merged", "rejected")
+    observed: dict[str, dict[str, int]] = {}
+    for table in fates.tables():
+        counts = _by_identity(fates, table) if table.identity else _by_number(fates, table)
+        observed[table.name] = {kind: counts[kind] for kind in kinds}
+    return observed
+
+
+def _by_identity(fates: Fates, table: Table) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for entity in fates.entities(table):
+        standing = True  # rows that become one and the same count as that one once
+        for node in entity.source:
+            happened = _what_happened(fates, node)
+            if happened in ("inserted", "updated", "unchanged"):
+                happened, standing = (happened if standing else "merged"), False
+            counts[happened] += 1
+    return counts
+
+
+def _by_number(fates: Fates, table: Table) -> Counter[str]:
+    """For a table whose rows have no identity."""
+    before = Counter(fates.universe.before.tables[table.name].rows)
+    after = Counter(fates.after.tables[table.name].rows)
+    members = [
+        [node for node in entity.source if node not in fates.obstacles]
+        for entity in fates.entities(table)
+    ]
+    gone, come = (before - after).total(), (after - before).total()
+    counts = Counter(
+        inserted=come - gone,
+        updated=gone,
+        merged=sum(len(nodes) - 1 for nodes in members if nodes),
+        rejected=sum(node.table == table.name for node in fates.obstacles),
+    )
+    rows = len(fates.universe.source.tables[table.name].rows)
+    counts["unchanged"] = rows - counts.total()
+    return counts
+
+
+def _what_happened(fates: Fates, node: Node) -> str:
+    """To one source row of a table whose rows have an identity."""
+    settled = fates.of(node)
+    if node in fates.obstacles:
+        return "rejected"
+    if settled is None or settled.survivor is None:
+        return "lost"
+    table = fates.universe.table(node.table)
+    key = identity_of(table, settled.survivor)
+    if fates.identity(node) != key:
+        return "merged"
+    before = [fates.universe.row(held) for held in settled.entity.target]
+    held = next((row for row in before if identity_of(table, row) == key), None)
+    if held is None:
+        return "inserted"
+    return "unchanged" if held == settled.survivor else "updated"
+
+
+def judge_failure(universe: Universe, claim: Claim, *, disturbed: bool, findings: Findings) -> None:
+    """A claimed failure has a failing exit code and names what it failed on.
+
+    A ``disturbed`` restore need not name a row: its cause was not in the data.
+    """
+    if claim.exit_code == 0:
+        findings.add(_about_the_exit("a failure was claimed with exit code 0", claim))
+    if not claim.message.strip():
+        findings.add(_about_the_exit("a failure was claimed without a word about the cause", claim))
+    elif not disturbed and not any(
+        _names(universe, table, _all_words(claim)) for table in universe.schema.tables.values()
+    ):
+        findings.add(
+            _about_the_exit("the failure does not name a table and the rule that was broken", claim)
+        )
+
+
+def _all_words(claim: Claim) -> str:
+    return " ".join(
+        [claim.message]
+        + [f"{given.table} {given.constraint} {given.reason}" for given in claim.rejections or ()]
+    )
+
+
+def _names(universe: Universe, table: Table, said: str) -> bool:
+    rules = [key.name for key in table.keys] + [check.name for check in table.checks]
+    rules += [foreign_key.name for foreign_key in universe.parents[table.name]]
+    return table.relname in said and any(rule in said for rule in (*rules, *table.names))

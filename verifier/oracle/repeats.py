@@ -1,0 +1,83 @@
+"""The judgement of a restore that is run again: after a success, and after a fault."""
+
+from __future__ import annotations
+
+from verifier.contract import Claim, Evidence, Finding, Guarantee, Severity
+from verifier.oracle.collect import Findings
+from verifier.oracle.diff import changes, rewritten
+from verifier.oracle.judgement import Judgement, Restore
+from verifier.oracle.snapshot import Snapshot
+
+
+def judge_again(first: Snapshot, second: Restore) -> Judgement:
+    """The second restore of the same backup has to change nothing and to say so."""
+    judgement = Judgement(exercised={Guarantee.IDEMPOTENCE})
+    if not second.claim.success:
+        judgement.findings.add(
+            Finding(
+                guarantee=Guarantee.IDEMPOTENCE,
+                title="the second restore of the same backup failed",
+                evidence=(second.claim.evidence(),),
+            )
+        )
+    for change in changes(first, second.after):
+        harmless = change.what == "sequence moved"  # numbers drawn and not used
+        judgement.findings.add(
+            change.finding(
+                Guarantee.IDEMPOTENCE,
+                "the second restore of the same backup changed the target",
+                labels=("after the first run", "after the second"),
+                severity=Severity.NOTE if harmless else Severity.BREACH,
+            )
+        )
+    _says_it_wrote(second.claim, judgement.findings)
+    for table, count in rewritten(first, second.after).items():
+        judgement.findings.add(
+            Finding(
+                guarantee=Guarantee.IDEMPOTENCE,
+                severity=Severity.NOTE,
+                title="waste: the second restore rewrote equal rows",
+                table=table,
+                count=count,
+            )
+        )
+    return judgement
+
+
+def judge_retry(retry: Restore, clean: Restore) -> Judgement:
+    """A retry after a fault has to end like ``clean``, the same restore without any fault."""
+    judgement = Judgement(exercised={Guarantee.RECOVERABILITY})
+    if retry.claim.success != clean.claim.success:
+        judgement.findings.add(
+            Finding(
+                guarantee=Guarantee.RECOVERABILITY,
+                title="after the fault, the restore did not end as it does without one",
+                evidence=(
+                    retry.claim.evidence("retry"),
+                    clean.claim.evidence("clean run"),
+                ),
+            )
+        )
+    for change in changes(clean.after, retry.after):
+        judgement.findings.add(
+            change.finding(
+                Guarantee.RECOVERABILITY,
+                "after the fault, the retry did not end like a clean run",
+                labels=("clean run", "retry"),
+            )
+        )
+    return judgement
+
+
+def _says_it_wrote(claim: Claim, findings: Findings) -> None:
+    for table, counts in (claim.counts or {}).items():
+        if counts.inserted or counts.updated:
+            told = {"inserted": str(counts.inserted), "updated": str(counts.updated)}
+            findings.add(
+                Finding(
+                    guarantee=Guarantee.IDEMPOTENCE,
+                    title="the second restore of the same backup says that it wrote rows",
+                    table=table,
+                    evidence=(Evidence("claim", told),),
+                )
+            )

@@ -1,0 +1,133 @@
+"""Which source rows the target can take at all.
+
+A row that breaks a rule of the target (its parent exists nowhere, a NOT NULL column
+is NULL, a check is false, it matches two different target rows) cannot be restored
+by anybody; it has to be rejected by name, and so has everything that depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from verifier.oracle.entities import SOURCE, Node, Universe
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a source row cannot be restored."""
+
+    reason: str
+    constraint: str
+    sql: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A table or a column that one side has and the other cannot do without."""
+
+    table: str
+    """Without its schema."""
+    column: str
+    """Empty for a whole table."""
+    sentence: str
+
+    def named_in(self, text: str) -> bool:
+        """Whether ``text`` names the table and the column."""
+        return self.table in text and self.column in text
+
+
+def gaps(universe: Universe) -> list[Gap]:
+    """What the target lacks for the source's data, or demands beyond it."""
+    found = []
+    for name, rows in sorted(universe.source.tables.items()):
+        source = universe.source.schema.tables[name]
+        if not rows.rows or (name in universe.schema.tables and name not in universe.selected):
+            continue
+        if name not in universe.schema.tables:
+            found.append(Gap(source.relname, "", f"table {name} does not exist in the target"))
+            continue
+        theirs = {column.name: column for column in universe.table(name).columns}
+        for lost in source.names:
+            if lost not in theirs:
+                sentence = f"column {lost} of {name} does not exist in the target"
+                found.append(Gap(source.relname, lost, sentence))
+        for column in theirs.values():
+            filled = column.has_default or column.generated or not column.not_null
+            if column.name not in source.names and not filled:
+                sentence = f"column {column.name} of {name} is NOT NULL and not in the source"
+                found.append(Gap(source.relname, column.name, sentence))
+    return found
+
+
+def obstacles(universe: Universe) -> dict[Node, Obstacle]:
+    """Every source row that cannot be restored, with the reason."""
+    found: dict[Node, Obstacle] = {}
+    for entity in universe.entities:
+        for node in entity.source:
+            obstacle = _own_obstacle(universe, node)
+            if entity.ambiguous:
+                obstacle = Obstacle("it matches two different rows of the target", "")
+            if obstacle:
+                found[node] = obstacle
+    _spread(universe, found)
+    return found
+
+
+def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
+    table, rows = universe.table(node.table), universe.rows(node)
+    row = rows.row(node.position)
+    for column in table.columns:
+        if column.not_null and column.name in row and row[column.name] is None:
+            return Obstacle(f"column {column.name} is NULL", f"NOT NULL {column.name}")
+    for check, positions in rows.refused.items():
+        if node.position in positions:
+            return Obstacle(f"check {check} is false", check)
+    for foreign_key in universe.parents[node.table]:
+        if not set(foreign_key.columns) <= set(row):
+            continue
+        values = [row[column] for column in foreign_key.columns]
+        if None not in values and universe.parent(node, foreign_key) is None:
+            return Obstacle(f"its parent in {foreign_key.parent} does not exist", foreign_key.name)
+    return None
+
+
+def _spread(universe: Universe, found: dict[Node, Obstacle]) -> None:
+    """Children of rows that cannot be restored cannot be restored either."""
+    changed = True
+    while changed:
+        changed = False
+        for node in (n for entity in universe.entities for n in entity.source):
+            if node in found:
+                continue
+            for foreign_key in universe.parents[node.table]:
+                parent = universe.parent(node, foreign_key)
+                if parent is None or parent.side != SOURCE or parent not in found:
+                    continue
+                entity = universe.entity_of[parent]
+                alone = all(member in found for member in entity.source)
+                if alone and not universe.is_in_target(node, foreign_key):
+                    found[node] = Obstacle(
+                        f"its parent in {foreign_key.parent} cannot be restored",
+                        foreign_key.name,
+                    )
+                    changed = True
+                    break
+
+
+def downstream(universe: Universe, found: Collection[Node]) -> set[Node]:
+    """The rows that refer, directly or not, to one of ``found``.
+
+    Where another row survives for the parent, or the target has one of that key, such a
+    row may as well be restored as be rejected with its parent.
+    """
+    below: set[Node] = set()
+    grown = True
+    while grown:
+        grown = False
+        for node in (n for entity in universe.entities for n in entity.source if n not in below):
+            parents = (universe.parent(node, key) for key in universe.parents[node.table])
+            if any(parent in found or parent in below for parent in parents):
+                below.add(node)
+                grown = True
+    return below

@@ -1,0 +1,136 @@
+"""A whole database at one moment: every row of every table as PostgreSQL's own text.
+
+Values are read with ``COPY … TO STDOUT``, that is through each type's output
+function, so nothing (``char(n)`` padding, ``-0``, ``infinity``) is lost on the way
+into Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from verifier.dsn import Dsn
+from verifier.oracle import catalog
+from verifier.oracle.catalog import Check, Schema, Table, UniqueKey
+from verifier.oracle.session import looking
+
+Values = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """The rows of one table; the lists run parallel to ``rows``."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: list[Values]
+    keys: Mapping[str, list[Values | None]]
+    """Unique key → each row's key values; ``None`` where a partial index leaves the row out."""
+    refused: Mapping[str, frozenset[int]]
+    """Check constraint → positions of the rows for which it is false."""
+    versions: list[str]
+    """``xmin`` of each row: it changes whenever the row is rewritten."""
+
+    def row(self, position: int) -> dict[str, str | None]:
+        """One row by column name."""
+        return dict(zip(self.columns, self.rows[position], strict=True))
+
+    def values(self, position: int, columns: tuple[str, ...]) -> Values:
+        """Some values of one row, in the order of ``columns``."""
+        row = self.rows[position]
+        return tuple(row[self.columns.index(column)] for column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One database: its structure, all its rows, and where its sequences stand."""
+
+    schema: Schema
+    tables: Mapping[str, TableRows]
+    sequences: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
+    """Name → ``last_value``, ``is_called``."""
+
+
+def take(dsn: Dsn, rules: Schema | None = None) -> Snapshot:
+    """Read the database at ``dsn`` within one snapshot.
+
+    ``rules`` is the schema whose unique keys and checks the rows are read against:
+    the target's, also when the rows are the source's. ``None`` means the database's own.
+
+    Raises :class:`~verifier.errors.ObservationError` when it cannot be read.
+    """
+    with looking(dsn) as connection:
+        schema = catalog.read(connection)
+        tables = {
+            name: _read_table(connection, table, (rules or schema).tables.get(name, table))
+            for name, table in schema.tables.items()
+        }
+        return Snapshot(schema, tables, _read_sequences(connection, schema))
+
+
+def _applicable(table: Table, rules: Table) -> tuple[list[UniqueKey], list[Check]]:
+    """The keys and checks of ``rules`` that can be evaluated on ``table``'s columns.
+
+    An expression or a predicate may use any column, so it needs all of them.
+    """
+    here = set(table.names)
+    alike = set(rules.names) <= here
+    keys = [
+        key
+        for key in rules.keys
+        if alike or (key.predicate is None and here.issuperset(name or "" for name in key.columns))
+    ]
+    return keys, [check for check in rules.checks if here.issuperset(check.columns)]
+
+
+def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Table) -> TableRows:
+    keys, checks = _applicable(table, rules)
+    selected = [sql.Identifier(name).as_string() for name in table.names]
+    selected.append("xmin::text")
+    for key in keys:
+        selected += [f"({key.predicate or 'true'})", *key.parts]
+    selected += [f"(({check.expression}) IS FALSE)" for check in checks]
+    only = "" if table.partitioned else "ONLY "
+    query = f"COPY (SELECT {', '.join(selected)} FROM {only}{table.name}) TO STDOUT"
+
+    width = len(table.names)
+    rows: list[Values] = []
+    versions: list[str] = []
+    held: dict[str, list[Values | None]] = {key.name: [] for key in keys}
+    refused: dict[str, set[int]] = {check.name: set() for check in checks}
+    with connection.cursor().copy(query.encode()) as copy:
+        for position, record in enumerate(copy.rows()):
+            rows.append(record[:width])
+            versions.append(record[width])
+            at = width + 1
+            for key in keys:
+                inside, values = record[at] == "t", record[at + 1 : at + 1 + len(key.parts)]
+                held[key.name].append(values if inside else None)
+                at += 1 + len(key.parts)
+            for check, answer in zip(checks, record[at:], strict=True):
+                if answer == "t":
+                    refused[check.name].add(position)
+    return TableRows(
+        table.name,
+        table.names,
+        rows,
+        held,
+        {name: frozenset(positions) for name, positions in refused.items()},
+        versions,
+    )
+
+
+def _read_sequences(
+    connection: psycopg.Connection[Any], schema: Schema
+) -> dict[str, tuple[int, bool]]:
+    states: dict[str, tuple[int, bool]] = {}
+    for name in schema.sequences:
+        query = f"SELECT last_value, is_called FROM {name}"
+        for last_value, is_called in connection.execute(query.encode()):
+            states[name] = (last_value, is_called)
+    return states

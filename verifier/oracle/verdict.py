@@ -1,0 +1,188 @@
+"""The judgement of one restore: everything that is observed, held against the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from verifier.contract import Claim, Evidence, Finding, Guarantee
+from verifier.oracle.collect import Findings
+from verifier.oracle.collisions import not_merged
+from verifier.oracle.diff import changes, identity_of, select
+from verifier.oracle.entities import Universe
+from verifier.oracle.fate import Fates
+from verifier.oracle.honesty import judge_failure, judge_success
+from verifier.oracle.integrity import judge_integrity
+from verifier.oracle.judgement import Judgement, Restore
+from verifier.oracle.naming import Named
+from verifier.oracle.ordering import judge_order, ordered
+from verifier.oracle.restorable import downstream, gaps, obstacles
+from verifier.oracle.rows import judge_rows, judge_untouched
+from verifier.oracle.snapshot import Snapshot
+
+
+class Judge:
+    """Holds restores of one frozen source into one target against the contract.
+
+    ``control`` names tables (unqualified) that describe the target itself and are not
+    part of what is moved.
+    """
+
+    def __init__(
+        self,
+        source: Snapshot,
+        before: Snapshot,
+        violations: list[Finding],
+        control: Iterable[str] = (),
+    ) -> None:
+        apart = set(control)
+        self._selected = frozenset(
+            name
+            for name, table in before.schema.tables.items()
+            if name in source.tables and table.relname not in apart
+        )
+        self._source, self._before, self._violations = source, before, violations
+        self._universe = Universe(source, before, self._selected)
+        self._gaps = gaps(self._universe)
+        self._obstacles = obstacles(self._universe)
+
+    @property
+    def restorable(self) -> bool:
+        """Whether the target can take every row of the source, by its own rules."""
+        return not self._gaps and not self._obstacles
+
+    def judge(self, restore: Restore, *, disturbed: bool = False) -> Judgement:
+        """The judgement of a restore; ``disturbed`` says that a fault gave it a right to fail."""
+        judgement = Judgement()
+        if any(rows.rows for rows in self._before.tables.values()):
+            judgement.exercised.add(Guarantee.PRESERVATION)
+        judgement.exercised.add(Guarantee.HONESTY)
+        if restore.claim.success:
+            self._success(restore, judgement)
+        else:
+            self._failure(restore, judgement, disturbed)
+        return judgement
+
+    # -- a claimed success -----------------------------------------------------------------
+
+    def _success(self, restore: Restore, judgement: Judgement) -> None:
+        findings, universe = judgement.findings, self._universe
+        judgement.exercised |= {Guarantee.COMPLETENESS, Guarantee.INTEGRITY}
+        if any(entity.source for entity in universe.entities):
+            judgement.exercised.add(Guarantee.FIDELITY)
+        if self._merges():
+            judgement.exercised.add(Guarantee.MERGING)
+        fates = Fates(universe, restore.after, self._obstacles)
+        judge_rows(fates, restore.claim, findings)
+        judge_untouched(self._before, restore.after, self._selected, findings)
+        self._silently_dropped(restore.claim, findings)
+        self._needlessly_rejected(restore.claim, findings)
+        judge_integrity(self._before, restore.after, self._violations, restore.violations, findings)
+        self._order(restore, judgement)
+        judge_success(fates, restore.claim, findings)
+
+    def _silently_dropped(self, claim: Claim, findings: Findings) -> None:
+        named = Named(claim.rejections or ())
+        for node, obstacle in self._obstacles.items():
+            row = self._universe.row(node)
+            key = identity_of(self._universe.table(node.table), row)
+            if not named.covers(node.table, key, row):
+                findings.add(
+                    Finding(
+                        guarantee=Guarantee.COMPLETENESS,
+                        title=f"a row that cannot be restored is not named: {obstacle.reason}",
+                        table=node.table,
+                        constraint=obstacle.constraint,
+                        key=key,
+                        evidence=(Evidence("source", row),),
+                        sql=select(node.table, key),
+                        database="source",
+                    )
+                )
+        for gap in self._gaps:
+            if not gap.named_in(claim.message):
+                findings.add(
+                    Finding(
+                        guarantee=Guarantee.COMPLETENESS,
+                        title=f"{gap.sentence}, and the claim does not say so",
+                        table=gap.table,
+                        columns=(gap.column,) if gap.column else (),
+                    )
+                )
+
+    def _needlessly_rejected(self, claim: Claim, findings: Findings) -> None:
+        if not claim.rejections:
+            return
+        named = Named(claim.rejections)
+        excused = self._obstacles.keys() | downstream(self._universe, self._obstacles)
+        for entity in self._universe.entities:
+            for node in entity.source:
+                row = self._universe.row(node)
+                key = identity_of(self._universe.table(node.table), row)
+                if node not in excused and named.covers(node.table, key, row):
+                    findings.add(
+                        Finding(
+                            guarantee=Guarantee.COMPLETENESS,
+                            title="a row was rejected that the target can take",
+                            table=node.table,
+                            key=key,
+                            evidence=(Evidence("source", row),),
+                            sql=select(node.table, key),
+                            database="source",
+                        )
+                    )
+
+    def _order(self, restore: Restore, judgement: Judgement) -> None:
+        if ordered(self._universe) and restore.writes.statements:
+            judgement.exercised.add(Guarantee.ORDERING)
+        judge_order(
+            self._universe,
+            restore.after,
+            restore.writes,
+            restore.claim.success,
+            judgement.findings,
+        )
+
+    def _merges(self) -> list[Finding]:
+        """The groups that have to be merged, each as the finding it is when it is not."""
+        groups = []
+        for entity in self._universe.entities:
+            members = [node for node in entity.source if node not in self._obstacles]
+            table = self._universe.table(entity.table)
+            identities = {
+                frozenset(identity_of(table, self._universe.row(node)).items())
+                for node in (*members, *entity.target)
+            }
+            if members and len(identities) > 1:
+                groups.append(not_merged(self._universe, entity))
+        return groups
+
+    # -- a claimed failure -----------------------------------------------------------------
+
+    def _failure(self, restore: Restore, judgement: Judgement, disturbed: bool) -> None:
+        findings, claim = judgement.findings, restore.claim
+        judgement.exercised.add(Guarantee.ATOMICITY)
+        judge_failure(self._universe, claim, disturbed=disturbed, findings=findings)
+        for change in changes(self._before, restore.after):
+            title = "a failed restore left the target changed"
+            findings.add(change.finding(Guarantee.ATOMICITY, title))
+        if disturbed:
+            return
+        judgement.exercised.add(Guarantee.COMPLETENESS)
+        if self._obstacles or self._gaps:
+            self._silently_dropped(claim, findings)
+            self._needlessly_rejected(claim, findings)
+            self._order(restore, judgement)
+            return
+        self._order(restore, judgement)
+        judgement.add(self._merges())
+        rows = sum(len(self._source.tables[name].rows) for name in self._selected)
+        findings.add(
+            Finding(
+                guarantee=Guarantee.COMPLETENESS,
+                title="the restore failed although the target can take every row",
+                evidence=(
+                    Evidence("source", {"rows": str(rows)}),
+                    claim.evidence(),
+                ),
+            )
+        )
