@@ -1,3 +1,72 @@
-"""Proves a PostgreSQL backup/restore implementation right or wrong."""
+"""Proves a PostgreSQL backup/restore implementation right or wrong.
+
+The names here are the public ones: a scenario, an implementation under test or a
+fault of one's own needs no other module.
+"""
+
+from verifier.contract import (
+    Claim,
+    Counts,
+    Evidence,
+    Finding,
+    Guarantee,
+    Merge,
+    Proof,
+    Rejection,
+    Row,
+    Severity,
+    Verdict,
+)
+from verifier.dsn import Dsn
+from verifier.errors import (
+    BackupError,
+    BackupRefused,
+    ObservationError,
+    RestoreVerifierError,
+    ServerDied,
+    ServerError,
+    ServerUnavailable,
+    UsageError,
+)
+from verifier.faults import BackupCut, BackupPoisoned, Fault, TargetStopped
+from verifier.implementations import Backup, Endpoint, Implementation
+from verifier.scenario import GuaranteeBroken, Outcome, Scenario, Seed
+from verifier.servers import Database
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Backup",
+    "BackupCut",
+    "BackupError",
+    "BackupPoisoned",
+    "BackupRefused",
+    "Claim",
+    "Counts",
+    "Database",
+    "Dsn",
+    "Endpoint",
+    "Evidence",
+    "Fault",
+    "Finding",
+    "Guarantee",
+    "GuaranteeBroken",
+    "Implementation",
+    "Merge",
+    "ObservationError",
+    "Outcome",
+    "Proof",
+    "Rejection",
+    "RestoreVerifierError",
+    "Row",
+    "Scenario",
+    "Seed",
+    "ServerDied",
+    "ServerError",
+    "ServerUnavailable",
+    "Severity",
+    "TargetStopped",
+    "UsageError",
+    "Verdict",
+    "__version__",
+]
