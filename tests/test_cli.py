@@ -1,0 +1,175 @@
+"""The command: its exit codes, and the last line on stderr."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from verifier import __version__
+from verifier.cli import main
+from verifier.implementations import names
+
+ROOT = Path(__file__).parent.parent
+COMMAND = "import sys; from verifier.cli import main; sys.exit(main())"
+SCENARIO = """
+import pytest
+from verifier import Seed
+
+def bare(connection):
+    connection.execute("CREATE TABLE tea (id int PRIMARY KEY, name text NOT NULL)")
+
+def filled(connection):
+    bare(connection)
+    connection.execute("INSERT INTO tea VALUES (1, 'green'), (2, 'black')")
+
+@pytest.mark.guarantee("completeness")
+def test_load(scenario):
+    scenario.begin(source=Seed("filled", filled), target=Seed("bare", bare))
+    scenario.restore().prove()
+"""
+
+
+def started(directory: Path, *arguments: str) -> subprocess.Popen[str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RESTORE_", "PYTEST_"))}
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *arguments],
+        cwd=directory,
+        env=inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(directory: Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command in a process of its own."""
+    process = started(directory, *arguments)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line on stderr of a command line that is refused."""
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("restore-verifier: ")
+    return line
+
+
+@pytest.fixture
+def scenarios(tmp_path):
+    """A directory with a ``scenarios/`` in it."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "test_tea.py").write_text(SCENARIO)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "choose from verify, implementations"),
+        (["verfy"], "did you mean verify?"),
+        (["verify", "--sevrers", "docker"], "did you mean --servers?"),
+        (["verify", "--sevrers=docker"], "unknown option --sevrers (did you mean --servers?)"),
+        (["verify", "-n", "2"], "after a lone --"),
+        (["verify", "--rows"], "expected one argument"),
+        (["verify", "--row", "3"], "did you mean --rows?"),
+        (["verify", "/nonexistent/scenarios"], "no scenarios at /nonexistent/scenarios"),
+        (["verify", "/nonexistent/x.py::test_y"], "no scenarios at /nonexistent/x.py::test_y"),
+        (["implementations", "surplus"], "unknown argument surplus"),
+        (["implementations", "--", "surplus"], "takes no arguments"),
+    ],
+)
+def test_a_command_line_that_cannot_be_right(arguments, told, capsys):
+    assert told in refused(capsys, *arguments)
+
+
+def test_without_a_directory_of_scenarios_there_is_nothing_to_verify(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert "no scenarios at scenarios" in refused(capsys, "verify")
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"restore-verifier {__version__}\n"
+
+
+def test_implementations_lists_every_name(capsys):
+    assert main(["implementations"]) == 0
+    assert capsys.readouterr().out.split() == list(names())
+
+
+@pytest.mark.slow
+def test_verify_runs_the_scenarios_of_the_directory(scenarios):
+    code, out, err = run(scenarios, "verify", "--servers", "embedded")
+    assert code == 0, out + err
+    assert "KEPT: initial-load keeps" in out
+    assert err == ""
+
+
+@pytest.mark.slow
+def test_what_is_broken_is_said_last(scenarios):
+    chosen = ("--servers", "embedded", "--implementation", "pg_dump")
+    code, out, err = run(scenarios, "verify", "scenarios/test_tea.py", *chosen, "--", "-q")
+    assert code == 1, out + err
+    assert err.splitlines()[-1].startswith("restore-verifier: pg_dump breaks ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--servers", "dokcer"], "did you mean docker?"),
+        (["--servers", "external"], "--source-dsn is missing"),
+        (["--servers", "embedded", "--", "-k", "nothing"], "no scenario was selected"),
+        (["--", "--no-such-option"], "pytest could not start"),
+    ],
+)
+def test_what_could_not_be_verified_ends_with_2(arguments, told, scenarios):
+    code, out, err = run(scenarios, "verify", *arguments)
+    assert code == 2, out + err
+    assert told in err.splitlines()[-1]
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_gets_no_traceback(scenarios):
+    process = started(scenarios, "verify", "--servers", "embedded")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(120) == 2
+    assert "Traceback" not in err
+    assert "reader of the output went away" in err.splitlines()[-1]
+    process.stderr.close()
+
+
+@pytest.mark.slow
+def test_an_interrupt_gets_no_traceback(scenarios):
+    slow = SCENARIO.replace(
+        "    scenario.begin",
+        "    print(flush=True); import time; time.sleep(60)\n    scenario.begin",
+    )
+    (scenarios / "scenarios" / "test_tea.py").write_text(slow)
+    process = started(scenarios, "verify", "--servers", "embedded", "--", "-s")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "test_tea.py" in line:
+            break
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2, out + err
+    assert "Traceback" not in out + err
+    assert "interrupted" in err.splitlines()[-1]

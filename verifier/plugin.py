@@ -1,0 +1,113 @@
+"""The pytest plugin: options, the servers of a run, and the ``scenario`` fixture.
+
+One :class:`~verifier.run.Run` per process. Under pytest-xdist the controlling process reads
+the configuration and chooses the servers once; every worker gets that choice and
+starts its own pair on it, so that no worker can decide differently from another.
+What the proofs say is collected and shown by :mod:`verifier.reporting`.
+
+PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from verifier.config import SETTINGS
+from verifier.errors import ServerError
+from verifier.run import DEST, SCENARIO, Run, focus, scenario_name
+from verifier.scenario import Scenario
+from verifier.servers import Pair
+
+NAME = "restore-verifier"
+"""The run among pytest's plugins; the command reads the outcome from there."""
+_RUN = pytest.StashKey[Run]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup(NAME, "restore verification")
+    for setting in SETTINGS:
+        group.addoption(
+            setting.flag,
+            dest=DEST + setting.name,
+            metavar=setting.metavar,
+            default=None,
+            help=f"{setting.help} (also {setting.variable})",
+        )
+    group.addoption(
+        "--restore-report",
+        metavar="FILE",
+        default=None,
+        help="write every verdict and finding to FILE, as JSON",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "guarantee(*ids): the guarantees that the scenario was written for"
+    )
+    config.addinivalue_line(
+        "markers", "own_servers: the scenario stops or reconfigures servers and gets its own pair"
+    )
+    if config.option.help:
+        return
+    run = Run(config)
+    config.stash[_RUN] = run
+    config.pluginmanager.register(run, f"{NAME}-run")
+    config.pluginmanager.register(run.reporter, NAME)
+    run.prepare()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    focus(metafunc.definition)
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Pair:
+    """The source and the target server that the tests of this process share."""
+    return request.config.stash[_RUN].shared()
+
+
+@pytest.fixture
+def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenario]:
+    """A fresh source and target database, and the implementation under test."""
+    run, item = request.config.stash[_RUN], request.node
+    own = item.get_closest_marker("own_servers") is not None
+    with ExitStack() as held:
+        if own:
+            pair = held.enter_context(run.start())
+            if not (pair.source.controllable and pair.target.controllable):
+                pytest.skip(
+                    f"NOT VERIFIED on {pair.source.kind} servers, which are not ours to stop; "
+                    "run it with --servers embedded"
+                )
+        else:
+            pair = request.getfixturevalue("servers")
+        made = Scenario(
+            scenario_name(item),
+            pair,
+            run.implementation,
+            config=run.settings,
+            focus=focus(item),
+            workdir=tmp_path,
+        )
+        item.stash[SCENARIO] = made
+        yield made
+        if not own:
+            _close(made, run, request.session)
+
+
+def _close(made: Scenario, run: Run, session: pytest.Session) -> None:
+    """Drop the scenario's databases, where there is still a server to drop them from.
+
+    Servers of the scenario's own take their databases with them.
+    """
+    try:
+        made.close()
+    except (psycopg.Error, ServerError):
+        if not run.servers_gone(session):
+            raise
