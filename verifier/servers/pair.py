@@ -26,6 +26,8 @@ SETTINGS = {
     "max_connections": "100",
     # CREATE DATABASE and DROP DATABASE walk all of it; more makes cloning slower.
     "shared_buffers": "16MB",
+    # Every clone asks for a checkpoint; the last log lines should say why a server died.
+    "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
     "log_timezone": "UTC",
     "timezone": "UTC",
