@@ -158,8 +158,9 @@ def test_a_reader_that_goes_away_gets_no_traceback(scenarios):
 @pytest.mark.slow
 def test_an_interrupt_gets_no_traceback(scenarios):
     slow = SCENARIO.replace(
-        "    scenario.begin",
-        "    print(flush=True); import time; time.sleep(60)\n    scenario.begin",
+        "    scenario.restore()",
+        "    scenario.source, scenario.target; print(flush=True); import time; time.sleep(60)\n"
+        "    scenario.restore()",
     )
     (scenarios / "scenarios" / "test_tea.py").write_text(slow)
     process = started(scenarios, "verify", "--servers", "embedded", "--", "-s")
@@ -172,4 +173,5 @@ def test_an_interrupt_gets_no_traceback(scenarios):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 2, out + err
     assert "Traceback" not in out + err
+    assert "is gone" not in out + err
     assert "interrupted" in err.splitlines()[-1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from verifier.config import SETTINGS, Config, ServerKind
-from verifier.dsn import Dsn
+from verifier.dsn import HIDDEN, Dsn, redact, without_libpq
 from verifier.errors import UsageError
 
 SECRET = "s3cr3t-pa55"
@@ -156,3 +157,47 @@ def test_the_plain_form_carries_everything_to_another_process():
     kinds = {type(value) for value in plain.values()}
     assert kinds <= {str, int, list, type(None)}, "only types that every serialiser knows"
     assert Config.from_plain(plain) == config
+
+
+def completed(text: str, **environ: str) -> str:
+    given = {"source_dsn": text}
+    dsn = Config.load(given, environ, Path("/nonexistent")).source_dsn
+    assert dsn is not None
+    return dsn.url
+
+
+def test_what_a_dsn_leaves_out_comes_from_libpqs_variables():
+    login = {"PGUSER": "ann", "PGPASSWORD": SECRET, "PGPORT": "", "PGSSLMODE": "verify-full"}
+    assert completed("host=db dbname=shop sslmode=require", **login) == (
+        f"postgresql://ann:{SECRET}@db/shop?sslmode=require"
+    )
+
+
+def test_no_variable_leads_a_dsn_away_from_its_host():
+    elsewhere = {"PGHOST": "prod", "PGHOSTADDR": "10.0.0.1", "PGSERVICE": "prod"}
+    assert completed("postgresql://u@db/shop", **elsewhere) == "postgresql://u@db/shop"
+    assert completed("dbname=shop", PGHOST="db") == "postgresql://db/shop"
+
+
+def test_a_service_fills_in_what_is_left_out():
+    login = {"PGUSER": "ann", "PGPASSWORD": SECRET}
+    assert completed("dbname=shop", PGSERVICE="db", **login) == "postgresql:///shop?service=db"
+    assert completed("service=db", **login) == "postgresql:///?service=db"
+
+
+def test_only_libpqs_variables_are_taken_away():
+    others = {"PATH": "/bin", "PGBACKREST_STANZA": "main", "PGPASSFILE": "/home/ann/.pgpass"}
+    libpqs = dict.fromkeys(("PGHOST", "PGSERVICE", "PGOPTIONS", "PGTZ", "PGCLIENTENCODING"), "x")
+    assert without_libpq(others | libpqs) == others
+
+
+@pytest.mark.parametrize(
+    "password", ["it's", 'a "b"', "back\\slash 'n' \"all\"", "50%/@:?", "käse 緑", "p+q r", "%2541"]
+)
+def test_a_password_is_hidden_however_it_is_written(password):
+    dsn = Dsn({"host": "db", "password": password})
+    text = "\n".join(
+        (dsn.conninfo, dsn.url, str(dsn.parameters), json.dumps(password), ascii([password]))
+    )
+    assert redact(text, dsn).count(HIDDEN) == 5
+    assert redact(f"{password} and the rest", dsn) == f"{HIDDEN} and the rest"

@@ -234,6 +234,32 @@ def test_a_typo_in_a_variable_is_told(tmp_path):
     assert "did you mean RESTORE_VERIFIER_SERVERS?" in ran.err
 
 
+def test_broken_stays_broken_when_the_run_stops_early(tmp_path):
+    stop = ("-n", "1", "-x", "--implementation", "pg_dump")
+    ran = pytest_in(project(tmp_path, load=KEPT), *EMBEDDED, *stop)
+    assert "stopping after 1 failures" in ran.out
+    assert ran.code == 1, ran.everything
+
+
+LIBPQ = {
+    "PGHOSTADDR": "192.0.2.1",
+    "PGSERVICE": "nowhere",
+    "PGSSLMODE": "require",
+    "PGOPTIONS": "-c statement_timeout=1 -c search_path=nowhere",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGTARGETSESSIONATTRS": "read-only",
+}
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["alone", "worker"])
+def test_libpqs_variables_neither_redirect_nor_change_a_run(workers, tmp_path):
+    directory = project(tmp_path, load=KEPT)
+    tests = directory / "test_load.py"
+    tests.write_text(tests.read_text().replace("green", "緑"))  # which Latin 1 cannot spell
+    ran = pytest_in(directory, *EMBEDDED, *workers, **LIBPQ)
+    assert ran.code == 0, ran.everything
+
+
 def test_tests_without_a_scenario_need_no_servers(tmp_path):
     directory = project(tmp_path, plain=PLAIN, load=KEPT)
     nowhere = ("--servers", "external")
@@ -268,7 +294,8 @@ def test_external_servers_are_not_stopped_and_their_passwords_not_shown(tmp_path
         "-rs",
         RESTORE_VERIFIER_SERVERS="external",
         RESTORE_VERIFIER_SOURCE_DSN=external.source.admin.url,
-        RESTORE_VERIFIER_TARGET_DSN=external.target.admin.url,
+        RESTORE_VERIFIER_TARGET_DSN=str(external.target.admin).replace(":****@", "@"),
+        PGPASSWORD=external.target.admin.password or "",
     )
     assert "external" in ran.out
     assert "NOT VERIFIED on external servers" in ran.out

@@ -164,6 +164,7 @@ class Config:
 
         ``options`` maps field names to what the command line gave; ``None`` stands for
         a flag that was not given, while an empty string or 0 was given and counts.
+        What a DSN leaves out is taken from the environment's ``PG*`` variables.
         Raises :class:`UsageError` for unknown names and for values that cannot be right.
         """
         path = directory / FILE
@@ -181,7 +182,8 @@ class Config:
                 (table.get(each.key), f"{each.key} in [tool.{SECTION}] of {path}"),
             ):
                 if given is not None:
-                    found[each.name] = each.read(given, where)
+                    value = each.read(given, where)
+                    found[each.name] = value.completed(environ) if isinstance(value, Dsn) else value
                     break
         return cls(**found)
 

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode
+from functools import cache
+from urllib.parse import quote, quote_plus, urlencode
 
 import psycopg
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from verifier.errors import UsageError
 
 HIDDEN = "****"
 
-# libpq's environment variable for each parameter that a client program may need.
+# libpq's environment variable for each parameter that decides where a program connects,
+# as whom, and how the way there is protected.
 _VARIABLES = {
     "host": "PGHOST",
     "hostaddr": "PGHOSTADDR",
     "port": "PGPORT",
     "user": "PGUSER",
     "password": "PGPASSWORD",
+    "passfile": "PGPASSFILE",
     "dbname": "PGDATABASE",
     "sslmode": "PGSSLMODE",
+    "sslnegotiation": "PGSSLNEGOTIATION",
     "sslrootcert": "PGSSLROOTCERT",
     "sslcert": "PGSSLCERT",
     "sslkey": "PGSSLKEY",
+    "sslcertmode": "PGSSLCERTMODE",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslsni": "PGSSLSNI",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "gssencmode": "PGGSSENCMODE",
+    "gsslib": "PGGSSLIB",
+    "krbsrvname": "PGKRBSRVNAME",
+    "require_auth": "PGREQUIREAUTH",
+    "requirepeer": "PGREQUIREPEER",
     "channel_binding": "PGCHANNELBINDING",
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "options": "PGOPTIONS",
     "service": "PGSERVICE",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
+_PLACES = ("host", "hostaddr", "service")
+# Variables that libpq sends to the server without a parameter for them.
+_SESSION = ("PGDATESTYLE", "PGTZ", "PGGEQO")
+# This one says nothing but where to look something up.
+_HARMLESS = "PGPASSFILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +75,22 @@ class Dsn:
                 "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
             ) from None
         return cls({name: str(value) for name, value in found.items() if value is not None})
+
+    def completed(self, environ: Mapping[str, str]) -> Dsn:
+        """A copy in which ``PG*`` variables stand for what is left out, as libpq has it.
+
+        With one difference: where a host is named, no variable leads to another one.
+        A service is left to fill in all the rest.
+        """
+        found = {
+            name: environ[variable]
+            for name, variable in _VARIABLES.items()
+            if environ.get(variable) and name not in self.parameters
+        }
+        if not self.parameters.keys().isdisjoint(_PLACES):
+            found = {name: value for name, value in found.items() if name not in _PLACES}
+        service = self.parameters.get("service") or found.get("service")
+        return Dsn({**({"service": service} if service else found), **self.parameters})
 
     @property
     def conninfo(self) -> str:
@@ -104,11 +142,45 @@ class Dsn:
     __repr__ = __str__
 
 
+@cache
+def _libpq_variables() -> frozenset[str]:
+    """Every variable that changes a connection of libpq's; its own list, so none is missed."""
+    known = {each.envvar.decode() for each in pq.Conninfo.get_defaults() if each.envvar}
+    return frozenset({*known, *_VARIABLES.values(), *_SESSION} - {_HARMLESS})
+
+
+def without_libpq(environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ`` without what could change or redirect a connection whose DSN says where it goes.
+
+    Other names that begin with ``PG`` (``PGBACKREST_STANZA``) are no business of libpq's.
+    """
+    return {name: value for name, value in environ.items() if name not in _libpq_variables()}
+
+
 def redact(text: str, *dsns: Dsn) -> str:
     """``text`` with every password of ``dsns`` hidden: the last step before anything is shown."""
     for dsn in dsns:
-        secret = dsn.password
-        if secret:
-            for form in (secret, quote(secret, safe="")):
+        if dsn.password:
+            for form in _written_forms(dsn.password):
                 text = text.replace(form, HIDDEN)
     return text
+
+
+@cache
+def _written_forms(secret: str) -> tuple[str, ...]:
+    """How ``secret`` may stand in a text, longest first: as it is, in a URL, inside quotes."""
+    backslashes = secret.replace("\\", "\\\\")
+    forms = {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        backslashes,  # as Python shows it in double quotes
+        backslashes.replace("'", "\\'"),  # a keyword string, Python's single quotes
+        repr(secret)[1:-1],
+        ascii(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        secret.replace("'", "''"),  # SQL
+    }
+    return tuple(sorted(forms, key=len, reverse=True))

@@ -12,6 +12,7 @@ import pytest
 
 from verifier import __version__
 from verifier.config import SETTINGS, Config
+from verifier.contract import Verdict
 from verifier.errors import UsageError
 from verifier.outcome import CARGO
 from verifier.report import json, terminal
@@ -155,7 +156,7 @@ class Reporter:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         if not self._ended or not self._spoken:
             return
-        if whole:
+        if whole or self.results.verdict is Verdict.BROKEN:  # nothing that was left out mends it
             session.exitstatus = pytest.ExitCode(self.results.exit_code)
         if self._file is None:
             return

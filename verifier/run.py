@@ -13,7 +13,7 @@ import pytest
 
 from verifier.config import SETTINGS, Config, ServerKind, suggestion
 from verifier.contract import Guarantee, Proof
-from verifier.dsn import Dsn, redact
+from verifier.dsn import Dsn, redact, without_libpq
 from verifier.errors import RestoreVerifierError, ServerError, UsageError
 from verifier.implementations import Implementation, implementation
 from verifier.outcome import CARGO, attach
@@ -51,6 +51,7 @@ class Run:
         """
         with self._as_usage_error():
             self.settings = self._settings()
+            self._set_libpq_aside()
             self.secrets += filter(None, (self.settings.source_dsn, self.settings.target_dsn))
             self.implementation = implementation(self.settings.implementation)
             self.reporter.prepare(self.settings, self.implementation.name)
@@ -60,6 +61,18 @@ class Run:
             return Config.from_plain(self._cargo["config"])
         options = {each.name: self.config.getoption(DEST + each.name) for each in SETTINGS}
         return Config.load(options, os.environ, self.config.rootpath)
+
+    def _set_libpq_aside(self) -> None:
+        """Take libpq's variables out of the environment until pytest ends.
+
+        The configured DSNs hold what was meant for them. Anywhere else, in the harness
+        or in a program that an implementation starts, the variables would lead to other
+        servers, or change how the right ones answer; and not every one of them
+        (``PGSERVICE``) could be outdone by a DSN.
+        """
+        kept = without_libpq(os.environ)
+        aside = {name: os.environ.pop(name) for name in set(os.environ) - set(kept)}
+        self.config.add_cleanup(lambda: os.environ.update(aside))
 
     @cached_property
     def choice(self) -> Choice:
@@ -162,7 +175,9 @@ class Run:
                 return True
         return False
 
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
+        """End the shared servers, after the fixtures that an interruption left to be ended."""
         self._held.close()
 
 

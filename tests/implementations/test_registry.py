@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import verifier.implementations
-from verifier.errors import UsageError
-from verifier.implementations import implementation, names
+from verifier.dsn import Dsn
+from verifier.errors import BackupError, UsageError
+from verifier.implementations import Backup, Endpoint, implementation, names
 from verifier.implementations.faulty import FAULTS
 
 BUILT_IN = (
@@ -39,6 +40,15 @@ class Half:
 
 class Costly(Acme):
     def __init__(self): raise RuntimeError("no ACME_URL in the environment")
+
+class Ending(Acme):
+    def __init__(self): raise SystemExit("acme: no licence")
+"""
+ACTING = """
+class Acme:
+    name, not_offered = "acme", {}
+    def backup(self, source): %s
+    def restore(self, backup, target): %s
 """
 
 Install = Callable[..., None]
@@ -146,6 +156,7 @@ def test_a_name_like_no_other_gets_the_list_and_no_guess() -> None:
             "AttributeError: module 'acme_backups' has no attribute 'Nothing'",
         ),
         ("acme_backups:Costly", "RuntimeError: no ACME_URL in the environment"),
+        ("acme_backups:Ending", "SystemExit: acme: no licence"),
         ("acme_backups:Half", "has no not_offered, restore"),
     ],
 )
@@ -167,6 +178,43 @@ def test_a_module_that_cannot_be_imported_is_reported_with_its_distribution(
     install("acme", "acme = acme_backups:Acme", module="import acme_driver_that_is_not_here")
     with pytest.raises(UsageError, match=r"distribution acme 1\.2 .*acme_driver_that_is_not_here"):
         implementation("acme")
+
+
+ENDPOINT = Endpoint(Dsn.parse("host=db"), 18, Path())
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("pass", "backup returned None; it has to return a verifier.Backup"),
+        ("return 'backup.sql'", "backup returned a value of type str; it has to return"),
+        ("raise ValueError('disk full')", "ValueError: disk full"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_slip_of_an_installed_backup_is_a_backup_that_failed(
+    install: Install, body: str, said: str
+) -> None:
+    install("acme", "acme = acme_backups:Acme", module=ACTING % (body, "pass"))
+    with pytest.raises(BackupError, match=said):
+        implementation("acme").backup(ENDPOINT)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("pass", "restore returned None; it has to return a verifier.Claim"),
+        ("return 'restored'", "restore returned a value of type str; it has to return"),
+        ("raise ValueError('disk full')", "disk full"),
+        ("raise SystemExit(3)", "restore called for an exit with 3"),
+    ],
+)
+def test_a_slip_of_an_installed_restore_is_an_error_of_the_restore(
+    install: Install, body: str, said: str
+) -> None:
+    install("acme", "acme = acme_backups:Acme", module=ACTING % ("pass", body))
+    with pytest.raises(Exception, match=said):
+        implementation("acme").restore(Backup(()), ENDPOINT)
 
 
 def test_a_name_that_two_distributions_offer_is_refused(install: Install) -> None:

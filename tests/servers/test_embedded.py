@@ -51,6 +51,16 @@ def test_reachable_over_tcp_on_loopback_only_with_the_password(server: Server) -
             sessions.connect(dsn.with_(password="wrong"))
 
 
+@as_root
+def test_servers_need_no_shared_memory_of_the_system(run_python: RunPython) -> None:
+    tiny = 'mount -t tmpfs -o size=64k none /dev/shm && exec "$@"'
+    if subprocess.run(["unshare", "-m", "sh", "-c", tiny, "sh", "true"], check=False).returncode:
+        pytest.skip("NOT TESTED: nothing can be mounted here, not even in a namespace")
+    child = run_python(STARTS_A_PAIR + REPORTS, "unshare", "-m", "sh", "-c", tiny, "sh")
+    assert len(child.servers()) == 2
+    assert child.ends() == 0
+
+
 def test_the_users_account_has_no_power_of_its_own(server: Server) -> None:
     rights = "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = "
     assert ask(server.user, f"{rights} current_user") == [(False, False, False)]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from verifier.dsn import Dsn, redact
+from verifier.dsn import Dsn, redact, without_libpq
 from verifier.errors import UsageError
 
 KEPT = 64 * 1024
@@ -30,10 +30,6 @@ _TIMED_OUT = 124
 # has ended, and what a program may do between SIGTERM and SIGKILL. Seconds.
 _AFTERMATH = 1.0
 _MERCY = 2.0
-
-# These only say where to look things up; every other PG* variable of the caller
-# could send a program to another database than the one it is meant for.
-_HARMLESS = frozenset({"PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +51,8 @@ class Finished:
 
 
 def environ(dsn: Dsn) -> dict[str, str]:
-    """The caller's environment, with ``dsn`` in place of the ``PG*`` variables it holds."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("PG") or name in _HARMLESS
-    }
-    return kept | dsn.environ
+    """The caller's environment, with ``dsn`` in place of libpq's variables."""
+    return without_libpq(os.environ) | dsn.environ
 
 
 def run(

@@ -21,6 +21,7 @@ from typing import cast
 
 from verifier.errors import UsageError
 from verifier.implementations.base import Implementation
+from verifier.implementations.guest import Guest
 
 GROUP = "restore_verifier.implementations"
 
@@ -70,7 +71,7 @@ def _installed(point: EntryPoint) -> Implementation:
         if isinstance(found, type) or (callable(found) and _missing(found)):
             found = found()
         missing = _missing(found)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"implementation {point.name!r} of {_origin(point)} cannot be loaded: "
             f"{type(error).__name__}: {error}; repair or uninstall that distribution"
@@ -80,7 +81,7 @@ def _installed(point: EntryPoint) -> Implementation:
             f"implementation {point.name!r} of {_origin(point)} has no {', '.join(missing)}; "
             "it has to offer what verifier.implementations.Implementation asks for"
         )
-    return cast(Implementation, found)
+    return Guest(cast(Implementation, found))
 
 
 def _missing(found: object) -> list[str]:

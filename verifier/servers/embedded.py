@@ -90,6 +90,8 @@ class EmbeddedServer:
             *("-D", self._data, "-U", self._admin.user, f"--pwfile={secret}"),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
             *("--no-sync", "--no-instructions"),
+            # Where it first asks for shared memory, /dev/shm may be small, full or not there.
+            *("--set", "dynamic_shared_memory_type=mmap"),
         ]
         done = subprocess.run(
             command,
