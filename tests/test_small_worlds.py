@@ -98,6 +98,25 @@ WORLDS = {
         " (5, 'g', 3), (6, 'g', 4), (7, 'h', 6)",
         merged=3,
     ),
+    "a NULL that is nobody's parent": World(
+        source="CREATE TABLE t (a text, up text);",
+        target="CREATE TABLE t (a text UNIQUE, up text REFERENCES t (a));",
+        rows="INSERT INTO t VALUES (NULL, 'gone'), ('w', NULL)",
+        rejected=1,
+    ),
+    "a key column that is part of an optional reference": World(
+        target="CREATE TABLE p (id int, part int, PRIMARY KEY (id, part));"
+        "CREATE TABLE c (id int PRIMARY KEY, b text, f int, FOREIGN KEY (f, id) REFERENCES p);",
+        rows="INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, NULL, 1)",
+        present="INSERT INTO c VALUES (1, 'w', NULL)",
+    ),
+    "two rows of one identity, of which one is an orphan": World(
+        source="CREATE TABLE t (a text, b text);",
+        target="CREATE TABLE p (b text PRIMARY KEY);"
+        "CREATE TABLE t (a text NOT NULL UNIQUE, b text REFERENCES p);",
+        rows="INSERT INTO t VALUES ('y', 'x'), ('y', NULL)",
+        rejected=1,
+    ),
     "NULLS NOT DISTINCT": World(
         source="CREATE TABLE t (id int PRIMARY KEY, a int, b text);",
         target="CREATE TABLE t (id int PRIMARY KEY, a int, b text);"
@@ -125,6 +144,45 @@ WORLDS = {
         target='CREATE SCHEMA "Tenant-B"; CREATE TABLE "Tenant-B"."weird ""tbl"".x"'
         ' (id int PRIMARY KEY, "a,b" text, "c)d" text, "select" text);',
         rows='INSERT INTO "Tenant-B"."weird ""tbl"".x" VALUES (1, \'x\', \'y);\', \'z\')',
+    ),
+    "children of rows that are known by their parent": World(
+        source="CREATE TABLE p (id int PRIMARY KEY, k text);"
+        "CREATE TABLE q (id int PRIMARY KEY REFERENCES p, v int);"
+        "CREATE TABLE r (id int PRIMARY KEY, q int REFERENCES q);",
+        target="CREATE TABLE p (id int PRIMARY KEY, k text UNIQUE);"
+        "CREATE TABLE q (id int PRIMARY KEY REFERENCES p, v int);"
+        "CREATE TABLE r (id int PRIMARY KEY, q int REFERENCES q);",
+        rows="INSERT INTO p VALUES (1, 'x'), (2, 'x'); INSERT INTO q VALUES (1, 5);"
+        "INSERT INTO r VALUES (9, 1)",
+        merged=1,
+    ),
+    "children of rows whose tenants merge": World(
+        source="CREATE TABLE o (id int PRIMARY KEY, name text);"
+        "CREATE TABLE p (o int REFERENCES o, id int, PRIMARY KEY (o, id));"
+        "CREATE TABLE c (id int PRIMARY KEY, o int, p int, FOREIGN KEY (o, p) REFERENCES p);",
+        target="CREATE TABLE o (id int PRIMARY KEY, name text UNIQUE);"
+        "CREATE TABLE p (o int REFERENCES o, id int, PRIMARY KEY (o, id));"
+        "CREATE TABLE c (id int PRIMARY KEY, o int, p int, FOREIGN KEY (o, p) REFERENCES p);",
+        rows="INSERT INTO o VALUES (3, 'z'), (2, 'z'); INSERT INTO p VALUES (3, 1), (2, 2);"
+        "INSERT INTO c VALUES (7, 3, 1), (8, 2, 2)",
+        merged=1,
+    ),
+    "a code that changes together with its references": World(
+        target="CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);"
+        "CREATE TABLE x (id int PRIMARY KEY);"
+        "CREATE TABLE c (id int PRIMARY KEY, code text NOT NULL UNIQUE REFERENCES p (code),"
+        " x int REFERENCES x);"
+        "CREATE TABLE d (id int PRIMARY KEY, code text REFERENCES c (code));",
+        rows="INSERT INTO p VALUES (1, 'b'), (2, 'n'); INSERT INTO x VALUES (1);"
+        "INSERT INTO c VALUES (1, 'b', 1), (2, 'n', 1); INSERT INTO d VALUES (1, 'b'), (2, 'n')",
+        present="INSERT INTO p VALUES (1, 'a'); INSERT INTO c VALUES (1, 'a', NULL);"
+        "INSERT INTO d VALUES (1, 'a')",
+    ),
+    "a code that changes in a tree of codes": World(
+        target="CREATE TABLE t"
+        " (id int PRIMARY KEY, code text UNIQUE, up text REFERENCES t (code));",
+        rows="INSERT INTO t VALUES (1, 'b', 'b'), (2, 'c', 'b')",
+        present="INSERT INTO t VALUES (1, 'a', 'a')",
     ),
     "types whose texts are easily changed": World(
         target="CREATE TABLE t (id int PRIMARY KEY, j json, c char(5), f float8, n numeric,"

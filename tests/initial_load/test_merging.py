@@ -204,6 +204,18 @@ def test_values_swapped_between_rows_and_handed_on_to_a_new_one(move: Move, key:
     assert_idempotent(move, claim)
 
 
+def test_unique_references_swapped_between_rows(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE seat (id int PRIMARY KEY);"
+        "CREATE TABLE guest (id int PRIMARY KEY, seat int UNIQUE REFERENCES seat);"
+        "INSERT INTO seat VALUES (1), (2), (3)",
+        "INSERT INTO guest VALUES (1, 2), (2, 1), (3, 3)",
+        "INSERT INTO guest VALUES (1, 1), (2, 2)",
+    )
+    assert move.rows("SELECT * FROM guest ORDER BY id") == [(1, 2), (2, 1), (3, 3)]
+    assert_idempotent(move, claim)
+
+
 def test_positions_shifted_along_a_list(move: Move) -> None:
     claim = move(
         "CREATE TABLE p (id int PRIMARY KEY, place int NOT NULL UNIQUE)",

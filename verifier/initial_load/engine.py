@@ -67,7 +67,7 @@ def _restore(conn: Connection, path: Path, control_tables: Collection[str]) -> C
         write.plan(conn, catalog, staged)
     _stop_if_rejected(conn, order)
     conn.execute("SET CONSTRAINTS ALL DEFERRED")
-    for tables in order:
+    for tables in _together(catalog, order):
         write.write(conn, catalog, tables)
     counts = {staged.table.quoted: outcome.count(conn, staged) for staged in content.tables}
     merges = ledger.merges(conn, content.tables)
@@ -98,6 +98,32 @@ def _order(catalog: Catalog, tables: list[Staged]) -> list[list[Staged]]:
             for parent in checks.family(tables, key.parent)
         ]
     return [[tables[number] for number in found] for found in components(parents)]
+
+
+def _together(catalog: Catalog, order: list[list[Staged]]) -> list[list[Staged]]:
+    """``order`` for writing: from a parent whose referenced columns may change to its children.
+
+    A foreign key to such columns holds before and after, but not between two
+    statements of which one changes the parent and the other the child.
+    """
+    place = {staged.table.oid: no for no, tables in enumerate(order) for staged in tables}
+    until = list(range(len(order)))
+    for tables in order:
+        for parent in tables:
+            fixed = {column.name for column in parent.identity}
+            for key in catalog.foreign_keys:
+                linked = key.parent in (parent.table.oid, parent.table.root)
+                if linked and key.child in place and not set(key.references) <= fixed:
+                    start = place[parent.table.oid]
+                    until[start] = max(until[start], place[key.child])
+    found: list[list[Staged]] = []
+    end = -1
+    for no, tables in enumerate(order):
+        if no > end:
+            found.append([])
+        found[-1] += tables
+        end = max(end, until[no])
+    return found
 
 
 def _settle(conn: Connection, catalog: Catalog, content: Content, tables: list[Staged]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
 from verifier.initial_load.checks import family
 from verifier.initial_load.session import paste, run
@@ -17,13 +19,9 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
     """
     if not _moved(conn, parent):
         return set()
-    changed = set()
-    for key in catalog.foreign_keys:
-        if parent not in family(tables, key.parent):
-            continue
-        for child in tables:
-            if child.table.oid == key.child and _follow(conn, parent, child, key):
-                changed.add(child.table.oid)
+    changed: set[int] = set()
+    for key, child in _references(catalog, tables, parent):
+        changed |= _follow(conn, catalog, tables, parent, child, key)
     _adopt(conn, parent)
     return changed
 
@@ -59,12 +57,14 @@ def _moved(conn: Connection, parent: Staged) -> bool:
     return True
 
 
-def _follow(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) -> int:
-    names = {column.name for column in child.columns}
-    staged = {column.name for column in parent.columns}
-    if not set(key.columns) <= names or not set(key.references) <= staged:
-        return 0
-    ours = [child.table.columns[name] for name in key.columns]
+def _follow(
+    conn: Connection,
+    catalog: Catalog,
+    tables: list[Staged],
+    parent: Staged,
+    child: Staged,
+    key: ForeignKey,
+) -> set[int]:
     final = {c.name: f"m.i{no}" for no, c in enumerate(parent.identity, 1)}
     pairs = []
     for no, name in enumerate(key.references, 1):
@@ -77,20 +77,81 @@ def _follow(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) ->
         rows=parent.rows,
         n=parent.ordinal,
     )
-    numbered = list(enumerate(ours, 1))
-    where = " AND ".join(f"c.{column.quoted} = m.o{no}" for no, column in numbered)
-    differs = " OR ".join(f"m.o{no}::text IS DISTINCT FROM m.f{no}::text" for no, _ in numbered)
+    return _shift(conn, catalog, tables, child, key, moved)
+
+
+def _shift(
+    conn: Connection,
+    catalog: Catalog,
+    tables: list[Staged],
+    child: Staged,
+    key: ForeignKey,
+    moved: str,
+    depth: int = 0,
+) -> set[int]:
+    """Let ``child`` follow ``moved``: a query for the old (``o1`` …) and new (``f1`` …) references.
+
+    Where the child is itself referenced by the columns that this changes, its own
+    children follow in turn. Returns the oids of the tables that changed. It ends,
+    because a new reference is never an old one of another row.
+    """
+    ours = list(enumerate((child.table.columns[name] for name in key.columns), 1))
+    where = " AND ".join(f"c.{column.quoted} = m.o{no}" for no, column in ours)
+    differs = " OR ".join(f"m.o{no}::text IS DISTINCT FROM m.f{no}::text" for no, _ in ours)
+    rows = f"{moved} m JOIN {child.rows} c ON {where} AND ({differs})"
     if {column.name for column in child.identity} & set(key.columns):
-        _remember(conn, child, f"{moved} m JOIN {child.rows} c ON {where} AND ({differs})", "NULL")
-    return run(
+        _remember(conn, child, rows, "NULL")
+    below = [
+        (other, staged)
+        for other, staged in _references(catalog, tables, child)
+        if set(other.references) & set(key.columns)
+    ]
+    before = f"pg_temp.restore_before_{depth}"
+    if below:
+        run(
+            conn,
+            "DROP TABLE IF EXISTS {before}; "
+            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.* FROM {rows}",
+            before=before,
+            name=before.removeprefix("pg_temp."),
+            rows=rows,
+        )
+    done = run(
         conn,
         "UPDATE {rows} c SET {set} FROM {moved} m WHERE {where} AND ({differs})",
         rows=child.rows,
-        set=", ".join(f"{column.quoted} = m.f{no}" for no, column in numbered),
+        set=", ".join(f"{column.quoted} = m.f{no}" for no, column in ours),
         moved=moved,
         where=where,
         differs=differs,
     ).rowcount
+    if not done:
+        return set()
+    changed = {child.table.oid}
+    for other, staged in below:
+        named = enumerate((child.table.columns[name].quoted for name in other.references), 1)
+        follows = paste(
+            "(SELECT {pairs} FROM {before} p JOIN {rows} w USING ({n}))",
+            pairs=", ".join(f"p.{c} AS o{no}, w.{c} AS f{no}" for no, c in named),
+            before=before,
+            rows=child.rows,
+            n=child.ordinal,
+        )
+        changed |= _shift(conn, catalog, tables, staged, other, follows, depth + 1)
+    return changed
+
+
+def _references(
+    catalog: Catalog, tables: list[Staged], parent: Staged
+) -> Iterator[tuple[ForeignKey, Staged]]:
+    """Every foreign key that may point to ``parent``, with each staged table that has it."""
+    present = {column.name for column in parent.columns}
+    for key in catalog.foreign_keys:
+        if parent in family(tables, key.parent) and set(key.references) <= present:
+            for child in tables:
+                names = {column.name for column in child.columns}
+                if child.table.oid == key.child and set(key.columns) <= names:
+                    yield key, child
 
 
 def _adopt(conn: Connection, parent: Staged) -> None:

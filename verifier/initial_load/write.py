@@ -2,7 +2,8 @@
 
 Nothing is deleted, no identity moves, and enforcement stays on: foreign keys are
 checked at the end of each statement, so the rows of one table, and of all tables
-of one cycle (as parts of a single statement, trap O03), may refer to each other.
+of one cycle (as parts of a single statement, trap O03), may refer to each other. So
+may tables whose references an update moves on both sides (a code, not an identity).
 """
 
 from __future__ import annotations
@@ -156,13 +157,17 @@ def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
 def _parking(catalog: Catalog, staged: Staged, key: UniqueKey) -> tuple[Column, str] | None:
     """A column of ``key`` and an expression over ``t`` that no row has, to hold in between."""
     oid = staged.table.oid
-    linked = {name for fk in catalog.foreign_keys if fk.child == oid for name in fk.columns}
-    linked |= {name for fk in catalog.foreign_keys if fk.parent == oid for name in fk.references}
-    settable = {column.name: column for column in _settable(staged) if column.name not in linked}
+    own = [fk for fk in catalog.foreign_keys if fk.child == oid]
+    bound = {name for fk in catalog.foreign_keys if fk.parent == oid for name in fk.references}
+    bound |= {name for fk in own if fk.full and len(fk.columns) > 1 for name in fk.columns}
+    free = {column.name: column for column in _settable(staged) if column.name not in bound}
+    for name in key.plain:
+        # A reference may be NULL in between: a foreign key leaves such a row alone.
+        if name in free and not free[name].not_null and key.nulls_distinct:
+            return free[name], "NULL"
+    linked = {name for fk in own for name in fk.columns}
+    settable = {name: column for name, column in free.items() if name not in linked}
     plain = [settable[name] for name in key.plain if name in settable]
-    for column in plain:
-        if not column.not_null and key.nulls_distinct:
-            return column, "NULL"
     others = [settable[name] for name in sorted(key.columns - set(key.plain)) if name in settable]
     for column in plain + others:
         found = _unused(staged, column)
@@ -213,34 +218,21 @@ def _park(conn: Connection, catalog: Catalog, staged: Staged) -> None:
 
 
 def write(conn: Connection, catalog: Catalog, tables: list[Staged]) -> None:
-    """Write the tables of one component. Raises :class:`NotWritten` or the server's error."""
+    """Write ``tables`` in one statement. Raises :class:`NotWritten` or the server's error."""
     for staged in tables:
         _park(conn, catalog, staged)
-    _insert(conn, tables)
-    for staged in tables:
-        _update(conn, staged)
-
-
-def _insert(conn: Connection, tables: list[Staged]) -> None:
-    parts, done, due = [], [], []
-    for staged in tables:
-        new = f"{staged.fate} f WHERE f.n = f.winner AND f.t_ctid IS NULL"
-        columns = [column for column in staged.columns if not column.generated]
-        names = ", ".join(column.quoted for column in columns)
-        insert = paste(
-            "w{number} AS (INSERT INTO {table} {names} SELECT {values} FROM {rows} s"
-            " WHERE s.{n} IN (SELECT f.n FROM {new}) ORDER BY s.{n} RETURNING 1)",
-            number=str(staged.number),
-            table=staged.table.quoted,
-            names=f"({names}) OVERRIDING SYSTEM VALUE" if columns else "",
-            values=", ".join(f"s.{column.quoted}" for column in columns),
-            rows=staged.rows,
-            n=staged.ordinal,
-            new=new,
-        )
-        parts.append(insert)
-        done.append(paste("(SELECT count(*) FROM w{number})", number=str(staged.number)))
-        due.append(paste("(SELECT count(*) FROM {new})", new=new))
+    parts: list[str] = []
+    expected: list[tuple[Staged, str]] = []
+    done: list[str] = []
+    due: list[str] = []
+    for statements in (map(_insert, tables), map(_update, tables)):
+        for staged, (statement, what, rows) in zip(tables, statements, strict=True):
+            if statement:
+                name = f"w{len(parts)}"
+                parts.append(f"{name} AS ({statement} RETURNING 1)")
+                done.append(paste("(SELECT count(*) FROM {name})", name=name))
+                due.append(paste("(SELECT count(*) FROM {rows})", rows=rows))
+                expected.append((staged, what))
     found = run(
         conn,
         "WITH {parts} SELECT ARRAY[{done}], ARRAY[{due}]",
@@ -248,17 +240,33 @@ def _insert(conn: Connection, tables: list[Staged]) -> None:
         done=", ".join(done),
         due=", ".join(due),
     ).fetchone()
-    for staged, was, should in zip(tables, *(found or ((), ())), strict=True):
-        _agree(staged, was, should, "inserted")
+    for (staged, what), was, should in zip(expected, *(found or ((), ())), strict=True):
+        _agree(staged, was, should, what)
 
 
-def _update(conn: Connection, staged: Staged) -> None:
+def _insert(staged: Staged) -> tuple[str, str, str]:
+    """The statement, what it does, and FROM items for the rows that it has to write."""
+    new = f"{staged.fate} f WHERE f.n = f.winner AND f.t_ctid IS NULL"
+    columns = [column for column in staged.columns if not column.generated]
+    names = ", ".join(column.quoted for column in columns)
+    statement = paste(
+        "INSERT INTO {table} {names} SELECT {values} FROM {rows} s"
+        " WHERE s.{n} IN (SELECT f.n FROM {new}) ORDER BY s.{n}",
+        table=staged.table.quoted,
+        names=f"({names}) OVERRIDING SYSTEM VALUE" if columns else "",
+        values=", ".join(f"s.{column.quoted}" for column in columns),
+        rows=staged.rows,
+        n=staged.ordinal,
+        new=new,
+    )
+    return statement, "inserted", new
+
+
+def _update(staged: Staged) -> tuple[str, str, str]:
+    """The same; the statement is empty where nothing can be set."""
     settable = _settable(staged)
-    if not settable:
-        return
     change = _change(staged)
-    done = run(
-        conn,
+    statement = paste(
         "UPDATE {target} t SET {set} FROM {change} c JOIN {rows} s ON s.{n} = c.n "
         "WHERE t.tableoid = c.t_oid AND t.ctid = c.t_ctid",
         target=staged.table.only,
@@ -266,9 +274,8 @@ def _update(conn: Connection, staged: Staged) -> None:
         change=change,
         rows=staged.rows,
         n=staged.ordinal,
-    ).rowcount
-    row = run(conn, "SELECT count(*) FROM {change}", change=change).fetchone()
-    _agree(staged, done, row[0] if row else 0, "updated")
+    )
+    return statement if settable else "", "updated", change
 
 
 def _agree(staged: Staged, done: int, due: int, what: str) -> None:

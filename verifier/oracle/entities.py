@@ -59,6 +59,7 @@ class Universe:
         for foreign_key in self.schema.foreign_keys:
             self.parents[foreign_key.child].append(foreign_key)
         self._leader: dict[Node, Node] = {}
+        self._members: dict[Node, list[Node]] = {}
         self._merged_by: dict[frozenset[Node], str] = {}
         self._directory = self._index_referenced()
         self._links = {node: dict(self._follow(node)) for node in self._nodes()}
@@ -126,6 +127,8 @@ class Universe:
             if not set(foreign_key.columns) <= set(rows.columns):
                 continue
             values = rows.values(node.position, foreign_key.columns)
+            if None in values:
+                continue  # refers to nothing, even if a parent's key is NULL as well
             for side in (SOURCE, TARGET) if node.side == SOURCE else (TARGET,):
                 place = (side, foreign_key.parent, foreign_key.referenced)
                 found = self._directory.get(place, {}).get(values)
@@ -149,7 +152,10 @@ class Universe:
         first, second = self._find(one), self._find(other)
         if first == second:
             return False
-        self._leader[max(first, second)] = min(first, second)
+        leader, follower = min(first, second), max(first, second)
+        self._leader[follower] = leader
+        joined = self._members.pop(follower, [follower])
+        self._members.setdefault(leader, [leader]).extend(joined)
         return True
 
     def _token(self, node: Node, key: UniqueKey) -> tuple[object, ...] | None:
@@ -165,9 +171,14 @@ class Universe:
                 continue
             leader = self._find(parent)
             for column, referenced in zip(foreign_key.columns, foreign_key.referenced, strict=True):
-                if column in key.columns:
+                if column in key.columns and not self._agree(leader, referenced):
                     token[key.columns.index(column)] = (leader, referenced)
         return tuple(token)
+
+    def _agree(self, leader: Node, column: str) -> bool:
+        """Whether all rows of an entity hold one value there: then it may stand for itself."""
+        members = self._members.get(leader, ())
+        return len({self.rows(node).values(node.position, (column,)) for node in members}) < 2
 
     def _close(self) -> None:
         changed = True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from verifier.contract import Claim, Evidence, Finding, Guarantee
+from verifier.contract import Claim, Evidence, Finding, Guarantee, Row
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import not_merged
 from verifier.oracle.diff import changes, identity_of, select
-from verifier.oracle.entities import Universe
+from verifier.oracle.entities import Node, Universe
 from verifier.oracle.fate import Fates
 from verifier.oracle.honesty import judge_failure, judge_success
 from verifier.oracle.integrity import judge_integrity
@@ -83,8 +83,7 @@ class Judge:
     def _silently_dropped(self, claim: Claim, findings: Findings) -> None:
         named = Named(claim.rejections or ())
         for node, obstacle in self._obstacles.items():
-            row = self._universe.row(node)
-            key = identity_of(self._universe.table(node.table), row)
+            row, key = self._universe.row(node), self._key(node)
             if not named.covers(node.table, key, row):
                 findings.add(
                     Finding(
@@ -114,22 +113,27 @@ class Judge:
             return
         named = Named(claim.rejections)
         excused = self._obstacles.keys() | downstream(self._universe, self._obstacles)
-        for entity in self._universe.entities:
-            for node in entity.source:
-                row = self._universe.row(node)
-                key = identity_of(self._universe.table(node.table), row)
-                if node not in excused and named.covers(node.table, key, row):
-                    findings.add(
-                        Finding(
-                            guarantee=Guarantee.COMPLETENESS,
-                            title="a row was rejected that the target can take",
-                            table=node.table,
-                            key=key,
-                            evidence=(Evidence("source", row),),
-                            sql=select(node.table, key),
-                            database="source",
-                        )
+        # Where the source has two rows of one identity, the other one may be meant.
+        meant = {(node.table, frozenset(self._key(node).items())) for node in excused}
+        for node in (node for entity in self._universe.entities for node in entity.source):
+            row, key = self._universe.row(node), self._key(node)
+            if (node.table, frozenset(key.items())) in meant:
+                continue
+            if named.covers(node.table, key, row):
+                findings.add(
+                    Finding(
+                        guarantee=Guarantee.COMPLETENESS,
+                        title="a row was rejected that the target can take",
+                        table=node.table,
+                        key=key,
+                        evidence=(Evidence("source", row),),
+                        sql=select(node.table, key),
+                        database="source",
                     )
+                )
+
+    def _key(self, node: Node) -> Row:
+        return identity_of(self._universe.table(node.table), self._universe.row(node))
 
     def _order(self, restore: Restore, judgement: Judgement) -> None:
         if ordered(self._universe) and restore.writes.statements:
