@@ -84,6 +84,11 @@ class Table:
     checks: tuple[Check, ...]
 
     @property
+    def rows(self) -> str:
+        """What to read it from: with its partitions, but without tables that inherit from it."""
+        return self.name if self.partitioned else f"ONLY {self.name}"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 

@@ -185,10 +185,13 @@ def _versions(rows: TableRows) -> Counter[tuple[Values, str]]:
 
 def where(row: Row) -> str:
     """A SQL condition that finds a row by some of its columns."""
-    return " AND ".join(
-        f"{sql.Identifier(name).as_string()} "
-        + ("IS NULL" if value is None else f"= {sql.Literal(value).as_string()}")
-        for name, value in row.items()
+    return (
+        " AND ".join(
+            f"{sql.Identifier(name).as_string()} "
+            + ("IS NULL" if value is None else f"= {sql.Literal(value).as_string()}")
+            for name, value in row.items()
+        )
+        or "true"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from verifier.contract import Claim, Counts, Evidence, Finding, Guarantee, Severity
+from verifier.contract import Claim, Counts, Evidence, Finding, Guarantee, Merge, Severity
 from verifier.oracle.catalog import Table
 from verifier.oracle.collect import Findings
 from verifier.oracle.diff import identity_of
@@ -22,7 +22,27 @@ _TARGET_IS_WRONG = (
 
 
 def judge_success(fates: Fates, claim: Claim, findings: Findings) -> None:
-    """A claimed success is true when nothing is wrong with the target and the counts are."""
+    """A claimed success is true when nothing is wrong with the target and all it says is so."""
+    judge_lie(claim, findings)
+    if claim.counts is not None:
+        _judge_counts(fates, claim.counts, findings)
+    for merge in claim.merges or ():
+        if not _happened(fates, merge):
+            title = "the claim names a merge that did not happen"
+            row = {"table": merge.table, **merge.key}
+            findings.add(
+                Finding(
+                    guarantee=Guarantee.HONESTY,
+                    title=title,
+                    table=merge.table,
+                    key=merge.key,
+                    evidence=(Evidence("claim", row), Evidence("claimed survivor", merge.survivor)),
+                )
+            )
+
+
+def judge_lie(claim: Claim, findings: Findings) -> None:
+    """A claimed success is a lie when something is wrong with the target."""
     wrong = findings.broken(*_TARGET_IS_WRONG)
     if wrong:
         worst = wrong[0]
@@ -35,10 +55,7 @@ def judge_success(fates: Fates, claim: Claim, findings: Findings) -> None:
                 constraint=worst.constraint,
                 key=worst.key,
                 columns=worst.columns,
-                evidence=(
-                    claim.evidence(),
-                    *worst.evidence,
-                ),
+                evidence=(claim.evidence(), *worst.evidence),
                 count=sum(finding.count for finding in wrong),
                 sql=worst.sql,
                 database=worst.database,
@@ -46,8 +63,23 @@ def judge_success(fates: Fates, claim: Claim, findings: Findings) -> None:
         )
     if claim.exit_code not in (0, None):
         findings.add(_about_the_exit("success was claimed with a failing exit code", claim))
-    if claim.counts is not None:
-        _judge_counts(fates, claim.counts, findings)
+
+
+def _happened(fates: Fates, merge: Merge) -> bool:
+    """Whether a row that ``merge`` describes became the survivor that it describes."""
+    if merge.table not in fates.universe.selected:
+        return False
+    for entity in fates.entities(fates.universe.table(merge.table)):
+        settled = fates.settled.get(id(entity))
+        survivor = settled.survivor if settled else None
+        known = survivor is None or merge.survivor.items() <= survivor.items()
+        if known and any(
+            merge.key.items() <= fates.universe.row(node).items() for node in entity.source
+        ):
+            # What an expression makes of a moved reference is not known here.
+            opaque = any(key.opaque for key in fates.universe.table(merge.table).keys)
+            return opaque or len(entity.source) + len(entity.target) > 1
+    return False
 
 
 def _about_the_exit(title: str, claim: Claim) -> Finding:
@@ -56,6 +88,10 @@ def _about_the_exit(title: str, claim: Claim) -> Finding:
 
 def _judge_counts(fates: Fates, claimed: Mapping[str, Counts], findings: Findings) -> None:
     observed = _observe_counts(fates)
+    for name in sorted(set(claimed) - fates.universe.selected):
+        if claimed[name] != Counts():
+            title = "the claim counts rows of a table that is not part of the restore"
+            findings.add(Finding(guarantee=Guarantee.HONESTY, title=title, table=name))
     for table in fates.tables():
         says, shows = claimed.get(table.name, Counts()), observed[table.name]
         told = {name: getattr(says, name) for name in shows}

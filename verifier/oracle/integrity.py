@@ -16,7 +16,7 @@ from psycopg import sql
 
 from verifier.contract import Evidence, Finding, Guarantee
 from verifier.dsn import Dsn
-from verifier.oracle.catalog import Feed, ForeignKey, Schema, UniqueKey
+from verifier.oracle.catalog import Feed, ForeignKey, Schema, Table, UniqueKey
 from verifier.oracle.collect import Findings
 from verifier.oracle.diff import schema_changes
 from verifier.oracle.session import looking
@@ -97,23 +97,23 @@ def _rows_against(connection: psycopg.Connection[Any], rule: Rule) -> Iterator[F
 
 def _rules(schema: Schema) -> Iterator[Rule]:
     for foreign_key in schema.foreign_keys:
-        yield _no_orphans(foreign_key)
+        yield _no_orphans(schema, foreign_key)
     for table in schema.tables.values():
         for key in table.keys:
-            yield _no_duplicates(key)
+            yield _no_duplicates(table, key)
         for column in table.columns:
             if column.not_null:
                 yield Rule(
                     "a NOT NULL column is NULL",
                     table.name,
-                    f"SELECT * FROM {table.name} WHERE {_name(column.name)} IS NULL",
+                    f"SELECT * FROM {table.rows} WHERE {_name(column.name)} IS NULL",
                     columns=(column.name,),
                 )
         for check in table.checks:
             yield Rule(
                 "a check does not hold",
                 table.name,
-                f"SELECT * FROM {table.name} WHERE ({check.expression}) IS FALSE",
+                f"SELECT * FROM {table.rows} WHERE ({check.expression}) IS FALSE",
                 check.name,
             )
     for feed in schema.feeds:
@@ -124,21 +124,22 @@ def _name(identifier: str) -> str:
     return sql.Identifier(identifier).as_string()
 
 
-def _no_orphans(foreign_key: ForeignKey) -> Rule:
+def _no_orphans(schema: Schema, foreign_key: ForeignKey) -> Rule:
     pairs = list(zip(foreign_key.columns, foreign_key.referenced, strict=True))
     joined = " AND ".join(f"p.{_name(theirs)} = c.{_name(ours)}" for ours, theirs in pairs)
     given = " AND ".join(f"c.{_name(ours)} IS NOT NULL" for ours, _ in pairs)
+    child, parent = (schema.tables[name].rows for name in (foreign_key.child, foreign_key.parent))
     return Rule(
         f"an orphan: its parent in {foreign_key.parent} does not exist",
         foreign_key.child,
-        f"SELECT c.* FROM {foreign_key.child} c WHERE {given}"
-        f" AND NOT EXISTS (SELECT FROM {foreign_key.parent} p WHERE {joined})",
+        f"SELECT c.* FROM {child} c WHERE {given}"
+        f" AND NOT EXISTS (SELECT FROM {parent} p WHERE {joined})",
         foreign_key.name,
         foreign_key.columns,
     )
 
 
-def _no_duplicates(key: UniqueKey) -> Rule:
+def _no_duplicates(table: Table, key: UniqueKey) -> Rule:
     labels = [_name(name or f"part {place}") for place, name in enumerate(key.columns, 1)]
     parts = ", ".join(f"{part} AS {label}" for part, label in zip(key.parts, labels, strict=True))
     given = " AND ".join(f"{label} IS NOT NULL" for label in labels)
@@ -146,7 +147,7 @@ def _no_duplicates(key: UniqueKey) -> Rule:
         "several rows share the value of a unique key",
         key.table,
         f"SELECT {', '.join(labels)}, count(*) AS rows"
-        f" FROM (SELECT {parts} FROM {key.table} WHERE {key.predicate or 'true'}) keys"
+        f" FROM (SELECT {parts} FROM {table.rows} WHERE {key.predicate or 'true'}) keys"
         f" WHERE {given if key.nulls_distinct else 'true'}"
         f" GROUP BY {', '.join(labels)} HAVING count(*) > 1",
         key.name,
@@ -160,8 +161,8 @@ def _not_behind(feed: Feed) -> Rule:
     return Rule(
         f"sequence {feed.sequence} is behind its column: the next INSERT will fail",
         feed.table,
-        f"SELECT next, used FROM (SELECT CASE WHEN is_called THEN last_value + {feed.increment}"
-        f" ELSE last_value END AS next FROM {feed.sequence}) s,"
+        f"SELECT next, used FROM (SELECT last_value::numeric + CASE WHEN is_called"
+        f" THEN {feed.increment} ELSE 0 END AS next FROM {feed.sequence}) s,"
         f" (SELECT {extreme}({_name(feed.column)}) AS used FROM {feed.table}) t"
         f" WHERE used {beyond} next",
         columns=(feed.column,),

@@ -1,6 +1,7 @@
 """The write probe: what was written first, and was enforcement on.
 
-A statement trigger on every table of the target fires always, whatever
+A statement trigger on every table of the target (and every partition, which can be
+written directly) fires always, whatever
 ``session_replication_role`` says, *before* a statement writes. What it records must
 survive a rollback, because a restore that fails for its bad order takes its rows
 back; so the record is kept in sequences, which no rollback touches:
@@ -62,7 +63,7 @@ DO $arm$
 DECLARE t regclass;
 BEGIN
     FOR t IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+             WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
                AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'rv_probe')
     LOOP
         EXECUTE format('CREATE SEQUENCE rv_probe.first_%s', t::oid);
@@ -86,7 +87,8 @@ SELECT format('%I.%I', n.nspname, t.relname), s.kind, pg_sequence_last_value(c.o
 FROM pg_class c
 CROSS JOIN LATERAL (SELECT split_part(c.relname, '_', 1) AS kind,
                            split_part(c.relname, '_', 2)::oid AS relid) s
-JOIN pg_class t ON t.oid = s.relid JOIN pg_namespace n ON n.oid = t.relnamespace
+JOIN pg_class t ON t.oid = coalesce(pg_partition_root(s.relid), s.relid)
+JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE c.relnamespace = 'rv_probe'::regnamespace AND c.relkind = 'S' AND c.relname LIKE '%\\_%'
 """
 
@@ -121,12 +123,21 @@ class Probe:
             connection.execute(_RESET)
 
     def read(self) -> Writes:
+        """What was seen. Raises :class:`ObservationError` if the restore took the probe away."""
+        try:
+            return self._read()
+        except psycopg.Error as error:
+            raise ObservationError(
+                "the write probe in the target is gone or damaged: the restore changed it"
+            ) from error
+
+    def _read(self) -> Writes:
         first: dict[str, int] = {}
         unenforced: set[str] = set()
         with self._connect() as connection:
             for table, kind, tick in connection.execute(_READ):
                 if tick is not None and kind == "first":
-                    first[table] = tick
+                    first[table] = min(tick, first.get(table, tick))
                 elif tick is not None:
                     unenforced.add(table)
             (clock,) = connection.execute(

@@ -17,6 +17,9 @@ _USER_TABLE = f"""
                     WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
 """  # a table that an extension owns is not data of the application
 
+# From PostgreSQL 18 on a constraint can be there without holding anybody to it.
+_ENFORCED = "coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)"
+
 TABLES = f"""
 SELECT format('%I.%I', n.nspname, c.relname), c.relname, c.relkind = 'p'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -38,7 +41,7 @@ SELECT k.conname::text, format('%I.%I', n.nspname, c.relname),
              WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)),
        pg_get_expr(k.conbin, k.conrelid)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE k.contype = 'c' AND {_USER_TABLE}
+WHERE k.contype = 'c' AND {_ENFORCED} AND {_USER_TABLE}
 ORDER BY 2, 1
 """
 
@@ -54,7 +57,7 @@ SELECT k.conname::text, format('%I.%I', n.nspname, c.relname),
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
-WHERE k.contype = 'f' AND k.conparentid = 0 AND {_USER_TABLE}
+WHERE k.contype = 'f' AND k.conparentid = 0 AND {_ENFORCED} AND {_USER_TABLE}
 ORDER BY 2, 1
 """
 
@@ -65,8 +68,8 @@ WHERE s.relkind = 'S' AND s.relpersistence <> 't' AND n.nspname <> '{PROBE_SCHEM
 ORDER BY 1
 """
 
-# A sequence feeds a column when the column owns it (serial, identity) or when the
-# column's default depends on it.
+# A sequence feeds an integer column when the column owns it (serial, identity) or when
+# its next value, and nothing made of it, is the column's default.
 FEEDS = f"""
 SELECT DISTINCT format('%I.%I', sn.nspname, s.relname), format('%I.%I', n.nspname, c.relname), a.attname,
        q.seqincrement
@@ -79,11 +82,13 @@ CROSS JOIN LATERAL (
     UNION
     SELECT f.adrelid, f.adnum FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid
     WHERE d.classid = 'pg_attrdef'::regclass
+      AND pg_get_expr(f.adbin, f.adrelid) ~ '^nextval\\([^()]*\\)$'
       AND d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid
 ) fed
 JOIN pg_class c ON c.oid = fed.relid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = fed.relid AND a.attnum = fed.num
-WHERE s.relkind = 'S' AND {_USER_TABLE}
+WHERE s.relkind = 'S' AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+  AND {_USER_TABLE}
 ORDER BY 1
 """
 

@@ -192,17 +192,22 @@ class _RowJudge:
         """The target's row keeps its own primary key when a source row is merged into it."""
         for node in entity.target:
             table = self.universe.table(node.table)
-            key = identity_of(table, self.universe.row(node))
-            if key != identity_of(table, survivor):
+            before = self.universe.row(node)
+            key = identity_of(table, before)
+            known = self.universe.source.tables[node.table].columns
+            lost = differing(before, survivor, [name for name in before if name not in known])
+            if key != identity_of(table, survivor) or lost:
+                title = "a column that only the target has" if lost else "the primary key"
                 self.findings.add(
                     Finding(
                         guarantee=Guarantee.PRESERVATION,
-                        title="the primary key of a row of the target was moved",
+                        title=f"{title} was changed in a row of the target",
+                        columns=lost,
                         table=node.table,
                         constraint=constraint_of(self.universe, entity),
                         key=key,
                         evidence=(
-                            Evidence("target before", self.universe.row(node)),
+                            Evidence("target before", before),
                             Evidence("target", survivor),
                         ),
                         sql=select(node.table, key),

@@ -95,8 +95,7 @@ def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Table)
     for key in keys:
         selected += [f"({key.predicate or 'true'})", *key.parts]
     selected += [f"(({check.expression}) IS FALSE)" for check in checks]
-    only = "" if table.partitioned else "ONLY "
-    query = f"COPY (SELECT {', '.join(selected)} FROM {only}{table.name}) TO STDOUT"
+    query = f"COPY (SELECT {', '.join(selected)} FROM {table.rows}) TO STDOUT"
 
     width = len(table.names)
     rows: list[Values] = []

@@ -10,7 +10,7 @@ from verifier.oracle.collisions import not_merged
 from verifier.oracle.diff import changes, identity_of, select
 from verifier.oracle.entities import Node, Universe
 from verifier.oracle.fate import Fates
-from verifier.oracle.honesty import judge_failure, judge_success
+from verifier.oracle.honesty import judge_failure, judge_lie, judge_success
 from verifier.oracle.integrity import judge_integrity
 from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.naming import Named
@@ -71,6 +71,13 @@ class Judge:
             judgement.exercised.add(Guarantee.FIDELITY)
         if self._merges():
             judgement.exercised.add(Guarantee.MERGING)
+        if self._reshaped(restore.after):
+            # The rows cannot be held against tables that are no longer the same.
+            judge_integrity(
+                self._before, restore.after, self._violations, restore.violations, findings
+            )
+            judge_lie(restore.claim, findings)
+            return
         fates = Fates(universe, restore.after, self._obstacles)
         judge_rows(fates, restore.claim, findings)
         judge_untouched(self._before, restore.after, self._selected, findings)
@@ -79,6 +86,14 @@ class Judge:
         judge_integrity(self._before, restore.after, self._violations, restore.violations, findings)
         self._order(restore, judgement)
         judge_success(fates, restore.claim, findings)
+
+    def _reshaped(self, after: Snapshot) -> bool:
+        """Whether the restore dropped or changed a table that it was to fill."""
+        now = after.schema.tables
+        return any(
+            name not in now or now[name].names != self._universe.table(name).names
+            for name in self._selected
+        )
 
     def _silently_dropped(self, claim: Claim, findings: Findings) -> None:
         named = Named(claim.rejections or ())
