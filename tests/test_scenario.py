@@ -11,7 +11,7 @@ import pytest
 
 import verifier
 from verifier.config import Config
-from verifier.contract import Claim, Guarantee, Verdict
+from verifier.contract import Claim, Guarantee, Rejection, Verdict
 from verifier.errors import BackupError
 from verifier.implementations import Backup, Endpoint, Implementation
 from verifier.scenario import GuaranteeBroken, Scenario, Seed
@@ -161,6 +161,32 @@ def test_a_target_that_cannot_be_looked_at_is_unknown_and_not_a_pass(begin: Begi
     with pytest.raises(GuaranteeBroken, match="could not look") as caught:
         begin(Copier(vanish)).restore().prove()
     assert set(caught.value.proof.verdicts.values()) == {Verdict.UNKNOWN}
+
+
+def test_what_was_seen_before_the_target_was_gone_still_stands(begin: Begin) -> None:
+    def litter_and_vanish(target: Endpoint) -> None:
+        (target.workdir / "half.tmp").write_text("x")
+        away = target.dsn.with_(dbname="postgres")
+        with psycopg.connect(away.conninfo, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{target.dsn.database}" WITH (FORCE)'.encode())
+
+    proof = begin(Copier(litter_and_vanish)).restore().proof
+    assert proof.verdicts[G.RECOVERABILITY] is Verdict.BROKEN
+    assert proof.verdicts[G.COMPLETENESS] is Verdict.UNKNOWN
+
+
+def test_a_password_in_the_reason_of_a_rejection(begin: Begin) -> None:
+    def tell(target: Endpoint) -> Claim:
+        reason = f"could not use {target.dsn.password}"
+        rejected = Rejection(table="public.item", key={"id": "1"}, reason=reason)
+        return Claim(success=True, exit_code=0, rejections=(rejected,))
+
+    scenario = begin(Copier(tell))
+    outcome = scenario.restore()
+    assert outcome.proof.verdicts[G.CONTAINMENT] is Verdict.BROKEN
+    password = scenario.target.dsn.password
+    assert password is not None
+    assert password not in str((outcome.claim, outcome.proof))
 
 
 def test_what_is_not_offered_is_said_with_its_reason_and_is_no_failure(begin: Begin) -> None:

@@ -7,7 +7,7 @@ backup that needs its source is no backup.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from verifier import oracle
 from verifier.contract import Claim, Evidence, Finding, Guarantee, Proof, Severity, Verdict
 from verifier.dsn import Dsn, redact
-from verifier.errors import BackupError
+from verifier.errors import BackupError, ObservationError
 from verifier.faults import Fault, Scene
 from verifier.implementations import Backup, Endpoint
 from verifier.servers import Database, Side
@@ -36,7 +36,20 @@ class Trial:
         self._source, self._target = scenario.source, scenario.target
 
     def run(self) -> tuple[Proof, Claim]:
+        """The proof, and the claim of the first restore.
+
+        Raises :class:`~verifier.errors.ObservationError` when the oracle cannot look at
+        what there is before the restore.
+        """
         self._freeze()
+        try:
+            return self._through()
+        except ObservationError as error:
+            # What was seen until then stands; the rest is unknown.
+            self._total.add(_unseen(self._scenario.focus or tuple(Guarantee), str(error)))
+            return self._proof(), Claim(success=False, message=str(error))
+
+    def _through(self) -> tuple[Proof, Claim]:
         try:
             backup = self._implementation.backup(self._endpoint(self._source))
         except BackupError as error:
@@ -120,18 +133,24 @@ class Trial:
             databases.reopen(database)
 
     def _without_secrets(self, claim: Claim, dsn: Dsn) -> Claim:
-        message = redact(claim.message, dsn, self._source.dsn)
-        if message != claim.message:
+        def clean(words: str) -> str:
+            return redact(words, dsn, self._source.dsn)
+
+        rejections = claim.rejections and tuple(
+            replace(rejection, reason=clean(rejection.reason)) for rejection in claim.rejections
+        )
+        cleaned = replace(claim, message=clean(claim.message), rejections=rejections)
+        if cleaned != claim:
             self._total.add(
                 [
                     Finding(
                         guarantee=Guarantee.CONTAINMENT,
                         title="the claim holds the password of a database",
-                        evidence=(Evidence("claim", words=message),),
+                        evidence=(Evidence("claim", words=cleaned.message),),
                     )
                 ]
             )
-        return replace(claim, message=message)
+        return cleaned
 
     def _observe(self, claim: Claim, target: Database) -> oracle.Restore:
         dsn = target.admin  # asked for again: a restarted server may have moved
@@ -180,6 +199,17 @@ def _reasons(
     refused: Mapping[Guarantee, str], verdicts: Mapping[Guarantee, Verdict]
 ) -> dict[Guarantee, str]:
     return {guarantee: reason for guarantee, reason in refused.items() if guarantee in verdicts}
+
+
+def _unseen(guarantees: Iterable[Guarantee], reason: str) -> list[Finding]:
+    return [
+        Finding(
+            guarantee=guarantee,
+            verdict=Verdict.UNKNOWN,
+            title=f"the oracle could not look: {reason}",
+        )
+        for guarantee in guarantees
+    ]
 
 
 def _left_files(workdir: Path) -> list[Finding]:

@@ -20,6 +20,8 @@ class Column:
     generated: bool
     has_default: bool
     """A default, an identity or a sequence fills it when it is left out."""
+    canonical: str | None
+    """SQL of one text for all values that are equal; ``None``: their text is that already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class UniqueKey:
     columns: tuple[str | None, ...]
     """Per key part its column, or ``None`` for an expression."""
     parts: tuple[str, ...]
-    """Per key part the SQL that yields its canonical text."""
+    """Per key part the SQL that yields one text for all values that are equal."""
+    definitions: tuple[str, ...]
+    """Per key part the SQL that yields its value."""
     predicate: str | None
     """SQL of a partial index's condition."""
     nulls_distinct: bool
@@ -50,6 +54,8 @@ class ForeignKey:
     columns: tuple[str, ...]
     parent: str
     referenced: tuple[str, ...]
+    full: bool
+    """``MATCH FULL``: a reference is NULL as a whole or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ class Table:
     keys: tuple[UniqueKey, ...]
     """Valid ones only, the primary key first."""
     checks: tuple[Check, ...]
+    shared: frozenset[str] | None = None
+    """The columns that rows can be told apart by, if not all: those that the source has too."""
 
     @property
     def rows(self) -> str:
@@ -99,9 +107,13 @@ class Table:
         A key with NULLs or a predicate does not identify every row, so it does not
         qualify; ``None`` makes the table a multiset of whole rows.
         """
-        nullable = {column.name for column in self.columns if not column.not_null}
+        usable = {
+            column.name
+            for column in self.columns
+            if column.not_null and (self.shared is None or column.name in self.shared)
+        }
         for key in self.keys:
-            if not key.opaque and not nullable.intersection(name for name in key.columns if name):
+            if not key.opaque and usable.issuperset(name for name in key.columns if name):
                 return key
         return None
 
@@ -115,6 +127,12 @@ class Schema:
     fingerprint: Mapping[str, str]
     """Object → definition and state, of everything that a data restore must leave alone."""
 
+    def linked(self, table: str) -> frozenset[str]:
+        """The columns of ``table`` that foreign keys compare, at either end."""
+        ends = [(key.child, key.columns) for key in self.foreign_keys]
+        ends += [(key.parent, key.referenced) for key in self.foreign_keys]
+        return frozenset(column for name, columns in ends if name == table for column in columns)
+
 
 def read(connection: psycopg.Connection[Any]) -> Schema:
     """The structure of the connection's database, without the probe's own schema."""
@@ -122,10 +140,10 @@ def read(connection: psycopg.Connection[Any]) -> Schema:
     for table, *column in connection.execute(queries.COLUMNS):
         columns.setdefault(table, []).append(Column(*column))
     keys: dict[str, list[UniqueKey]] = {}
-    for name, table, primary, names, parts, predicate, nulls_distinct in connection.execute(
+    for name, table, primary, names, parts, definitions, *rest in connection.execute(
         queries.unique_keys(connection.info.server_version)
     ):
-        key = UniqueKey(name, table, primary, tuple(names), tuple(parts), predicate, nulls_distinct)
+        key = UniqueKey(name, table, primary, tuple(names), tuple(parts), tuple(definitions), *rest)
         keys.setdefault(table, []).append(key)
     checks: dict[str, list[Check]] = {}
     for name, table, names, expression in connection.execute(queries.CHECKS):
@@ -142,8 +160,8 @@ def read(connection: psycopg.Connection[Any]) -> Schema:
         for table, relname, partitioned in connection.execute(queries.TABLES)
     }
     foreign_keys = tuple(
-        ForeignKey(name, child, tuple(names), parent, tuple(referenced))
-        for name, child, names, parent, referenced in connection.execute(queries.FOREIGN_KEYS)
+        ForeignKey(name, child, tuple(names), parent, tuple(referenced), full)
+        for name, child, names, parent, referenced, full in connection.execute(queries.FOREIGN_KEYS)
         if parent in tables  # not one of an extension's, nor a single partition
     )
     sequences = tuple(name for (name,) in connection.execute(queries.SEQUENCES))

@@ -37,8 +37,6 @@ def not_merged(universe: Universe, entity: Entity) -> Finding:
             Evidence("source" if node in entity.source else "target before", universe.row(node))
             for node in nodes
         ),
-        sql=select(
-            entity.table, *(identity_of(table, universe.row(node)) for node in entity.source[:3])
-        ),
+        sql=select(table, *(identity_of(table, universe.row(node)) for node in entity.source[:3])),
         database="source",
     )

@@ -25,6 +25,8 @@ class Change:
     key: Row
     before: Row | None
     after: Row | None
+    query: str = ""
+    """SQL that shows the row."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -51,8 +53,8 @@ class Change:
             key=self.key,
             columns=self.columns,
             evidence=tuple(Evidence(label, row) for label, row in rows if row is not None),
-            sql=select(self.table, self.key) if self.key else "",
-            database="target" if self.key else "",
+            sql=self.query,
+            database="target" if self.query else "",
         )
 
 
@@ -105,6 +107,8 @@ def changes(before: Snapshot, after: Snapshot, only: Iterable[str] | None = None
             found.append(Change("table removed", name, {}, None, None))
         elif name not in before.tables:
             found.append(Change("table added", name, {}, None, None))
+        elif before.tables[name].columns != after.tables[name].columns:
+            found.append(Change("table given other columns", name, {}, None, None))
         else:
             table = before.schema.tables[name]
             found += _row_changes(table, before.tables[name], after.tables[name])
@@ -125,23 +129,25 @@ def _row_changes(table: Table, before: TableRows, after: TableRows) -> Iterator[
     for values, place in old.items():
         row, key = before.row(place), dict(zip(columns, values, strict=True))
         if values not in new:
-            yield Change("row removed", table.name, key, row, None)
+            yield Change("row removed", table.name, key, row, None, select(table, key))
         elif before.rows[place] != after.rows[new[values]]:
-            yield Change("row changed", table.name, key, row, after.row(new[values]))
+            now = after.row(new[values])
+            yield Change("row changed", table.name, key, row, now, select(table, key))
     for values, place in new.items():
         if values not in old:
             key = dict(zip(columns, values, strict=True))
-            yield Change("row added", table.name, key, None, after.row(place))
+            now = after.row(place)
+            yield Change("row added", table.name, key, None, now, select(table, key))
 
 
 def _multiset_changes(table: Table, before: TableRows, after: TableRows) -> Iterator[Change]:
     old, new = Counter(before.rows), Counter(after.rows)
     for values in (old - new).elements():
         row = dict(zip(before.columns, values, strict=True))
-        yield Change("row removed", table.name, row, row, None)
+        yield Change("row removed", table.name, row, row, None, select(table, row))
     for values in (new - old).elements():
         row = dict(zip(after.columns, values, strict=True))
-        yield Change("row added", table.name, row, None, row)
+        yield Change("row added", table.name, row, None, row, select(table, row))
 
 
 def _sequence_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
@@ -183,18 +189,26 @@ def _versions(rows: TableRows) -> Counter[tuple[Values, str]]:
     return Counter(zip(rows.rows, rows.versions, strict=True))
 
 
-def where(row: Row) -> str:
-    """A SQL condition that finds a row by some of its columns."""
-    return (
-        " AND ".join(
-            f"{sql.Identifier(name).as_string()} "
-            + ("IS NULL" if value is None else f"= {sql.Literal(value).as_string()}")
-            for name, value in row.items()
-        )
-        or "true"
-    )
+_WITHOUT_EQUALITY = frozenset(
+    ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle")
+)
+"""Types without an ``=`` that means the same value."""
 
 
-def select(table: str, *keys: Row) -> str:
+def where(table: Table, row: Row) -> str:
+    """A SQL condition that finds a row of ``table`` by some of its columns."""
+    types = {column.name: column.type.removesuffix("[]") for column in table.columns}
+    conditions = []
+    for name, value in row.items():
+        column = sql.Identifier(name).as_string()
+        if types.get(name) in _WITHOUT_EQUALITY:
+            column = f"{column}::text"
+        literal = "IS NULL" if value is None else f"= {sql.Literal(value).as_string()}"
+        conditions.append(f"{column} {literal}")
+    return " AND ".join(conditions) or "true"
+
+
+def select(table: Table, *keys: Row) -> str:
     """The query that shows some rows of a table."""
-    return f"SELECT * FROM {table} WHERE " + " OR ".join(where(key) for key in keys)
+    conditions = " OR ".join(where(table, key) for key in keys)
+    return f"SELECT * FROM {table.rows} WHERE {conditions}"

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from verifier.oracle.catalog import ForeignKey, Schema, Table, UniqueKey
 from verifier.oracle.snapshot import Snapshot, TableRows, Values
@@ -55,6 +55,10 @@ class Universe:
         self.source, self.before = source, before
         self.schema: Schema = before.schema
         self.selected = selected
+        self._tables = dict(self.schema.tables)
+        for name in selected:
+            shared = frozenset(source.tables[name].columns)
+            self._tables[name] = replace(self._tables[name], shared=shared)
         self.parents: dict[str, list[ForeignKey]] = defaultdict(list)
         for foreign_key in self.schema.foreign_keys:
             self.parents[foreign_key.child].append(foreign_key)
@@ -79,7 +83,7 @@ class Universe:
         return self.rows(node).row(node.position)
 
     def table(self, name: str) -> Table:
-        return self.schema.tables[name]
+        return self._tables[name]
 
     def parent(self, node: Node, foreign_key: ForeignKey) -> Node | None:
         """The row that ``node`` points to, the source's own before the target's."""
@@ -88,7 +92,7 @@ class Universe:
     def is_in_target(self, node: Node, foreign_key: ForeignKey) -> bool:
         """Whether the target itself has a row that ``node`` can point to as it is."""
         place = (TARGET, foreign_key.parent, foreign_key.referenced)
-        values = self.rows(node).values(node.position, foreign_key.columns)
+        values = self.rows(node).reference(node.position, foreign_key.columns)
         return values in self._directory.get(place, {})
 
     def collision(self, one: Node, other: Node) -> str:
@@ -114,7 +118,7 @@ class Universe:
                 place = (side, foreign_key.parent, foreign_key.referenced)
                 if place not in directory:
                     directory[place] = {
-                        rows.values(position, foreign_key.referenced): Node(
+                        rows.reference(position, foreign_key.referenced): Node(
                             foreign_key.parent, side, position
                         )
                         for position in range(len(rows.rows))
@@ -126,7 +130,7 @@ class Universe:
         for foreign_key in self.parents[node.table]:
             if not set(foreign_key.columns) <= set(rows.columns):
                 continue
-            values = rows.values(node.position, foreign_key.columns)
+            values = rows.reference(node.position, foreign_key.columns)
             if None in values:
                 continue  # refers to nothing, even if a parent's key is NULL as well
             for side in (SOURCE, TARGET) if node.side == SOURCE else (TARGET,):

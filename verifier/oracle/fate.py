@@ -120,19 +120,28 @@ class Fates:
 
     # -- tables without identity ---------------------------------------------------------
 
+    def compared(self, table: Table) -> tuple[str, ...]:
+        """The columns in which a row of the target can be held against its source row."""
+        generated = {column.name for column in table.columns if column.generated}
+        source = self.universe.source.tables[table.name].columns
+        return tuple(name for name in table.names if name in source and name not in generated)
+
     def multiset(self, table: Table) -> tuple[Counter[Values], Counter[Values]]:
         """For a table without identity: rows that should be there, rows that are there.
+
+        Both by their compared columns only.
 
         A source row that the target already holds is the same row, so the number
         wanted of each is the larger of the two numbers, never the sum.
         """
         rows = self.after.tables[table.name]
-        present = Counter(rows.rows)
+        columns = self.compared(table)
+        present = Counter(rows.values(place, columns) for place in range(len(rows.rows)))
         by_side: dict[str, Counter[Values]] = {SOURCE: Counter(), TARGET: Counter()}
         for entity in self._by_table[table.name]:
             members = [node for node in entity.source if node not in self.obstacles]
             side = SOURCE if members else TARGET
-            forms = [self._form(node, rows.columns) for node in members or entity.target]
+            forms = [self._form(node, columns) for node in members or entity.target]
             if len(forms) > 1:  # one of a colliding group: whichever the target kept
                 forms = [next((form for form in forms if present[form]), forms[-1])]
             by_side[side].update(forms)

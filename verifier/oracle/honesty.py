@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from verifier.contract import Claim, Counts, Evidence, Finding, Guarantee, Merge, Severity
 from verifier.oracle.catalog import Table
 from verifier.oracle.collect import Findings
 from verifier.oracle.diff import identity_of
-from verifier.oracle.entities import Node, Universe
+from verifier.oracle.entities import SOURCE, Node, Universe
 from verifier.oracle.fate import Fates
+from verifier.oracle.naming import Lookup
+from verifier.oracle.restorable import Gap
 
 _TARGET_IS_WRONG = (
     Guarantee.COMPLETENESS,
@@ -26,8 +28,10 @@ def judge_success(fates: Fates, claim: Claim, findings: Findings) -> None:
     judge_lie(claim, findings)
     if claim.counts is not None:
         _judge_counts(fates, claim.counts, findings)
+    _judge_rejections(fates.universe, claim, findings)
+    lookup = Lookup(fates.universe.source)
     for merge in claim.merges or ():
-        if not _happened(fates, merge):
+        if not _happened(fates, merge, lookup):
             title = "the claim names a merge that did not happen"
             row = {"table": merge.table, **merge.key}
             findings.add(
@@ -35,6 +39,7 @@ def judge_success(fates: Fates, claim: Claim, findings: Findings) -> None:
                     guarantee=Guarantee.HONESTY,
                     title=title,
                     table=merge.table,
+                    constraint=merge.constraint,
                     key=merge.key,
                     evidence=(Evidence("claim", row), Evidence("claimed survivor", merge.survivor)),
                 )
@@ -65,21 +70,44 @@ def judge_lie(claim: Claim, findings: Findings) -> None:
         findings.add(_about_the_exit("success was claimed with a failing exit code", claim))
 
 
-def _happened(fates: Fates, merge: Merge) -> bool:
+def _happened(fates: Fates, merge: Merge, lookup: Lookup) -> bool:
     """Whether a row that ``merge`` describes became the survivor that it describes."""
-    if merge.table not in fates.universe.selected:
-        return False
-    for entity in fates.entities(fates.universe.table(merge.table)):
-        settled = fates.settled.get(id(entity))
+    nodes = (
+        Node(merge.table, SOURCE, position) for position in lookup.positions(merge.table, merge.key)
+    )
+    for node in nodes:
+        entity, settled = fates.universe.entity_of.get(node), fates.of(node)
+        if entity is None or node in fates.obstacles:
+            continue
+        together = len(entity.source) + len(entity.target) > 1
+        if settled is None and together:
+            return True  # rows without identity: which of them survived cannot be told
         survivor = settled.survivor if settled else None
-        known = survivor is None or merge.survivor.items() <= survivor.items()
-        if known and any(
-            merge.key.items() <= fates.universe.row(node).items() for node in entity.source
-        ):
-            # What an expression makes of a moved reference is not known here.
-            opaque = any(key.opaque for key in fates.universe.table(merge.table).keys)
-            return opaque or len(entity.source) + len(entity.target) > 1
+        if survivor is None:
+            return True  # its disappearance, or that it cannot be known, is a finding itself
+        if not merge.survivor.items() <= survivor.items():
+            continue
+        key = identity_of(fates.universe.table(node.table), survivor)
+        if merge.survivor and (len(entity.source) > 1 or fates.identity(node) != key):
+            return True
     return False
+
+
+def _judge_rejections(universe: Universe, claim: Claim, findings: Findings) -> None:
+    """Every row that is said to be rejected is a row of the source."""
+    lookup = Lookup(universe.source)
+    for rejection in claim.rejections or ():
+        if not lookup.positions(rejection.table, rejection.key):
+            findings.add(
+                Finding(
+                    guarantee=Guarantee.HONESTY,
+                    title="the claim rejects a row that the source does not hold",
+                    table=rejection.table,
+                    constraint=rejection.constraint,
+                    key=rejection.key,
+                    evidence=(Evidence("claim", words=rejection.reason),),
+                )
+            )
 
 
 def _about_the_exit(title: str, claim: Claim) -> Finding:
@@ -89,9 +117,17 @@ def _about_the_exit(title: str, claim: Claim) -> Finding:
 def _judge_counts(fates: Fates, claimed: Mapping[str, Counts], findings: Findings) -> None:
     observed = _observe_counts(fates)
     for name in sorted(set(claimed) - fates.universe.selected):
-        if claimed[name] != Counts():
-            title = "the claim counts rows of a table that is not part of the restore"
-            findings.add(Finding(guarantee=Guarantee.HONESTY, title=title, table=name))
+        rows = fates.universe.source.tables.get(name)
+        # Nothing of it is restored, but all of its rows may be said to be rejected.
+        if claimed[name] not in (Counts(), Counts(rejected=len(rows.rows) if rows else 0)):
+            findings.add(
+                Finding(
+                    guarantee=Guarantee.HONESTY,
+                    title="the claim counts rows of a table that is not part of the restore",
+                    table=name,
+                    evidence=(Evidence("claim", words=str(claimed[name])),),
+                )
+            )
     for table in fates.tables():
         says, shows = claimed.get(table.name, Counts()), observed[table.name]
         told = {name: getattr(says, name) for name in shows}
@@ -172,7 +208,14 @@ def _what_happened(fates: Fates, node: Node) -> str:
     return "unchanged" if held == settled.survivor else "updated"
 
 
-def judge_failure(universe: Universe, claim: Claim, *, disturbed: bool, findings: Findings) -> None:
+def judge_failure(
+    universe: Universe,
+    claim: Claim,
+    gaps: Collection[Gap],
+    *,
+    disturbed: bool,
+    findings: Findings,
+) -> None:
     """A claimed failure has a failing exit code and names what it failed on.
 
     A ``disturbed`` restore need not name a row: its cause was not in the data.
@@ -181,12 +224,15 @@ def judge_failure(universe: Universe, claim: Claim, *, disturbed: bool, findings
         findings.add(_about_the_exit("a failure was claimed with exit code 0", claim))
     if not claim.message.strip():
         findings.add(_about_the_exit("a failure was claimed without a word about the cause", claim))
-    elif not disturbed and not any(
-        _names(universe, table, _all_words(claim)) for table in universe.schema.tables.values()
+    elif not disturbed and not (
+        any(_names(universe, table, _all_words(claim)) for table in universe.schema.tables.values())
+        or any(gap.named_in(_all_words(claim)) for gap in gaps)
     ):
         findings.add(
             _about_the_exit("the failure does not name a table and the rule that was broken", claim)
         )
+    if not disturbed:
+        _judge_rejections(universe, claim, findings)
 
 
 def _all_words(claim: Claim) -> str:

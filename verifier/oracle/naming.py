@@ -1,11 +1,12 @@
-"""Whether a claim names a row."""
+"""Which rows a claim names, and whether it names a row."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from verifier.contract import Merge, Rejection, Row
+from verifier.oracle.snapshot import Snapshot, Values
 
 
 class Named:
@@ -17,14 +18,41 @@ class Named:
 
     def __init__(self, entries: Iterable[Merge | Rejection]) -> None:
         self._exact: set[tuple[str, frozenset[tuple[str, str | None]]]] = set()
-        self._other: dict[str, list[Row]] = defaultdict(list)
+        self._other: dict[str, dict[tuple[str, ...], set[Values]]] = defaultdict(dict)
         for entry in entries:
             self._exact.add((entry.table, frozenset(entry.key.items())))
             if entry.key:
-                self._other[entry.table].append(entry.key)
+                columns = tuple(sorted(entry.key))
+                values = tuple(entry.key[column] for column in columns)
+                self._other[entry.table].setdefault(columns, set()).add(values)
 
     def covers(self, table: str, key: Row, row: Row) -> bool:
         """Whether the row with identity ``key`` is named."""
         if (table, frozenset(key.items())) in self._exact:
             return True
-        return any(given.items() <= row.items() for given in self._other[table])
+        return any(
+            all(column in row for column in columns)
+            and tuple(row[column] for column in columns) in given
+            for columns, given in self._other[table].items()
+        )
+
+
+class Lookup:
+    """The rows of a snapshot by any of their columns."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._indexes: dict[tuple[str, tuple[str, ...]], Mapping[Values, list[int]]] = {}
+
+    def positions(self, table: str, key: Row) -> list[int]:
+        """Where the rows are that hold the values of ``key``; an empty key names no row."""
+        rows = self._snapshot.tables.get(table)
+        columns = tuple(sorted(key))
+        if rows is None or not columns or not set(columns) <= set(rows.columns):
+            return []
+        if (table, columns) not in self._indexes:
+            index: dict[Values, list[int]] = defaultdict(list)
+            for position in range(len(rows.rows)):
+                index[rows.values(position, columns)].append(position)
+            self._indexes[table, columns] = index
+        return self._indexes[table, columns].get(tuple(key[c] for c in columns), [])

@@ -151,7 +151,11 @@ class Probe:
         # Closed and not left by ``with``, because the server may be gone by then.
         with closing(self._connect()) as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", (_LATCH,))
-            connection.execute("INSERT INTO rv_probe.hold VALUES (%s::regclass)", (table,))
+            connection.execute(
+                "INSERT INTO rv_probe.hold SELECT %(table)s::regclass"
+                " UNION SELECT relid FROM pg_partition_tree(%(table)s)",
+                {"table": table},
+            )
             yield Held(connection)
 
     def _connect(self) -> psycopg.Connection[Any]:

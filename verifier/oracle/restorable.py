@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from verifier.oracle.collisions import constraint_of
 from verifier.oracle.entities import SOURCE, Node, Universe
 
 
@@ -67,7 +68,8 @@ def obstacles(universe: Universe) -> dict[Node, Obstacle]:
         for node in entity.source:
             obstacle = _own_obstacle(universe, node)
             if entity.ambiguous:
-                obstacle = Obstacle("it matches two different rows of the target", "")
+                key = constraint_of(universe, entity)
+                obstacle = Obstacle("it matches two different rows of the target", key)
             if obstacle:
                 found[node] = obstacle
     _spread(universe, found)
@@ -87,6 +89,10 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
         if not set(foreign_key.columns) <= set(row):
             continue
         values = [row[column] for column in foreign_key.columns]
+        if foreign_key.full and None in values and values != [None] * len(values):
+            return Obstacle(
+                f"its reference to {foreign_key.parent} is NULL in part", foreign_key.name
+            )
         if None not in values and universe.parent(node, foreign_key) is None:
             return Obstacle(f"its parent in {foreign_key.parent} does not exist", foreign_key.name)
     return None

@@ -35,6 +35,8 @@ class TableRows:
     """Check constraint → positions of the rows for which it is false."""
     versions: list[str]
     """``xmin`` of each row: it changes whenever the row is rewritten."""
+    canonical: Mapping[str, list[str | None]] = field(default_factory=dict)
+    """Column of a foreign key → texts to compare by, where equal values print differently."""
 
     def row(self, position: int) -> dict[str, str | None]:
         """One row by column name."""
@@ -44,6 +46,14 @@ class TableRows:
         """Some values of one row, in the order of ``columns``."""
         row = self.rows[position]
         return tuple(row[self.columns.index(column)] for column in columns)
+
+    def reference(self, position: int, columns: tuple[str, ...]) -> Values:
+        """The values by which a foreign key finds this row, or this row's parent."""
+        plain = zip(columns, self.values(position, columns), strict=True)
+        return tuple(
+            self.canonical[column][position] if column in self.canonical else value
+            for column, value in plain
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ def take(dsn: Dsn, rules: Schema | None = None) -> Snapshot:
     with looking(dsn) as connection:
         schema = catalog.read(connection)
         tables = {
-            name: _read_table(connection, table, (rules or schema).tables.get(name, table))
+            name: _read_table(connection, table, rules or schema)
             for name, table in schema.tables.items()
         }
         return Snapshot(schema, tables, _read_sequences(connection, schema))
@@ -88,13 +98,16 @@ def _applicable(table: Table, rules: Table) -> tuple[list[UniqueKey], list[Check
     return keys, [check for check in rules.checks if here.issuperset(check.columns)]
 
 
-def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Table) -> TableRows:
-    keys, checks = _applicable(table, rules)
+def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Schema) -> TableRows:
+    keys, checks = _applicable(table, rules.tables.get(table.name, table))
+    linked = rules.linked(table.name)
+    loose = [column for column in table.columns if column.canonical and column.name in linked]
     selected = [sql.Identifier(name).as_string() for name in table.names]
     selected.append("xmin::text")
     for key in keys:
         selected += [f"({key.predicate or 'true'})", *key.parts]
     selected += [f"(({check.expression}) IS FALSE)" for check in checks]
+    selected += [column.canonical or "" for column in loose]
     query = f"COPY (SELECT {', '.join(selected)} FROM {table.rows}) TO STDOUT"
 
     width = len(table.names)
@@ -102,6 +115,7 @@ def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Table)
     versions: list[str] = []
     held: dict[str, list[Values | None]] = {key.name: [] for key in keys}
     refused: dict[str, set[int]] = {check.name: set() for check in checks}
+    canonical: dict[str, list[str | None]] = {column.name: [] for column in loose}
     with connection.cursor().copy(query.encode()) as copy:
         for position, record in enumerate(copy.rows()):
             rows.append(record[:width])
@@ -111,9 +125,11 @@ def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Table)
                 inside, values = record[at] == "t", record[at + 1 : at + 1 + len(key.parts)]
                 held[key.name].append(values if inside else None)
                 at += 1 + len(key.parts)
-            for check, answer in zip(checks, record[at:], strict=True):
+            for check, answer in zip(checks, record[at:], strict=False):
                 if answer == "t":
                     refused[check.name].add(position)
+            for column, value in zip(loose, record[at + len(checks) :], strict=True):
+                canonical[column.name].append(value)
     return TableRows(
         table.name,
         table.names,
@@ -121,6 +137,7 @@ def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Table)
         held,
         {name: frozenset(positions) for name, positions in refused.items()},
         versions,
+        canonical,
     )
 
 

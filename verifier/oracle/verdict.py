@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from verifier.contract import Claim, Evidence, Finding, Guarantee, Row
+from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Verdict
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import not_merged
 from verifier.oracle.diff import changes, identity_of, select
@@ -77,6 +77,7 @@ class Judge:
                 self._before, restore.after, self._violations, restore.violations, findings
             )
             judge_lie(restore.claim, findings)
+            judgement.add(_rows_unseen())
             return
         fates = Fates(universe, restore.after, self._obstacles)
         judge_rows(fates, restore.claim, findings)
@@ -108,7 +109,7 @@ class Judge:
                         constraint=obstacle.constraint,
                         key=key,
                         evidence=(Evidence("source", row),),
-                        sql=select(node.table, key),
+                        sql=select(self._universe.table(node.table), key),
                         database="source",
                     )
                 )
@@ -142,7 +143,7 @@ class Judge:
                         table=node.table,
                         key=key,
                         evidence=(Evidence("source", row),),
-                        sql=select(node.table, key),
+                        sql=select(self._universe.table(node.table), key),
                         database="source",
                     )
                 )
@@ -180,7 +181,7 @@ class Judge:
     def _failure(self, restore: Restore, judgement: Judgement, disturbed: bool) -> None:
         findings, claim = judgement.findings, restore.claim
         judgement.exercised.add(Guarantee.ATOMICITY)
-        judge_failure(self._universe, claim, disturbed=disturbed, findings=findings)
+        judge_failure(self._universe, claim, self._gaps, disturbed=disturbed, findings=findings)
         for change in changes(self._before, restore.after):
             title = "a failed restore left the target changed"
             findings.add(change.finding(Guarantee.ATOMICITY, title))
@@ -205,3 +206,19 @@ class Judge:
                 ),
             )
         )
+
+
+def _rows_unseen() -> list[Finding]:
+    return [
+        Finding(
+            guarantee=guarantee,
+            verdict=Verdict.UNKNOWN,
+            title="the rows cannot be judged: the restore changed the tables that hold them",
+        )
+        for guarantee in (
+            Guarantee.COMPLETENESS,
+            Guarantee.FIDELITY,
+            Guarantee.MERGING,
+            Guarantee.PRESERVATION,
+        )
+    ]
