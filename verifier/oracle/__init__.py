@@ -1,10 +1,12 @@
 """What is true: the oracle observes databases over its own connections and judges.
 
-``take`` reads a database, ``violations`` asks it for rules that do not hold,
+``compare`` tells in what two databases differ. For the judgement of a restore, ``take``
+reads a database, ``violations`` asks it for rules that do not hold,
 :class:`Probe` watches the writes, and :class:`Judge` holds all of it against the
 contract. Nothing here knows the built-in restore.
 """
 
+from verifier.oracle.comparing import Progress, compare
 from verifier.oracle.integrity import violations
 from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.probe import Held, Probe, Writes
@@ -18,9 +20,11 @@ __all__ = [
     "Judge",
     "Judgement",
     "Probe",
+    "Progress",
     "Restore",
     "Snapshot",
     "Writes",
+    "compare",
     "judge_again",
     "judge_retry",
     "leftovers",

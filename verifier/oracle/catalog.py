@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from verifier.oracle import queries
+from verifier.oracle import queries, structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Column:
     """A default, an identity or a sequence fills it when it is left out."""
     canonical: str | None
     """SQL of one text for all values that are equal; ``None``: their text is that already."""
+    nested: bool
+    """Whether there are values inside its values: an array or a composite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,20 @@ class Check:
     table: str
     columns: tuple[str, ...]
     expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """An exclusion constraint, or a key ``WITHOUT OVERLAPS`` (PostgreSQL 18)."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    parts: tuple[str, ...]
+    """Per part the SQL of its value."""
+    operators: tuple[str, ...]
+    """Per part the operator that must not hold for all of them, with its schema."""
+    predicate: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +138,13 @@ class Table:
 class Schema:
     tables: Mapping[str, Table]
     foreign_keys: tuple[ForeignKey, ...]
+    exclusions: tuple[Exclusion, ...]
+    domain_checks: tuple[Check, ...]
+    """Checks of the domains that columns have as their type, one for each column."""
     sequences: tuple[str, ...]
     feeds: tuple[Feed, ...]
-    fingerprint: Mapping[str, str]
-    """Object → definition and state, of everything that a data restore must leave alone."""
+    inventory: structure.Inventory
+    """Everything else, which a data restore must leave alone, by kind and name."""
 
     def linked(self, table: str) -> frozenset[str]:
         """The columns of ``table`` that foreign keys compare, at either end."""
@@ -134,14 +153,21 @@ class Schema:
         return frozenset(column for name, columns in ends if name == table for column in columns)
 
 
-def read(connection: psycopg.Connection[Any]) -> Schema:
-    """The structure of the connection's database, without the probe's own schema."""
+def read(
+    connection: psycopg.Connection[Any], *, materialised: bool = False, inventory: bool = True
+) -> Schema:
+    """The structure of the connection's database, without the probe's own schema.
+
+    With ``materialised`` its materialised views are among the tables; without
+    ``inventory`` everything is left out but what it takes to read and judge rows.
+    """
+    about = queries.with_materialised if materialised else str
     columns: dict[str, list[Column]] = {}
-    for table, *column in connection.execute(queries.COLUMNS):
+    for table, *column in connection.execute(about(queries.COLUMNS).encode()):
         columns.setdefault(table, []).append(Column(*column))
     keys: dict[str, list[UniqueKey]] = {}
     for name, table, primary, names, parts, definitions, *rest in connection.execute(
-        queries.unique_keys(connection.info.server_version)
+        about(queries.unique_keys(connection.info.server_version)).encode()
     ):
         key = UniqueKey(name, table, primary, tuple(names), tuple(parts), tuple(definitions), *rest)
         keys.setdefault(table, []).append(key)
@@ -157,14 +183,24 @@ def read(connection: psycopg.Connection[Any]) -> Schema:
             tuple(keys.get(table, ())),
             tuple(checks.get(table, ())),
         )
-        for table, relname, partitioned in connection.execute(queries.TABLES)
+        for table, relname, partitioned in connection.execute(about(queries.TABLES).encode())
     }
     foreign_keys = tuple(
         ForeignKey(name, child, tuple(names), parent, tuple(referenced), full)
         for name, child, names, parent, referenced, full in connection.execute(queries.FOREIGN_KEYS)
         if parent in tables  # not one of an extension's, nor a single partition
     )
+    exclusions = tuple(
+        Exclusion(name, table, tuple(names), tuple(parts), tuple(operators), predicate)
+        for name, table, names, parts, operators, predicate in connection.execute(
+            queries.EXCLUSIONS
+        )
+    )
+    domain_checks = tuple(
+        Check(name, table, (column,), expression)
+        for name, table, column, expression in connection.execute(queries.DOMAIN_CHECKS)
+    )
     sequences = tuple(name for (name,) in connection.execute(queries.SEQUENCES))
     feeds = tuple(Feed(*row) for row in connection.execute(queries.FEEDS))
-    fingerprint = {str(name): str(state) for name, state in connection.execute(queries.STATE)}
-    return Schema(tables, foreign_keys, sequences, feeds, fingerprint)
+    others = structure.read(connection) if inventory else {}
+    return Schema(tables, foreign_keys, exclusions, domain_checks, sequences, feeds, others)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from deepdiff import DeepDiff
 from psycopg import sql
 
 from verifier.contract import Evidence, Finding, Guarantee, Row, Severity
+from verifier.oracle import documents, structure
 from verifier.oracle.catalog import Table
 from verifier.oracle.snapshot import Snapshot, TableRows, Values
 
@@ -72,19 +71,11 @@ def paths(expected: Row, observed: Row, columns: Iterable[str], table: Table) ->
     types = {column.name: column.type for column in table.columns}
     found: list[str] = []
     for name in columns:
-        inside: list[str] = []
         if types.get(name) in ("json", "jsonb"):
-            inside = _document_paths(name, expected.get(name), observed.get(name))
-        found += inside or [name]
+            found += documents.inside(name, expected.get(name), observed.get(name)) or [name]
+        else:
+            found.append(name)
     return tuple(found)
-
-
-def _document_paths(name: str, expected: str | None, observed: str | None) -> list[str]:
-    if expected is None or observed is None:
-        return []
-    difference = DeepDiff(json.loads(expected), json.loads(observed), view="tree")
-    nodes = [node for kind in difference.values() for node in kind]
-    return sorted(name + node.path(root="") for node in nodes if node.path(root=""))
 
 
 def identity_of(table: Table, row: Row) -> dict[str, str | None]:
@@ -163,11 +154,10 @@ def _position(state: tuple[int, bool]) -> dict[str, str | None]:
 
 def schema_changes(before: Snapshot, after: Snapshot) -> list[Change]:
     """What differs in the definitions and states that a data restore must leave alone."""
-    old, new = before.schema.fingerprint, after.schema.fingerprint
+    found = structure.changes_within(before.schema.inventory, after.schema.inventory)
     return [
-        Change(name, "", {}, {name: old.get(name)}, {name: new.get(name)})
-        for name in sorted(set(old) | set(new))
-        if old.get(name) != new.get(name)
+        Change(f"{each.kind} {each.name}", each.relation, {}, each.source, each.target)
+        for each in found
     ]
 
 

@@ -2,12 +2,13 @@
 
 ``convalidated`` is never trusted: rows written with triggers off leave it true. The
 unique keys are counted without index scans, because a damaged index would
-otherwise be asked about itself.
+otherwise be asked about itself; only exclusion constraints of large tables need theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,14 @@ from psycopg import sql
 
 from verifier.contract import Evidence, Finding, Guarantee
 from verifier.dsn import Dsn
-from verifier.oracle.catalog import Feed, ForeignKey, Schema, Table, UniqueKey
+from verifier.oracle.catalog import Exclusion, Feed, ForeignKey, Schema, Table, UniqueKey
 from verifier.oracle.collect import Findings
 from verifier.oracle.diff import schema_changes
 from verifier.oracle.session import looking
 from verifier.oracle.snapshot import Snapshot
 
+_ROWS_TO_PAIR = 3000
+"""Up to so many rows every pair is looked at; it takes a second or two."""
 _SHOWN = 20
 """Rows of one broken rule that become findings; the last of them counts the rest."""
 
@@ -36,6 +39,19 @@ class Rule:
     query: str
     constraint: str = ""
     columns: tuple[str, ...] = ()
+    indexed: bool = False
+    """Whether it may use an index on a large table, where it would take every pair of rows."""
+    source: str = ""
+    """What :attr:`each_row` is read from."""
+    each_row: str = ""
+    """SQL that is true for a row against it, where it takes no other row to tell."""
+
+
+_NO_INDEXES = "; ".join(
+    f"SET LOCAL {setting} = off"
+    for setting in ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan")
+)
+"""For the time of a transaction: a damaged index must not be asked about itself."""
 
 
 def violations(dsn: Dsn, schema: Schema) -> list[Finding]:
@@ -43,20 +59,53 @@ def violations(dsn: Dsn, schema: Schema) -> list[Finding]:
 
     Raises :class:`~verifier.errors.ObservationError` when it cannot be asked.
     """
-    rules = list(_rules(schema))
     found: list[Finding] = []
-    if not rules:
-        return found
     with looking(dsn) as connection:
-        for setting in ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
-            connection.execute(sql.SQL("SET LOCAL {} = off").format(sql.Identifier(setting)))
-        # All rules in one question; those that are broken are asked for their rows.
-        asked = ", ".join(f"EXISTS ({rule.query})" for rule in rules)
-        (answers,) = connection.execute(f"SELECT ARRAY[{asked}]".encode()).fetchone() or ((),)
-        for rule, broken in zip(rules, answers, strict=True):
-            if broken:
-                found += _rows_against(connection, rule)
+        for rule in broken(connection, list(rules(schema))):
+            found += _rows_against(connection, rule)
     return found
+
+
+def broken(connection: psycopg.Connection[Any], asked: Sequence[Rule]) -> list[Rule]:
+    """Those of some rules that do not hold; all of them in one or two questions."""
+    found: list[Rule] = []
+    large = [rule for rule in asked if rule.indexed and _is_large(connection, rule.table)]
+    for some in (large, [rule for rule in asked if rule not in large]):
+        if some is not large:
+            connection.execute(_NO_INDEXES.encode())
+        if some:
+            rows: dict[str, list[Rule]] = defaultdict(list)
+            for rule in some:
+                rows[rule.table if rule.each_row else ""].append(rule)
+            others = rows.pop("", [])
+            parts = [_one_scan(these) for these in rows.values()]
+            parts.append(f"ARRAY[{', '.join(f'EXISTS ({r.query})' for r in others)}]::boolean[]")
+            query = f"SELECT {' || '.join(parts)}"
+            (answers,) = connection.execute(query.encode()).fetchone() or ((),)
+            ordered = [rule for these in (*rows.values(), others) for rule in these]
+            found += [rule for rule, yes in zip(ordered, answers, strict=True) if yes]
+    return found
+
+
+def count_against(connection: psycopg.Connection[Any], rule: Rule) -> int:
+    """How many rows (or groups of them) are against a rule."""
+    if not (rule.indexed and _is_large(connection, rule.table)):
+        connection.execute(_NO_INDEXES.encode())
+    query = f"SELECT count(*) FROM ({rule.query}) against"
+    (rows,) = connection.execute(query.encode()).fetchone() or (0,)
+    return int(rows)
+
+
+def _is_large(connection: psycopg.Connection[Any], table: str) -> bool:
+    query = f"SELECT count(*) FROM (SELECT FROM {table} LIMIT {_ROWS_TO_PAIR + 1}) few"
+    (rows,) = connection.execute(query.encode()).fetchone() or (0,)
+    return int(rows) > _ROWS_TO_PAIR
+
+
+def _one_scan(asked: Sequence[Rule]) -> str:
+    """SQL of whether rules about the rows of one table are broken, as an array."""
+    answers = ", ".join(f"coalesce(bool_or({rule.each_row}), false)" for rule in asked)
+    return f"(SELECT ARRAY[{answers}] FROM {asked[0].source})"
 
 
 def judge_integrity(
@@ -94,29 +143,43 @@ def _rows_against(connection: psycopg.Connection[Any], rule: Rule) -> Iterator[F
         )
 
 
-def _rules(schema: Schema) -> Iterator[Rule]:
+def rules(schema: Schema) -> Iterator[Rule]:
+    """Everything that has to hold in a database with this schema."""
     for foreign_key in schema.foreign_keys:
         yield _no_orphans(schema, foreign_key)
+    for exclusion in schema.exclusions:
+        yield _no_overlaps(schema.tables[exclusion.table], exclusion)
     for table in schema.tables.values():
         for key in table.keys:
             yield _no_duplicates(table, key)
         for column in table.columns:
             if column.not_null:
-                yield Rule(
-                    "a NOT NULL column is NULL",
-                    table.name,
-                    f"SELECT * FROM {table.rows} WHERE {_name(column.name)} IS NULL",
-                    columns=(column.name,),
-                )
+                # Not "IS NULL": the planner takes the catalogue's word for that.
+                null = f"num_nulls({_name(column.name)}) > 0"
+                yield _row_rule("a NOT NULL column is NULL", table, null, columns=(column.name,))
         for check in table.checks:
-            yield Rule(
-                "a check does not hold",
-                table.name,
-                f"SELECT * FROM {table.rows} WHERE ({check.expression}) IS FALSE",
-                check.name,
-            )
+            false = f"({check.expression}) IS FALSE"
+            yield _row_rule("a check does not hold", table, false, check.name)
+    for check in schema.domain_checks:
+        (column_name,) = check.columns
+        yield Rule(
+            "a domain's check does not hold",
+            check.table,
+            # The expression calls the value VALUE, which reads as the name of a column, too.
+            f"SELECT value AS {_name(column_name)} FROM (SELECT {_name(column_name)} AS value"
+            f" FROM {schema.tables[check.table].rows}) v WHERE ({check.expression}) IS FALSE",
+            check.name,
+            check.columns,
+        )
     for feed in schema.feeds:
         yield _not_behind(feed)
+
+
+def _row_rule(
+    title: str, table: Table, against: str, constraint: str = "", columns: tuple[str, ...] = ()
+) -> Rule:
+    query = f"SELECT * FROM {table.rows} WHERE {against}"
+    return Rule(title, table.name, query, constraint, columns, source=table.rows, each_row=against)
 
 
 def _name(identifier: str) -> str:
@@ -154,6 +217,27 @@ def _no_duplicates(table: Table, key: UniqueKey) -> Rule:
         f" GROUP BY {', '.join(labels)} HAVING count(*) > 1",
         key.name,
         tuple(name for name in key.columns if name),
+    )
+
+
+def _no_overlaps(table: Table, exclusion: Exclusion) -> Rule:
+    pairs = " AND ".join(
+        f"a.part{place} OPERATOR({operator}) b.part{place}"
+        for place, operator in enumerate(exclusion.operators, 1)
+    )
+    parts = ", ".join(f"{part} AS part{n}" for n, part in enumerate(exclusion.parts, 1))
+    rows = (
+        f"(SELECT tableoid, ctid AS place, {parts}, to_json(t)::text AS row"
+        f" FROM {table.rows} t WHERE {exclusion.predicate or 'true'})"
+    )
+    return Rule(
+        "rows exclude each other",
+        table.name,
+        f"SELECT a.row AS one, b.row AS other FROM {rows} a JOIN {rows} b"
+        f" ON (a.tableoid, a.place) < (b.tableoid, b.place) AND {pairs}",
+        exclusion.name,
+        exclusion.columns,
+        indexed=True,
     )
 
 

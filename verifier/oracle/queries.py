@@ -8,14 +8,21 @@ from __future__ import annotations
 
 PROBE_SCHEMA = "rv_probe"
 
+_TABLE_KINDS = "c.relkind IN ('r', 'p')"
 _USER_TABLE = f"""
-    c.relkind IN ('r', 'p') AND NOT c.relispartition
+    {_TABLE_KINDS} AND NOT c.relispartition
     AND c.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', '{PROBE_SCHEMA}')
     AND n.nspname NOT LIKE 'pg\\_toast%'
     AND NOT EXISTS (SELECT FROM pg_depend e
                     WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
 """  # a table that an extension owns is not data of the application
+
+
+def with_materialised(query: str) -> str:
+    """One of the queries about tables, asked about materialised views, too."""
+    return query.replace(_TABLE_KINDS, "c.relkind IN ('r', 'p', 'm')")
+
 
 # Equal values of these types may print differently: 1.10 and 1.1, -0 and 0, 1 mon and 30 days.
 _LOOSE = """
@@ -64,8 +71,9 @@ ORDER BY 1
 COLUMNS = f"""
 SELECT format('%I.%I', n.nspname, c.relname), a.attname, format_type(a.atttypid, a.atttypmod),
        a.attnotnull, a.attgenerated <> '', a.atthasdef OR a.attidentity <> '',
-       {_canonical("a.atttypid", "quote_ident(a.attname)")}
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+       {_canonical("a.atttypid", "quote_ident(a.attname)")}, y.typcategory IN ('A', 'C')
+FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND {_USER_TABLE}
 ORDER BY 1, a.attnum
 """
@@ -97,11 +105,66 @@ WHERE k.contype = 'f' AND k.conparentid = 0 AND {_ENFORCED} AND {_USER_TABLE}
 ORDER BY 2, 1
 """
 
+# Exclusion constraints, and from PostgreSQL 18 on keys WITHOUT OVERLAPS.
+EXCLUSIONS = f"""
+SELECT k.conname::text, format('%I.%I', n.nspname, c.relname), part.columns, part.definitions, part.operators,
+       pg_get_expr(i.indpred, i.indrelid)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_index i ON i.indexrelid = k.conindid
+CROSS JOIN LATERAL (
+    SELECT array_remove(array_agg(a.attname::text ORDER BY place), NULL) AS columns,
+           array_agg(format('(%s)', pg_get_indexdef(i.indexrelid, place, true)) ORDER BY place) AS definitions,
+           array_agg(format('%I.%s', s.nspname, o.oprname) ORDER BY place) AS operators
+    FROM generate_series(1, i.indnkeyatts) place
+    JOIN pg_operator o ON o.oid = k.conexclop[place] JOIN pg_namespace s ON s.oid = o.oprnamespace
+    LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[place - 1]
+                            AND i.indkey[place - 1] > 0
+) part
+WHERE k.conexclop IS NOT NULL AND {_ENFORCED} AND {_USER_TABLE}
+ORDER BY 2, 1
+"""
+
+# A domain may be made of another one: all of their checks hold for the column.
+DOMAIN_CHECKS = f"""
+WITH RECURSIVE used AS (
+    SELECT a.attrelid, a.attname, a.attnum, y.oid, y.typbasetype
+    FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid AND y.typtype = 'd'
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT u.attrelid, u.attname, u.attnum, y.oid, y.typbasetype
+    FROM used u JOIN pg_type y ON y.oid = u.typbasetype AND y.typtype = 'd'
+)
+SELECT k.conname::text, format('%I.%I', n.nspname, c.relname), u.attname, pg_get_expr(k.conbin, 0)
+FROM used u JOIN pg_constraint k ON k.contypid = u.oid AND k.contype = 'c'
+JOIN pg_class c ON c.oid = u.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_USER_TABLE}
+ORDER BY 2, u.attnum, 1
+"""
+
 SEQUENCES = f"""
 SELECT format('%I.%I', n.nspname, s.relname)
 FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace
 WHERE s.relkind = 'S' AND s.relpersistence <> 't' AND n.nspname <> '{PROBE_SCHEMA}'
 ORDER BY 1
+"""
+
+# What a comparison needs to know of a table before it reads it: the files it is in, with its
+# partitions those of all of them, and about how many rows. Nothing here waits for a lock.
+EXTENTS = f"""
+WITH RECURSIVE tree AS (
+    SELECT c.oid AS root, c.oid AS leaf, format('%I.%I', n.nspname, c.relname) AS name, c.relkind AS kind
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USER_TABLE}
+    UNION ALL
+    SELECT t.root, i.inhrelid, t.name, t.kind
+    FROM tree t JOIN pg_inherits i ON i.inhparent = t.leaf JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE c.relispartition
+)
+SELECT t.name, t.kind = 'm', bool_and(c.relispopulated), array_agg(c.oid ORDER BY c.oid),
+       string_agg(nullif(c.relfilenode, 0)::text, ',' ORDER BY c.oid),
+       sum(greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)
+           * (c.relkind IN ('r', 'm'))::int)::bigint
+FROM tree t JOIN pg_class c ON c.oid = t.leaf
+GROUP BY 1, 2
 """
 
 # A sequence feeds an integer column when the column owns it (serial, identity) or when
@@ -125,85 +188,6 @@ JOIN pg_class c ON c.oid = fed.relid JOIN pg_namespace n ON n.oid = c.relnamespa
 JOIN pg_attribute a ON a.attrelid = fed.relid AND a.attnum = fed.num
 WHERE s.relkind = 'S' AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
   AND {_USER_TABLE}
-ORDER BY 1
-"""
-
-# What a data restore must leave as it was: definitions and, where there is one, the
-# state (enabled, validated, valid). The triggers that enforce foreign keys have
-# generated names, so they are counted per table and state.
-STATE = f"""
-WITH own AS (  -- schemas of the application
-    SELECT oid, nspname FROM pg_namespace
-    WHERE nspname NOT IN ('pg_catalog', 'information_schema', '{PROBE_SCHEMA}') AND nspname NOT LIKE 'pg\\_%'
-), part AS (  -- what an extension brought along
-    SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
-), t AS (
-    SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name, c.relrowsecurity, c.relforcerowsecurity,
-           c.relowner, c.relacl
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_USER_TABLE}
-)
-SELECT 'table ' || name,
-       format('row security %s, forced %s, owner %s, rights %s',
-              relrowsecurity, relforcerowsecurity, pg_get_userbyid(relowner), relacl)
-FROM t
-UNION ALL
-SELECT format('view %I.%I', own.nspname, v.relname), format('populated %s, %s', v.relispopulated, pg_get_viewdef(v.oid))
-FROM pg_class v JOIN own ON own.oid = v.relnamespace
-WHERE v.relkind IN ('v', 'm') AND ('pg_class'::regclass, v.oid) NOT IN (SELECT classid, objid FROM part)
-UNION ALL
-SELECT format('rule %I on %s', r.rulename, r.ev_class::regclass), format('enabled %s, %s', r.ev_enabled, pg_get_ruledef(r.oid))
-FROM pg_rewrite r JOIN t ON t.oid = r.ev_class
-UNION ALL
-SELECT format('function %s', f.oid::regprocedure), pg_get_functiondef(f.oid)
-FROM pg_proc f JOIN own ON own.oid = f.pronamespace
-WHERE f.prokind <> 'a' AND ('pg_proc'::regclass, f.oid) NOT IN (SELECT classid, objid FROM part)
-UNION ALL
-SELECT format('domain %s', d.oid::regtype),
-       concat_ws(' ', format_type(d.typbasetype, d.typtypmod), CASE WHEN d.typnotnull THEN 'NOT NULL' END,
-                 'default ' || d.typdefault,
-                 (SELECT string_agg(format('%I %s', k.conname, pg_get_constraintdef(k.oid)), ', ' ORDER BY k.conname)
-                  FROM pg_constraint k WHERE k.contypid = d.oid))
-FROM pg_type d JOIN own ON own.oid = d.typnamespace
-WHERE d.typtype = 'd'
-UNION ALL
-SELECT format('column %s.%I', t.name, a.attname),
-       concat_ws(' ', format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'NOT NULL' END,
-                 'identity ' || nullif(a.attidentity::text, ''), 'generated ' || nullif(a.attgenerated::text, ''),
-                 'default ' || pg_get_expr(f.adbin, f.adrelid))
-FROM t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
-UNION ALL
-SELECT format('constraint %I on %s', k.conname, t.name),
-       format('%s, validated %s, deferrable %s, deferred %s',
-              pg_get_constraintdef(k.oid), k.convalidated, k.condeferrable, k.condeferred)
-FROM t JOIN pg_constraint k ON k.conrelid = t.oid
-UNION ALL
-SELECT format('index %s', i.indexrelid::regclass), format('%s, valid %s', pg_get_indexdef(i.indexrelid), i.indisvalid)
-FROM t JOIN pg_index i ON i.indrelid = t.oid
-UNION ALL
-SELECT format('trigger %I on %s', g.tgname, t.name), format('enabled %s, %s', g.tgenabled, pg_get_triggerdef(g.oid))
-FROM t JOIN pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal
-UNION ALL
-SELECT format('constraint triggers on %s', t.name),
-       string_agg(per.state, ', ' ORDER BY per.state)
-FROM t JOIN LATERAL (
-    SELECT format('%s enabled %s', count(*), g.tgenabled) AS state
-    FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgisinternal GROUP BY g.tgenabled
-) per ON true
-GROUP BY t.name
-UNION ALL
-SELECT format('policy %I on %s', p.polname, t.name), format('%s, permissive %s, roles %s, using %s, check %s',
-       p.polcmd, p.polpermissive, p.polroles::regrole[],
-       pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
-FROM t JOIN pg_policy p ON p.polrelid = t.oid
-UNION ALL
-SELECT format('enum %s', e.enumtypid::regtype), string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder)
-FROM pg_enum e GROUP BY e.enumtypid
-UNION ALL
-SELECT format('sequence %I.%I', sn.nspname, s.relname),
-       format('%s, increment %s, from %s to %s, cycle %s', q.seqtypid::regtype, q.seqincrement, q.seqmin, q.seqmax, q.seqcycle)
-FROM pg_class s JOIN pg_sequence q ON q.seqrelid = s.oid JOIN pg_namespace sn ON sn.oid = s.relnamespace
-WHERE sn.nspname <> '{PROBE_SCHEMA}'
 ORDER BY 1
 """
 

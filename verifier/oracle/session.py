@@ -7,7 +7,7 @@ only sound when both sides print under the same settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ import psycopg
 from verifier.dsn import Dsn
 from verifier.errors import ObservationError
 
-_PINNED = {
+PINNED: Mapping[str, str] = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
@@ -26,11 +26,42 @@ _PINNED = {
     "search_path": "pg_catalog",
     "default_transaction_isolation": "repeatable read",
     "default_transaction_read_only": "on",
+    # A table must not look shorter than it is to a role that policies apply to.
+    "row_security": "off",
+}
+_PATIENCE = {
     # A look must never wait for what the implementation left behind.
     "lock_timeout": "10s",
     "statement_timeout": "0",
-    "row_security": "off",
 }
+
+
+def connect(dsn: Dsn, settings: Mapping[str, str]) -> psycopg.Connection[Any]:
+    """A connection under ``settings``, outside of any transaction; texts are UTF-8.
+
+    Raises :class:`psycopg.Error` without the frames that hold the password.
+    """
+    try:
+        connection = psycopg.connect(
+            dsn.conninfo, connect_timeout=10, client_encoding="UTF8", autocommit=True
+        )
+    except psycopg.Error as error:
+        raise error.with_traceback(None) from None
+    try:
+        calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
+        given = [word for setting in settings.items() for word in setting]
+        connection.execute(f"SELECT {calls}".encode(), given)
+        connection.autocommit = False
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def first_line(error: psycopg.Error) -> str:
+    """What ``error`` says, without its detail."""
+    said = str(error).strip().splitlines()
+    return said[0] if said else type(error).__name__
 
 
 @contextmanager
@@ -41,16 +72,7 @@ def looking(dsn: Dsn) -> Iterator[psycopg.Connection[Any]]:
     the caller's verdict is then unknown, never kept.
     """
     try:
-        with psycopg.connect(
-            dsn.conninfo, connect_timeout=10, client_encoding="UTF8"
-        ) as connection:
-            connection.autocommit = True
-            for name, value in _PINNED.items():
-                connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
-            connection.autocommit = False
+        with connect(dsn, {**PINNED, **_PATIENCE}) as connection:
             yield connection
     except psycopg.Error as error:
-        said = str(error).strip().splitlines()
-        raise ObservationError(
-            f"cannot look at {dsn}: {said[0] if said else type(error).__name__}"
-        ) from error
+        raise ObservationError(f"cannot look at {dsn}: {first_line(error)}") from error
