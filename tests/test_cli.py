@@ -13,6 +13,7 @@ import pytest
 
 from verifier import __version__
 from verifier.cli import main
+from verifier.commands import diff
 from verifier.implementations import names
 
 ROOT = Path(__file__).parent.parent
@@ -74,7 +75,7 @@ def scenarios(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "choose from verify, implementations"),
+        ([], "choose from verify, diff, selftest, implementations"),
         (["verfy"], "did you mean verify?"),
         (["verify", "--sevrers", "docker"], "did you mean --servers?"),
         (["verify", "--sevrers=docker"], "unknown option --sevrers (did you mean --servers?)"),
@@ -84,11 +85,52 @@ def scenarios(tmp_path):
         (["verify", "/nonexistent/scenarios"], "no scenarios at /nonexistent/scenarios"),
         (["verify", "/nonexistent/x.py::test_y"], "no scenarios at /nonexistent/x.py::test_y"),
         (["implementations", "surplus"], "unknown argument surplus"),
+        (["diff"], "no connection string for the source"),
+        (["diff", "postgresql://h/a"], "got 1 of their connection strings"),
+        (["diff", "postgresql://h/a", "--limit", "3", "postgresql://h/b", "c"], "got 3"),
+        (["diff", "postgresql://h/a", "nonsense"], "TARGET_DSN: the connection string cannot"),
+        (["diff", "dbname=a", "dbname=b", "--source-dsn", "dbname=c"], "give it once"),
+        (["diff", "--sorce-dsn", "x"], "did you mean --source-dsn?"),
+        (["diff", "--rows", "3"], "unknown option --rows"),
+        (["diff", "dbname=a", "dbname=b", "--only", "dat"], "did you mean data?"),
+        (["diff", "dbname=a", "dbname=b", "--ignore", "t"], "gives no reason"),
+        (["diff", "dbname=a", "dbname=b", "--json", "/nonexistent/x"], "--json '/nonexistent/x'"),
+        (["diff", "dbname=a", "dbname=b", "--sql", "/"], "it is a directory"),
+        (["diff", "dbname=a", "dbname=b", "--sql", ""], "no name is given"),
+        (["selftest", "surplus"], "unknown argument surplus"),
+        (["selftest", "--", "surplus"], "takes no arguments"),
+        (["selftest", "--servers", "dokcer"], "did you mean docker?"),
+        (["selftest", "--servers", "embedded", "--json", "/nonexistent/x"], "cannot be written"),
         (["implementations", "--", "surplus"], "takes no arguments"),
     ],
 )
 def test_a_command_line_that_cannot_be_right(arguments, told, capsys):
     assert told in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["postgresql://u:s3cr3t@h/db"],
+        ["verify", "--dsn=postgresql://u:s3cr3t@h/%zz"],
+        ["verify", "postgresql://u:s3cr3t@h/db"],
+        ["implementations", "password=s3cr3t"],
+        ["implementations", "--", "user=u password=s3cr3t"],
+        ["diff", "postgresql://u:s3cr3t@h/db", "password='s3cr3t"],
+        ["diff", "postgresql://u:s3cr3t@h/db", "dbname=x", "--tables", '"s3cr3t'],
+    ],
+)
+def test_a_password_among_the_arguments_is_not_repeated(arguments, capsys):
+    assert "s3cr3t" not in refused(capsys, *arguments)
+
+
+def test_what_fails_inside_is_no_answer(monkeypatch, capsys):
+    monkeypatch.setattr(diff, "compare", lambda *_: 1 / int("s3cr3t"[:0] or 0))
+    assert main(["diff", "postgresql://u:s3cr3t@h/a", "dbname=b"]) == 2
+    err = capsys.readouterr().err
+    assert err.splitlines()[-1].startswith("restore-verifier: ZeroDivisionError inside")
+    assert "Traceback" in err
+    assert "s3cr3t@" not in err
 
 
 def test_without_a_directory_of_scenarios_there_is_nothing_to_verify(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from verifier.config import SETTINGS, Config, ServerKind
+from verifier.comparison import Ignore, Part, Selection
+from verifier.config import DIFF, SELFTEST, SETTINGS, VERIFY, Config, ServerKind, settings_of
 from verifier.dsn import HIDDEN, Dsn, redact, without_libpq
 from verifier.errors import UsageError
 
@@ -58,8 +59,16 @@ def test_every_setting_can_come_from_every_place(file):
         "rows": "7",
         "seed": "8",
         "control_tables": "one, two",
+        "ignore": "public.tea.updated_at: the restore stamps it",
+        "schemas": "one, two",
+        "tables": "one.tea, two.*",
+        "columns": "name",
+        "limit": "9",
+        "jobs": "3",
+        "only": "data, rules",
     }
     assert {each.name for each in SETTINGS} == texts.keys()
+    assert all(each.commands for each in SETTINGS)
     directory = file("\n".join(f'{each.key} = "{texts[each.name]}"' for each in SETTINGS))
     environ = {each.variable: texts[each.name] for each in SETTINGS}
     from_flags = Config.load(texts, {}, Path("/nonexistent"))
@@ -108,10 +117,76 @@ def test_an_explicit_zero_is_not_taken_for_a_missing_value(file):
         ("rows", True, "--rows is True"),
         ("source_image", 18, "text"),
         ("control_tables", [1], "names"),
+        ("limit", "-1", "0 or more"),
+        ("jobs", "0", "1 or more"),
+        ("only", "dta", "did you mean data?"),
+        ("only", "data,,rulez", "data, structure, sequences, large-objects, rules"),
+        ("only", "", "choose from data"),
+        ("only", [], "choose from data"),
+        ("tables", "", "leave it out for all"),
+        ("schemas", " , ", "leave it out for all"),
+        ("columns", 'a."b', "not closed"),
+        ("ignore", ["tea"], "gives no reason; give it as 'TABLE: REASON'"),
+        ("ignore", ["tea.name:  "], "gives no reason"),
+        ("ignore", [": why"], "names no table"),
+        ("ignore", [""], "names no table"),
+        ("ignore", "", "names no table"),
+        ("ignore", 3, "'TABLE: REASON'"),
+        ("ignore", ['"tea: x'], "not closed"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_refused(name, value, told):
     assert told in refused({name: value})
+
+
+def test_deliberate_differences_come_from_everywhere(file):
+    tea, pot = Ignore("tea.stamp", "set anew: on purpose"), Ignore('"a.b: c"."d"', 'said "so')
+    lines = [str(tea), str(pot)]
+    expected = (tea, pot)
+    assert Config.load({"ignore": lines}, {}, Path("/nonexistent")).ignore == expected
+    environ = {"RESTORE_VERIFIER_IGNORE": "\n".join(["", *lines, ""])}
+    assert Config.load({}, environ, Path("/nonexistent")).ignore == expected
+    directory = file(f"ignore = {json.dumps(lines)}")
+    assert Config.load({}, {}, directory).ignore == expected
+    config = Config.load({"ignore": lines}, {}, directory)
+    assert Config.from_plain(config.to_plain()) == config
+
+
+def test_commas_in_quotes_do_not_separate_names():
+    given = {"tables": 'one, "two, three".tea, "f""o,ur"', "schemas": ["a,b"]}
+    config = Config.load(given, {}, Path("/nonexistent"))
+    assert config.tables == ("one", '"two, three".tea', '"f""o,ur"')
+    assert config.schemas == ("a,b",)
+
+
+def test_what_is_selected_for_a_comparison():
+    given = {"only": "rules,data", "limit": "0", "jobs": "4", "tables": "a", "columns": "b"}
+    given |= {"schemas": "s", "ignore": ["t: because"]}
+    selection = Config.load(given, {}, Path("/nonexistent")).selection
+    assert selection == Selection(
+        parts=frozenset((Part.DATA, Part.RULES)),
+        schemas=("s",),
+        tables=("a",),
+        columns=("b",),
+        ignored=(Ignore("t", "because"),),
+        limit=0,
+        jobs=4,
+    )
+    assert Config().selection == Selection()
+
+
+def test_each_command_has_settings_of_its_own():
+    verify, diff, selftest = (
+        {each.name for each in settings_of(command)} for command in (VERIFY, DIFF, SELFTEST)
+    )
+    assert verify & diff == {"source_dsn", "target_dsn"}
+    assert selftest < verify
+    assert "implementation" not in selftest
+
+
+def test_a_setting_is_called_what_the_user_called_it():
+    with pytest.raises(UsageError, match=r"^SOURCE_DSN: the connection string cannot be read"):
+        Config.load({"source_dsn": "x"}, {}, Path("/nonexistent"), {"source_dsn": "SOURCE_DSN"})
 
 
 def test_an_unknown_variable_is_refused_with_the_closest_match():

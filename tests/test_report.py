@@ -12,6 +12,7 @@ from verifier.report import json, terminal
 from verifier.report.literal import LONGEST, literal
 from verifier.report.model import About, Results
 from verifier.report.terminal import Look
+from verifier.report.text import plain
 
 G = Guarantee
 KEPT = Proof(
@@ -65,7 +66,7 @@ def collected(*proofs: Proof) -> Results:
 
 
 def shown(*proofs: Proof, look: Look | None = None) -> str:
-    return terminal.plain(terminal.summary(collected(*proofs), look or Look()))
+    return plain(terminal.summary(collected(*proofs), look or Look()))
 
 
 def cells(text: str, scenario: str) -> dict[Guarantee, str]:
@@ -242,7 +243,7 @@ def test_of_long_values_the_first_difference_is_always_shown():
 def test_the_exit_code_and_the_last_line_agree(proofs, failures, code, word):
     results = collected(*proofs)
     results.failures += failures
-    text = terminal.plain(terminal.summary(results, Look()))
+    text = plain(terminal.summary(results, Look()))
     assert results.exit_code == code
     assert text.splitlines()[-1] == f"{word}: {results.sentence}"
 

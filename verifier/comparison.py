@@ -82,6 +82,10 @@ def is_cut(value: str | None) -> bool:
     return value is not None and _CUT.search(value) is not None
 
 
+LARGE_OBJECTS = "large objects"
+"""What stands for a table's name where large objects are compared, by number and content."""
+
+
 class RowKind(StrEnum):
     MISSING = "missing"
     """The target lacks a row of the source."""
@@ -247,7 +251,7 @@ class Mutated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTest:
-    """The matrix mutation × seen of one pair of servers."""
+    """What became of every mutation on one pair of servers."""
 
     source: str
     """Version of the source server."""

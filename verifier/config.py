@@ -13,23 +13,27 @@ A password in a flag is visible in the machine's list of processes, and one in
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
+from verifier import readers
+from verifier.comparison import Ignore, Part, Selection
 from verifier.dsn import Dsn
 from verifier.errors import UsageError
+from verifier.readers import Reader, suggestion
+
+T = TypeVar("T")
 
 PREFIX = "RESTORE_VERIFIER_"
 FILE = "pyproject.toml"
 SECTION = "restore-verifier"
 
-T = TypeVar("T")
-Reader = Callable[[object, str], T]
-"""Turns what was given (text, or a TOML value) and where into a field's value."""
+VERIFY, DIFF, SELFTEST = "verify", "diff", "selftest"
+"""The commands that have settings; ``verify`` stands for the pytest plugin, too."""
 
 
 class ServerKind(StrEnum):
@@ -41,129 +45,140 @@ class ServerKind(StrEnum):
     EXTERNAL = "external"
 
 
-def suggestion(word: str, choices: Iterable[str]) -> str:
-    """`` (did you mean …?)`` for the closest of ``choices``, else the empty string."""
-    close = get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
+_version = readers.whole("a major version as a whole number, such as 16 or 18", least=1)
+_rows = readers.whole("a whole number of rows, 1 or more", least=1)
+_number = readers.whole("a whole number", least=None)
+_limit = readers.whole("a whole number of rows, 0 or more", least=0)
+_jobs = readers.whole("a whole number, 1 or more", least=1)
+
+_SERVERS = (VERIFY, SELFTEST)
+_EVERYWHERE = (VERIFY, DIFF, SELFTEST)
 
 
-def _text(given: object, where: str) -> str:
-    if not isinstance(given, str):
-        raise UsageError(f"{where} is {given!r}; give text in quotes")
-    if not given.strip():
-        raise UsageError(f"{where} is given but empty; give a value or leave it out")
-    return given.strip()
-
-
-def _kind(given: object, where: str) -> ServerKind:
-    word = _text(given, where)
-    try:
-        return ServerKind(word)
-    except ValueError:
-        hint = suggestion(word, ServerKind)
-        raise UsageError(
-            f"{where} is {word!r}{hint}; choose from {', '.join(ServerKind)}"
-        ) from None
-
-
-def _whole(what: str, *, least: int | None) -> Reader[int]:
-    def read(given: object, where: str) -> int:
-        shown = given if isinstance(given, int) else _text(given, where)
-        try:
-            number = int(shown)
-        except ValueError:
-            number = None
-        if number is None or isinstance(given, bool) or (least is not None and number < least):
-            raise UsageError(f"{where} is {given!r}; give {what}")
-        return number
-
-    return read
-
-
-def _dsn(given: object, where: str) -> Dsn:
-    if not isinstance(given, str):
-        raise UsageError(f"{where} is not text; give a connection string in quotes")
-    try:
-        return Dsn.parse(_text(given, where))
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from None
-
-
-def _names(given: object, where: str) -> tuple[str, ...]:
-    words = given.split(",") if isinstance(given, str) else given
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise UsageError(f"{where} is {given!r}; give names separated by commas, or a list of them")
-    return tuple(word.strip() for word in words if word.strip())
-
-
-_version = _whole("a major version as a whole number, such as 16 or 18", least=1)
-_rows = _whole("a whole number of rows, 1 or more", least=1)
-_number = _whole("a whole number", least=None)
-
-
-def _how(read: Reader[object], metavar: str, text: str) -> dict[str, object]:
-    return {"read": read, "metavar": metavar, "help": text}
+def _setting(
+    default: T,
+    read: Reader[object],
+    metavar: str,
+    text: str,
+    commands: tuple[str, ...] = (VERIFY,),
+    *,
+    repeatable: bool = False,
+) -> T:
+    """A field of :class:`Config`, with everything that :class:`Setting` needs to know of it."""
+    about = {"read": read, "metavar": metavar, "help": text, "commands": commands}
+    return field(default=default, metadata={**about, "repeatable": repeatable})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of a run; ``None`` means that the provider decides."""
 
-    servers: ServerKind = field(
-        default=ServerKind.AUTO,
-        metadata=_how(_kind, "KIND", f"where PostgreSQL comes from: {', '.join(ServerKind)}"),
+    servers: ServerKind = _setting(
+        ServerKind.AUTO,
+        readers.member(ServerKind),
+        "KIND",
+        f"where PostgreSQL comes from: {', '.join(ServerKind)}",
+        _SERVERS,
     )
-    source_version: int | None = field(
-        default=None, metadata=_how(_version, "MAJOR", "major version of the source server")
+    source_version: int | None = _setting(
+        None, _version, "MAJOR", "major version of the source server", _SERVERS
     )
-    target_version: int | None = field(
-        default=None, metadata=_how(_version, "MAJOR", "major version of the target server")
+    target_version: int | None = _setting(
+        None, _version, "MAJOR", "major version of the target server", _SERVERS
     )
-    source_image: str | None = field(
-        default=None,
-        metadata=_how(_text, "IMAGE", "Docker image of the source server; wins over its version"),
+    source_image: str | None = _setting(
+        None,
+        readers.text,
+        "IMAGE",
+        "Docker image of the source server; wins over its version",
+        _SERVERS,
     )
-    target_image: str | None = field(
-        default=None,
-        metadata=_how(_text, "IMAGE", "Docker image of the target server; wins over its version"),
+    target_image: str | None = _setting(
+        None,
+        readers.text,
+        "IMAGE",
+        "Docker image of the target server; wins over its version",
+        _SERVERS,
     )
-    source_dsn: Dsn | None = field(
-        default=None,
-        metadata=_how(_dsn, "DSN", "external source server; its database is only connected to"),
+    source_dsn: Dsn | None = _setting(
+        None,
+        readers.dsn,
+        "DSN",
+        "external source server, or the source database of a comparison",
+        _EVERYWHERE,
     )
-    target_dsn: Dsn | None = field(
-        default=None,
-        metadata=_how(_dsn, "DSN", "external target server; its database is only connected to"),
+    target_dsn: Dsn | None = _setting(
+        None,
+        readers.dsn,
+        "DSN",
+        "external target server, or the target database of a comparison",
+        _EVERYWHERE,
     )
-    implementation: str = field(
-        default="initial-load",
-        metadata=_how(_text, "NAME", "the backup/restore implementation under test"),
+    implementation: str = _setting(
+        "initial-load", readers.text, "NAME", "the backup/restore implementation under test"
     )
-    rows: int = field(
-        default=300,
-        metadata=_how(_rows, "N", "about how many rows a seeded source holds, over all tables"),
+    rows: int = _setting(
+        300, _rows, "N", "about how many rows a seeded source holds, over all tables"
     )
-    seed: int = field(
-        default=20251208,
-        metadata=_how(_number, "N", "of the generated data; the same seed makes the same data"),
+    seed: int = _setting(
+        20251208, _number, "N", "of the generated data; the same seed makes the same data"
     )
-    control_tables: tuple[str, ...] = field(
-        default=("_prisma_migrations", "InitialLoadSessions"),
-        metadata=_how(
-            _names,
-            "NAMES",
-            "tables that describe a database itself and are never moved, separated by commas",
-        ),
+    control_tables: tuple[str, ...] = _setting(
+        ("_prisma_migrations", "InitialLoadSessions"),
+        readers.names,
+        "NAMES",
+        "tables that describe a database itself and are never moved, separated by commas",
+    )
+    ignore: tuple[Ignore, ...] = _setting(
+        (),
+        readers.ignores,
+        "'TABLE[.COLUMN]: REASON'",
+        "a deliberate difference, left out and reported with its reason; repeatable",
+        (DIFF,),
+        repeatable=True,
+    )
+    schemas: tuple[str, ...] = _setting(
+        (), readers.patterns, "NAMES", "schemas to compare, separated by commas; else all", (DIFF,)
+    )
+    tables: tuple[str, ...] = _setting(
+        (),
+        readers.patterns,
+        "NAMES",
+        "tables to compare, as [SCHEMA.]TABLE, separated by commas; else all",
+        (DIFF,),
+    )
+    columns: tuple[str, ...] = _setting(
+        (),
+        readers.patterns,
+        "NAMES",
+        "columns to compare, as [TABLE.]COLUMN, separated by commas; else all",
+        (DIFF,),
+    )
+    limit: int = _setting(
+        100, _limit, "N", "differing rows to show of each table; all of them are counted", (DIFF,)
+    )
+    jobs: int = _setting(2, _jobs, "N", "tables that are read at once on each side", (DIFF,))
+    only: tuple[Part, ...] = _setting(
+        tuple(Part),
+        readers.parts,
+        "PARTS",
+        f"what to compare, separated by commas: {', '.join(Part)}",
+        (DIFF,),
     )
 
     @classmethod
     def load(
-        cls, options: Mapping[str, object], environ: Mapping[str, str], directory: Path
+        cls,
+        options: Mapping[str, object],
+        environ: Mapping[str, str],
+        directory: Path,
+        called: Mapping[str, str] = MappingProxyType({}),
     ) -> Config:
         """The settings from flags, the environment and ``directory``'s ``pyproject.toml``.
 
         ``options`` maps field names to what the command line gave; ``None`` stands for
         a flag that was not given, while an empty string or 0 was given and counts.
+        ``called`` names options that were not given by their flag, for the messages.
         What a DSN leaves out is taken from the environment's ``PG*`` variables.
         Raises :class:`UsageError` for unknown names and for values that cannot be right.
         """
@@ -177,7 +192,7 @@ class Config:
         found: dict[str, Any] = {}
         for each in SETTINGS:
             for given, where in (
-                (options.get(each.name), each.flag),
+                (options.get(each.name), called.get(each.name, each.flag)),
                 (variables.get(each.variable), each.variable),
                 (table.get(each.key), f"{each.key} in [tool.{SECTION}] of {path}"),
             ):
@@ -186,6 +201,19 @@ class Config:
                     found[each.name] = value.completed(environ) if isinstance(value, Dsn) else value
                     break
         return cls(**found)
+
+    @property
+    def selection(self) -> Selection:
+        """What ``diff`` compares, and how much of the difference it shows."""
+        return Selection(
+            parts=frozenset(self.only),
+            schemas=self.schemas,
+            tables=self.tables,
+            columns=self.columns,
+            ignored=self.ignore,
+            limit=self.limit,
+            jobs=self.jobs,
+        )
 
     def to_plain(self) -> dict[str, object]:
         """The settings as text, numbers and lists, **passwords included**.
@@ -213,6 +241,10 @@ class Setting:
     read: Reader[object]
     metavar: str
     help: str
+    commands: tuple[str, ...]
+    """The commands that it is a setting of."""
+    repeatable: bool
+    """Whether its flag may be given more than once; the values then come as a list."""
 
     @property
     def key(self) -> str:
@@ -230,11 +262,16 @@ class Setting:
 SETTINGS = tuple(Setting(each.name, each.default, **each.metadata) for each in fields(Config))
 
 
+def settings_of(command: str) -> tuple[Setting, ...]:
+    """The settings of one command. The environment and the file may hold those of others, too."""
+    return tuple(each for each in SETTINGS if command in each.commands)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Dsn):
         return value.conninfo
     if isinstance(value, tuple):
-        return list(value)
+        return [str(each) for each in value]
     return str(value) if isinstance(value, str) else value
 
 

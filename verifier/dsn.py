@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import quote, quote_plus, urlencode
@@ -15,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from verifier.errors import UsageError
 
 HIDDEN = "****"
+_SECRETS = ("password", "sslpassword")
 
 # libpq's environment variable for each parameter that decides where a program connects,
 # as whom, and how the way there is protected.
@@ -133,11 +136,17 @@ class Dsn:
         """A copy with some parameters replaced: ``dsn.with_(dbname="postgres")``."""
         return Dsn({**self.parameters, **parameters})
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown: the password, and that of the client's key."""
+        return tuple(filter(None, (self.parameters.get(name) for name in _SECRETS)))
+
     def __str__(self) -> str:
+        shown = Dsn({k: v for k, v in self.parameters.items() if k not in _SECRETS})
         if self.password is None:
-            return self.url
+            return shown.url
         stand_in = "hidden"  # letters, which the URL does not encode
-        return self.with_(password=stand_in).url.replace(f":{stand_in}@", f":{HIDDEN}@", 1)
+        return shown.with_(password=stand_in).url.replace(f":{stand_in}@", f":{HIDDEN}@", 1)
 
     __repr__ = __str__
 
@@ -157,11 +166,27 @@ def without_libpq(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in _libpq_variables()}
 
 
+@contextmanager
+def libpq_set_aside() -> Iterator[None]:
+    """No variable of libpq's in this process's environment for the time of a ``with`` block.
+
+    The DSNs hold what was meant for them by then. Anywhere else, in this process or in a
+    program that it starts, the variables would lead to other servers, or change how the
+    right ones answer; and not every one of them (``PGSERVICE``) could be outdone by a DSN.
+    """
+    kept = without_libpq(os.environ)
+    aside = {name: os.environ.pop(name) for name in set(os.environ) - set(kept)}
+    try:
+        yield
+    finally:
+        os.environ.update(aside)
+
+
 def redact(text: str, *dsns: Dsn) -> str:
     """``text`` with every password of ``dsns`` hidden: the last step before anything is shown."""
     for dsn in dsns:
-        if dsn.password:
-            for form in _written_forms(dsn.password):
+        for secret in dsn.secrets:
+            for form in _written_forms(secret):
                 text = text.replace(form, HIDDEN)
     return text
 

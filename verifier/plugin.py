@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from verifier.config import SETTINGS
+from verifier.config import VERIFY, settings_of
 from verifier.errors import ServerError
 from verifier.run import DEST, SCENARIO, Run, focus, scenario_name
 from verifier.scenario import Scenario
@@ -30,7 +30,7 @@ _RUN = pytest.StashKey[Run]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup(NAME, "restore verification")
-    for setting in SETTINGS:
+    for setting in settings_of(VERIFY):
         group.addoption(
             setting.flag,
             dest=DEST + setting.name,

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 
 from verifier import __version__
-from verifier.config import SETTINGS, Config
+from verifier.config import VERIFY, Config, settings_of
 from verifier.contract import Verdict
 from verifier.errors import UsageError
 from verifier.outcome import CARGO
 from verifier.report import json, terminal
+from verifier.report.file import prepare
 from verifier.report.literal import printable
 from verifier.report.model import About, Results
+from verifier.report.text import Style
 
-_MARKUP: Mapping[terminal.Style, dict[str, bool]] = {
+_MARKUP: Mapping[Style, dict[str, bool]] = {
     "": {},
     "good": {"green": True},
     "bad": {"red": True, "bold": True},
@@ -86,12 +88,13 @@ class Reporter:
         if file is None or self._worker is not None:
             return
         self._file = self._config.invocation_params.dir / file
-        if not file or not self._file.parent.is_dir() or self._file.is_dir():
+        try:
+            prepare(self._file)
+        except OSError as error:
             raise UsageError(
-                f"--restore-report {file!r} cannot be written; name a file in an existing directory"
-            )
-        # A run that ends early must not leave an older run's report for its own.
-        self._file.unlink(missing_ok=True)
+                f"--restore-report {file!r} cannot be written: {error.strerror}; "
+                "name a file in an existing directory"
+            ) from None
 
     def header(self) -> str:
         lines = [f"restore-verifier {__version__}: implementation {self._name}"]
@@ -172,7 +175,7 @@ class Reporter:
         return bool(self.results.rows or self.results.aborted)
 
     def _about(self) -> About:
-        given = {each.key: getattr(self._settings, each.name) for each in SETTINGS}
+        given = {each.key: getattr(self._settings, each.name) for each in settings_of(VERIFY)}
         return About(
             version=__version__,
             implementation=self._name,

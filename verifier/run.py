@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from verifier.config import SETTINGS, Config, ServerKind, suggestion
+from verifier.config import VERIFY, Config, ServerKind, settings_of
 from verifier.contract import Guarantee, Proof
-from verifier.dsn import Dsn, redact, without_libpq
+from verifier.dsn import Dsn, libpq_set_aside, redact
 from verifier.errors import RestoreVerifierError, ServerError, UsageError
 from verifier.implementations import Implementation, implementation
 from verifier.outcome import CARGO, attach
+from verifier.readers import suggestion
 from verifier.reporting import Reporter
 from verifier.scenario import Scenario
 from verifier.servers import Choice, Pair, choose
@@ -51,7 +52,9 @@ class Run:
         """
         with self._as_usage_error():
             self.settings = self._settings()
-            self._set_libpq_aside()
+            aside = ExitStack()
+            aside.enter_context(libpq_set_aside())
+            self.config.add_cleanup(aside.close)
             self.secrets += filter(None, (self.settings.source_dsn, self.settings.target_dsn))
             self.implementation = implementation(self.settings.implementation)
             self.reporter.prepare(self.settings, self.implementation.name)
@@ -59,20 +62,9 @@ class Run:
     def _settings(self) -> Config:
         if self._cargo is not None:
             return Config.from_plain(self._cargo["config"])
-        options = {each.name: self.config.getoption(DEST + each.name) for each in SETTINGS}
+        names = [each.name for each in settings_of(VERIFY)]
+        options = {name: self.config.getoption(DEST + name) for name in names}
         return Config.load(options, os.environ, self.config.rootpath)
-
-    def _set_libpq_aside(self) -> None:
-        """Take libpq's variables out of the environment until pytest ends.
-
-        The configured DSNs hold what was meant for them. Anywhere else, in the harness
-        or in a program that an implementation starts, the variables would lead to other
-        servers, or change how the right ones answer; and not every one of them
-        (``PGSERVICE``) could be outdone by a DSN.
-        """
-        kept = without_libpq(os.environ)
-        aside = {name: os.environ.pop(name) for name in set(os.environ) - set(kept)}
-        self.config.add_cleanup(lambda: os.environ.update(aside))
 
     @cached_property
     def choice(self) -> Choice:

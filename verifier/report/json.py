@@ -7,14 +7,13 @@ travel in it from parallel workers to the process that reports.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from verifier.contract import Evidence, Finding, Guarantee, Proof, Severity, Verdict
+from verifier.report import file
 from verifier.report.model import Results, Row
 
 SCHEMA = 1
@@ -54,16 +53,12 @@ def write(results: Results, path: Path) -> None:
 
     Raises :class:`OSError` when ``path`` cannot be written.
     """
-    text = json.dumps(document(results), indent=2, ensure_ascii=False) + "\n"
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    file.write(dumps(document(results)), path)
+
+
+def dumps(plain: Plain) -> str:
+    """``plain`` as the text of a file."""
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
 
 def document(results: Results) -> Plain:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from verifier.contract import Finding, Guarantee, Proof, Verdict
+from verifier.report.text import counted, listed
 
 Order = tuple[str, int, str]
 """Where a scenario stands: file, line, name. Keeps parallel runs in the same order."""
@@ -107,7 +108,7 @@ class Results:
         parts = [f"the run was aborted: {self.aborted}"] if self.aborted else []
         parts += self._troubles()
         if self.failures:
-            parts.append(f"{_counted(self.failures, 'test')} failed outside of any proof")
+            parts.append(f"{counted(len(self.failures), 'test')} failed outside of any proof")
         return "; ".join(parts or self._kept())
 
     def _troubles(self) -> list[str]:
@@ -122,7 +123,7 @@ class Results:
             if hit:
                 parts.append(
                     f"{says} {listed(which) or 'anything'} "
-                    f"in {len(hit)} of {_counted(rows, 'scenario')}"
+                    f"in {len(hit)} of {counted(len(rows), 'scenario')}"
                 )
         return parts
 
@@ -133,7 +134,7 @@ class Results:
         name = self.about.implementation or "the implementation"
         kept = [each for each in over if over[each] is Verdict.KEPT]
         what = "every guarantee" if len(kept) == len(Guarantee) else listed(kept) or "nothing"
-        parts = [f"{name} keeps {what} in {_counted(rows, 'scenario')}"]
+        parts = [f"{name} keeps {what} in {counted(len(rows), 'scenario')}"]
         left = [each for each in over if over[each] is Verdict.NOT_OFFERED]
         return parts + ([f"it does not offer {listed(left)}"] if left else [])
 
@@ -141,16 +142,6 @@ class Results:
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The gravest findings first; equally grave ones stay in order."""
     return tuple(sorted(findings, key=lambda finding: -finding.severity))
-
-
-def listed(guarantees: Sequence[Guarantee]) -> str:
-    """``a, b and c``."""
-    words = [str(guarantee) for guarantee in guarantees]
-    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
-
-
-def _counted(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _over(each: Iterable[Mapping[Guarantee, Verdict]]) -> Mapping[Guarantee, Verdict]:

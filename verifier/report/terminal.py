@@ -1,22 +1,15 @@
-"""The matrix of scenarios and guarantees, and the findings below it, for people.
-
-A line is a sequence of (text, style) pairs, so that the caller decides whether
-the styles become colours. No line depends on colour to be understood.
-"""
+"""The matrix of scenarios and guarantees, and the findings below it, for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Literal
 
 from verifier.contract import Finding, Guarantee, Proof, Severity, Verdict
 from verifier.report.literal import first_difference, pairs, printable
-from verifier.report.model import Results, Row, listed
-
-Style = Literal["", "good", "bad", "doubt", "faint", "strong"]
-Line = Sequence[tuple[str, Style]]
+from verifier.report.model import Results, Row
+from verifier.report.text import Line, Style, field, listed, plain
 
 _WORDS = 1200
 """Characters of a message that are printed."""
@@ -54,11 +47,6 @@ class Look:
             Verdict.NOT_OFFERED: "n/o",
             None: "·" if self.unicode else ".",
         }[verdict]
-
-
-def plain(lines: Iterable[Line]) -> str:
-    """The lines as text without styles."""
-    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
 
 def render(proof: Proof) -> str:
@@ -151,19 +139,19 @@ def _finding(finding: Finding, look: Look) -> Iterator[Line]:
     for line in rest:
         yield [(f"    {line}", "")]
     if finding.table:
-        yield from _field("table", [printable(finding.table)], look)
+        yield from field("table", [printable(finding.table)], look.width)
     if finding.constraint:
-        yield from _field("constraint", [printable(finding.constraint)], look)
+        yield from field("constraint", [printable(finding.constraint)], look.width)
     if finding.key:
-        yield from _field("key", pairs(finding.key), look)
+        yield from field("key", pairs(finding.key), look.width)
     yield from _evidence(finding, look)
     if finding.count > 1:
         more = f", the first is shown, and {finding.count - 1} more" if finding.evidence else ""
-        yield from _field("rows", [f"{finding.count}{more}"], look)
+        yield from field("rows", [f"{finding.count}{more}"], look.width)
     if finding.sql:
         where = f"on the {printable(finding.database)}" if finding.database else ""
         lines = [printable(line) for line in finding.sql.strip().splitlines()]
-        yield from _field("see it", [where, *lines] if where else lines, look, separate=True)
+        yield from field("see it", [where, *lines] if where else lines, look.width, separate=True)
 
 
 def _evidence(finding: Finding, look: Look) -> Iterator[Line]:
@@ -173,7 +161,7 @@ def _evidence(finding: Finding, look: Look) -> Iterator[Line]:
     differ = bool(finding.columns) and (len(rows) < 2 or any(row != cut[0] for row in cut))
     if finding.columns:
         label = "differs in" if differ else "columns"
-        yield from _field(label, [printable(each) for each in finding.columns], look)
+        yield from field(label, [printable(each) for each in finding.columns], look.width)
     starts = first_difference(cut) if differ else {}
     shown = iter(cut if differ else rows)
     for each in finding.evidence:
@@ -181,9 +169,9 @@ def _evidence(finding: Finding, look: Look) -> Iterator[Line]:
             said = printable(each.words)
             cut_short = said if len(said) <= _WORDS else f"{said[:_WORDS]} ..."
             lines = wrap(cut_short, look.width - 16)
-            yield from _field(each.label, [*pairs(each.row), *lines], look, separate=True)
+            yield from field(each.label, [*pairs(each.row), *lines], look.width, separate=True)
         else:
-            yield from _field(each.label, pairs(next(shown), starts), look)
+            yield from field(each.label, pairs(next(shown), starts), look.width)
 
 
 def _word(finding: Finding) -> tuple[str, Style]:
@@ -192,21 +180,6 @@ def _word(finding: Finding) -> tuple[str, Style]:
     if finding.severity is Severity.NOTE:
         return "note", "faint"
     return ("LIE" if finding.severity is Severity.LIE else "BROKEN"), "bad"
-
-
-def _field(label: str, parts: list[str], look: Look, *, separate: bool = False) -> Iterator[Line]:
-    """``label`` and its parts: as many on a line as fit, or each unbroken on its own."""
-    room = look.width - 16
-    lines: list[str] = []
-    for part in parts:
-        if lines and not separate and len(lines[-1]) + 2 + len(part) <= room:
-            lines[-1] += f", {part}"
-        elif separate:
-            lines.append(part)
-        else:
-            lines += [part[at : at + room] for at in range(0, len(part), room)]
-    for head, line in zip([label, *[""] * len(lines)], lines, strict=False):
-        yield [(f"    {printable(head):<12}", "faint"), (line, "")]
 
 
 def _notes(rows: Sequence[Row]) -> Iterator[Line]:

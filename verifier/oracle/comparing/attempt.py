@@ -17,7 +17,15 @@ from verifier.oracle.catalog import Table
 from verifier.oracle.comparing.digest import Hashing, digests
 from verifier.oracle.comparing.narrowing import Bucket, Narrowed, Place, narrow
 from verifier.oracle.comparing.progress import Progress
-from verifier.oracle.comparing.reading import Buckets, Extent, FoundRow, Reader, Rewritten, mask_for
+from verifier.oracle.comparing.reading import (
+    Buckets,
+    Extent,
+    FoundRow,
+    Glance,
+    Reader,
+    Rewritten,
+    mask_for,
+)
 from verifier.oracle.comparing.side import Side
 from verifier.oracle.diff import differing
 from verifier.oracle.documents import inside
@@ -69,6 +77,15 @@ class Attempt:
     def __init__(self, both: Both, columns: Sequence[str], key: Sequence[str]) -> None:
         self._both, self._columns, self._key = both, columns, key
         self._halves = both.halves
+        self._mask = 0
+        self._readers = [
+            Reader(
+                half.table,
+                half.extent,
+                digests(half.table, other.table, columns, key, both.hashing),
+            )
+            for half, other in (both.halves, both.halves[::-1])
+        ]
         types = {column.name: column.type for column in both.source.table.columns}
         self.result = TableComparison(
             table=both.source.table.name,
@@ -78,8 +95,6 @@ class Attempt:
 
     def run(self) -> None:
         """Compare, and keep in :attr:`result` what is known so far."""
-        self._readers = self._prepare()
-        self._mask = mask_for(max(reader.rows_about for reader in self._readers))
         ours, theirs = self._buckets()
         counts = [sum(rows for rows, _ in side.values()) for side in (ours, theirs)]
         suspects = [
@@ -99,22 +114,27 @@ class Attempt:
     def _know(self, **found: Any) -> None:
         self.result = replace(self.result, **found)
 
-    def _prepare(self) -> list[Reader]:
-        asked = [half.side.submit(half.extent.pages) for half in self._halves]
-        readers = []
-        for half, other, pages in zip(self._halves, self._halves[::-1], asked, strict=True):
-            with _blaming(half):
-                made = digests(
-                    half.table, other.table, self._columns, self._key, self._both.hashing
-                )
-                readers.append(Reader(half.table, half.extent, made, pages.result()))
-        return readers
-
     def _buckets(self) -> list[Buckets]:
-        """The digests of both sides, read at the same time, chunk by chunk."""
+        """The digests of both sides, read at the same time."""
+        asked = [
+            half.side.submit(reader.glance)
+            for half, reader in zip(self._halves, self._readers, strict=True)
+        ]
+        glances: list[Glance] = []
+        for half, future in zip(self._halves, asked, strict=True):
+            with _blaming(half):
+                glances.append(future.result())
+        small = [glance.buckets for glance in glances if glance.buckets is not None]
+        if len(small) == len(glances):
+            self._both.progress.advance(sum(rows for each in small for rows, _ in each.values()))
+            return small
+        self._mask = mask_for(max(glance.rows_about for glance in glances))
+        return self._in_chunks(glances)
+
+    def _in_chunks(self, glances: Sequence[Glance]) -> list[Buckets]:
         waiting: list[list[Future[Buckets]]] = []
-        for half, reader in zip(self._halves, self._readers, strict=True):
-            chunks = reader.chunks(half.side.main.info.server_version)
+        for half, reader, glance in zip(self._halves, self._readers, glances, strict=True):
+            chunks = reader.chunks(glance, half.side.main.info.server_version)
             waiting.append([self._submit(half, reader, condition) for condition in chunks])
         found: list[Buckets] = []
         for half, futures in zip(self._halves, waiting, strict=True):

@@ -57,7 +57,7 @@ class Holding:
         return ObjectChange(
             "constraint",
             name,
-            {"rows against it": before, "meaning": None},
+            {"rows against it": before},
             {"rows against it": against, "meaning": rule.title},
             relation=rule.table,
         )

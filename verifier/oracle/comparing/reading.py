@@ -74,14 +74,11 @@ class Extent:
             f" FROM {self._parts}), '') = '{self.files}'"
         )
 
-    def pages(self, connection: Connection) -> int:
-        """How many pages the table and its partitions have now."""
-        query = (
-            "SELECT coalesce(sum(pg_relation_size(part) / current_setting('block_size')::int), 0)"
-            f" FROM {self._parts}"
-        )
-        (pages,) = connection.execute(query.encode()).fetchone() or (0,)
-        return int(pages)
+    @property
+    def pages(self) -> str:
+        """SQL of how many pages the table and its partitions have now."""
+        size = "pg_relation_size(part) / current_setting('block_size')::int"
+        return f"(SELECT coalesce(sum({size}), 0)::bigint AS pages FROM {self._parts} OFFSET 0)"
 
     @property
     def _parts(self) -> str:
@@ -98,30 +95,56 @@ def extents(connection: Connection) -> dict[str, Extent]:
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """A first look at a table."""
+
+    pages: int
+    rows_about: int
+    """An estimate that does not fail where nothing was ever counted."""
+    buckets: Buckets | None = None
+    """Of a small table its only bucket, so that most tables take one question."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """What it takes to read one table on one side."""
 
     table: Table
     extent: Extent
     digests: Digests
-    pages: int
 
-    @property
-    def rows_about(self) -> int:
-        """An estimate that does not fail where nothing was ever counted."""
-        return max(self.extent.rows, self.pages * _FEWEST_ON_A_PAGE)
+    def glance(self, connection: Connection) -> Glance:
+        """How large the table is, and if it is small, all that the first look is for.
+
+        Raises :class:`Rewritten`.
+        """
+        least = _BUCKET_ROWS * _FEWEST_BUCKETS
+        most = least // _FEWEST_ON_A_PAGE if self.extent.rows < least else -1
+        query = (
+            f"SELECT pages, CASE WHEN pages <= {most} THEN (SELECT concat_ws(' ',"
+            f" {self.extent.unchanged}, count(*), coalesce(sum({self.digests.row}), 0))"
+            f" FROM {self.table.rows}) END FROM {self.extent.pages} size"
+        )
+        pages, told = connection.execute(query.encode()).fetchone() or (0, None)
+        rows_about = max(self.extent.rows, pages * _FEWEST_ON_A_PAGE)
+        if told is None:
+            return Glance(pages, rows_about)
+        same, rows, total = told.split()
+        if same != "t":
+            raise Rewritten
+        return Glance(pages, rows_about, {0: (int(rows), int(total))} if int(rows) else {})
 
     @property
     def _place(self) -> str:
         """SQL of where a row is; the same for as long as the snapshot is held."""
         return "concat(tableoid, ' ', ctid)" if self.table.partitioned else "ctid::text"
 
-    def chunks(self, version: int) -> list[str]:
+    def chunks(self, glance: Glance, version: int) -> list[str]:
         """Conditions that cut the table into parts, to be read one by one."""
-        count = min(self.rows_about // _CHUNK_ROWS, _MOST_CHUNKS, self.pages)
+        count = min(glance.rows_about // _CHUNK_ROWS, _MOST_CHUNKS, glance.pages)
         if count < 2 or self.table.partitioned or version < _TID_RANGES:
             return ["true"]
-        borders = [self.pages * i // count for i in range(1, count)]
+        borders = [glance.pages * i // count for i in range(1, count)]
         ends = [None, *borders, None]
         return [
             " AND ".join(

@@ -81,6 +81,7 @@ class Side:
     def begin(self) -> None:
         """Give up the snapshot, if there is one, and take another."""
         self.main.rollback()
+        self.main.execute("BEGIN")
         (self.snapshot,) = self.main.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
 
     def join(self, other: Side) -> None:
@@ -92,15 +93,14 @@ class Side:
 
     def identity(self) -> tuple[object, ...]:
         """The same for two sides only if they are one database of one running server."""
-        with self.main.transaction():
-            try:
-                with self.main.transaction():
-                    return self.main.execute(
-                        "SELECT system_identifier, pg_postmaster_start_time(), oid"
-                        " FROM pg_control_system(), pg_database WHERE datname = current_database()"
-                    ).fetchone() or (self.label,)
-            except psycopg.errors.InsufficientPrivilege:
-                return (self.label,)
+        try:
+            with self.main.transaction():  # within the snapshot's: a savepoint
+                return self.main.execute(
+                    "SELECT system_identifier, pg_postmaster_start_time(), oid"
+                    " FROM pg_control_system(), pg_database WHERE datname = current_database()"
+                ).fetchone() or (self.label,)
+        except psycopg.errors.InsufficientPrivilege:
+            return (self.label,)
 
     def submit(self, task: Callable[[Connection], T]) -> Future[T]:
         """Run ``task`` on a connection within the snapshot; psycopg's errors pass through."""
@@ -144,15 +144,16 @@ class Side:
 
     def _connect(self, more: Mapping[str, str] | None = None) -> Connection:
         connection = connect(self.dsn, {**_SETTINGS, **(more or {})})
-        connection.autocommit = True
+        connection.autocommit = True  # transactions are begun by hand
         connection.execute(
             "SELECT set_config('lock_timeout', %s, false)"
             " WHERE current_setting('lock_timeout') = '0'",
             (_LOCK_SECONDS,),
         )
-        connection.autocommit = False
         return connection
 
     @staticmethod
     def _import(connection: Connection, snapshot: str) -> None:
-        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+        """Begin a transaction on an older snapshot; both at once, it is done for every table."""
+        begin = sql.SQL("BEGIN; SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot))
+        connection.execute(begin)

@@ -10,7 +10,14 @@ from functools import partial
 import psycopg
 from psycopg import sql
 
-from verifier.comparison import ObjectChange, RowChange, RowKind, TableComparison, Unseen
+from verifier.comparison import (
+    LARGE_OBJECTS,
+    ObjectChange,
+    RowChange,
+    RowKind,
+    TableComparison,
+    Unseen,
+)
 from verifier.contract import Row
 from verifier.oracle.comparing.narrowing import Bucket, Place, narrow
 from verifier.oracle.comparing.side import Connection, Side
@@ -21,7 +28,6 @@ Position = tuple[int, bool]
 
 _AT_ONCE = 200
 """Sequences that are asked in one query."""
-LARGE_OBJECTS = "large objects"
 
 
 def compare_positions(

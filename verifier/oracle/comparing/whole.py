@@ -330,7 +330,8 @@ class _Whole:
                     self._objects.append(_absent(name, lacking, "sequence"))
 
     def _nothing_there(self) -> None:
-        if not any(seen.objects or seen.trouble for seen in (self._source, self._target)):
+        both = (self._source, self._target)
+        if not any(seen.trouble or _application(seen.objects) for seen in both):
             self._unseen.append(
                 Unseen(
                     "the databases",
@@ -338,6 +339,11 @@ class _Whole:
                     "name the right databases",
                 )
             )
+
+
+def _application(objects: Inventory) -> bool:
+    """Whether there is more than what every new database has."""
+    return any(kind not in ("schema", "extension", "comment") for kind, _ in objects)
 
 
 def _absent(name: str, on_source: bool, kind: str = "table") -> ObjectChange:

@@ -314,7 +314,8 @@ FROM pg_statistic_ext s
 COMMENTS = f"""
 SELECT d.classoid::regclass::text, d.objoid, d.objsubid, d.description
 FROM pg_description d
-WHERE d.objoid >= {FIRST_USER_OID} OR d.classoid = 'pg_namespace'::regclass
+WHERE d.objoid >= {FIRST_USER_OID}
+   OR d.classoid IN ('pg_namespace'::regclass, 'pg_largeobject'::regclass)
 """
 
 # Which of the rare kinds there are at all. Types come with every table and every enum, so

@@ -7,6 +7,7 @@ privileges, security labels, and comments on extensions (each release words its 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from verifier.oracle.structure import catalogues, create, relations, rules
 from verifier.oracle.structure.model import Key, SchemaObject
 from verifier.oracle.structure.rows import Rows, ask
 from verifier.oracle.structure.tables import Tables
-from verifier.oracle.structure.world import World
+from verifier.oracle.structure.world import Place, World
 
 Inventory = Mapping[Key, SchemaObject]
 
@@ -71,11 +72,20 @@ def _queries(version: int) -> dict[str, str]:
     } | ({"not null": rules.NOT_NULL_STATES} if version >= 18 else {})
 
 
+def _without_in(definition: str) -> str:
+    """A procedure's definition without ``IN``, which is printed from PostgreSQL 14 on."""
+    head, line, body = definition.partition("\n")
+    return re.sub(r"(?<=[(, ])IN (?=\S)", "", head) + line + body
+
+
 def _add_plain(world: World, catalog: str, rows: Rows) -> None:
     for (oid, namespace, kind, name), properties in rows.split(rows.names[4]):
         full = world.qualified(namespace, name) if namespace else name
         if full is None or world.extended(catalog, oid):
             continue
+        definition = properties.get("definition")
+        if kind == "procedure" and definition is not None:
+            properties["definition"] = _without_in(definition)
         if "definition" in rows.names:
             world.definite(properties)
         text = create.plain(kind, full, properties)
@@ -108,15 +118,17 @@ def _add_parts_of_types(world: World, answers: Mapping[str, Rows]) -> None:
 def _add_comments(world: World, rows: Rows) -> None:
     for catalog, oid, number, text in rows:
         place = world.place(catalog, oid, number)
+        if catalog == "pg_largeobject":
+            # Not in the inventory: their content is compared like rows.
+            place = Place(("large object", str(oid)), ("large object", str(oid)), "")
         if place is None or place.key[0] == "extension":
             continue
         kind, name = place.key
-        properties = {"text": text}
         found = SchemaObject(
             "comment",
             f"{kind} {name}",
             place.relation,
-            properties,
+            {"text": text},
             create.comment(kind, name, text),
             (place.owner,),
         )

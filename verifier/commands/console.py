@@ -1,0 +1,94 @@
+"""What the commands share: settings as flags, lines on a screen, files for their outcome."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from verifier.config import settings_of
+from verifier.errors import UsageError
+from verifier.report import file
+from verifier.report.text import Line, Style
+
+WIDTH = 120
+"""Columns of an output that is no terminal."""
+_COLOURS: Mapping[Style, str] = {
+    "good": "32",
+    "bad": "1;31",
+    "doubt": "33",
+    "faint": "2",
+    "strong": "1",
+}
+
+
+def add_settings(parser: argparse.ArgumentParser, command: str) -> None:
+    """Give ``parser`` a flag for each setting of ``command``."""
+    for setting in settings_of(command):
+        parser.add_argument(
+            setting.flag,
+            dest=setting.name,
+            metavar=setting.metavar,
+            action="append" if setting.repeatable else "store",
+            help=f"{setting.help} (also {setting.variable})",
+        )
+
+
+def given(options: argparse.Namespace, command: str) -> dict[str, object]:
+    """What the command line says of each setting of ``command``; ``None``: nothing."""
+    return {each.name: getattr(options, each.name) for each in settings_of(command)}
+
+
+def width() -> int:
+    """Columns of the screen."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+
+
+def show(lines: Iterable[Line]) -> None:
+    """Print ``lines``, in colour on a terminal that wants it."""
+    colourful = (
+        sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "") not in ("", "dumb")
+    )
+    for line in lines:
+        if colourful:
+            print("".join(_painted(text, style) for text, style in line))
+        else:
+            print("".join(text for text, _ in line).rstrip())
+
+
+def _painted(text: str, style: Style) -> str:
+    return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if style in _COLOURS else text
+
+
+def destination(flag: str, name: str | None) -> Path | None:
+    """The file that ``flag`` names, seen to be writable before the work begins.
+
+    Raises :class:`UsageError`.
+    """
+    if name is None:
+        return None
+    path = Path(name)
+    try:
+        if not name:
+            raise FileNotFoundError(None, "no name is given")
+        file.prepare(path)
+    except OSError as error:
+        raise UsageError(
+            f"{flag} {name!r} cannot be written: {error.strerror}; "
+            "name a file in a directory that can be written to"
+        ) from None
+    return path
+
+
+def written(text: str, path: Path) -> str:
+    """Write ``text`` to ``path``; returns what went wrong, in words, or nothing."""
+    try:
+        file.write(text, path)
+    except OSError as error:
+        return f"{path} could not be written: {error.strerror}; make room for it, and run again"
+    return ""
