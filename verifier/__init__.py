@@ -1,9 +1,19 @@
 """Proves a PostgreSQL backup/restore implementation right or wrong.
 
-The names here are the public ones: a scenario, an implementation under test or a
-fault of one's own needs no other module.
+The names here are the public ones: a scenario, an implementation under test, a fault or a
+comparison of one's own needs no other module.
 """
 
+from verifier.comparison import (
+    Comparison,
+    Ignore,
+    ObjectChange,
+    Part,
+    RowChange,
+    Selection,
+    State,
+    TableComparison,
+)
 from verifier.contract import (
     Claim,
     Counts,
@@ -30,6 +40,7 @@ from verifier.errors import (
 )
 from verifier.faults import BackupCut, BackupPoisoned, Fault, TargetStopped
 from verifier.implementations import Backup, Endpoint, Implementation
+from verifier.oracle import compare
 from verifier.scenario import GuaranteeBroken, Outcome, Scenario, Seed
 from verifier.servers import Database
 
@@ -42,6 +53,7 @@ __all__ = [
     "BackupPoisoned",
     "BackupRefused",
     "Claim",
+    "Comparison",
     "Counts",
     "Database",
     "Dsn",
@@ -51,22 +63,30 @@ __all__ = [
     "Finding",
     "Guarantee",
     "GuaranteeBroken",
+    "Ignore",
     "Implementation",
     "Merge",
+    "ObjectChange",
     "ObservationError",
     "Outcome",
+    "Part",
     "Proof",
     "Rejection",
     "RestoreVerifierError",
     "Row",
+    "RowChange",
     "Scenario",
     "Seed",
+    "Selection",
     "ServerDied",
     "ServerError",
     "ServerUnavailable",
     "Severity",
+    "State",
+    "TableComparison",
     "TargetStopped",
     "UsageError",
     "Verdict",
     "__version__",
+    "compare",
 ]

@@ -281,6 +281,16 @@ def test_rows_of_a_table_that_one_side_lacks_are_missing_there(duo: Duo) -> None
     assert {change.name for change in comparison.objects} == {"public.gone", "public.other"}
 
 
+def test_a_column_that_one_side_lacks_is_a_difference_also_of_the_data_alone(duo: Duo) -> None:
+    duo.begin("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'x')")
+    duo.target.execute('ALTER TABLE t ADD "Other" int')
+    comparison = duo.compare(ROWS)
+    assert [(each.kind, each.name) for each in comparison.objects] == [
+        ("column", 'public.t."Other"')
+    ]
+    assert (comparison.state, comparison.tables[0].state) == (State.DIFFERENT, State.EQUAL)
+
+
 def test_databases_in_different_encodings_hold_the_same_text(duo: Duo) -> None:
     names = {}
     for database, encoding in ((duo.source, "LATIN1"), (duo.target, "UTF8")):

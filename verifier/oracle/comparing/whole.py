@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import psycopg
 
 from verifier.comparison import Comparison, ObjectChange, Part, Selection, TableComparison, Unseen
+from verifier.contract import Row
 from verifier.dsn import Dsn
 from verifier.errors import ObservationError
 from verifier.oracle import catalog, structure
-from verifier.oracle.catalog import Schema
+from verifier.oracle.catalog import Schema, Table
 from verifier.oracle.comparing.attempt import Both, Half
-from verifier.oracle.comparing.digest import PROBE, Hashing
+from verifier.oracle.comparing.digest import PROBE, Hashing, quoted
 from verifier.oracle.comparing.holding import Holding
 from verifier.oracle.comparing.progress import Progress, Silent
 from verifier.oracle.comparing.reading import Extent, extents
@@ -157,6 +158,8 @@ class _Whole:
             self._structure()
         if Part.DATA in parts:
             tables += self._tables()
+            if Part.STRUCTURE not in parts:  # several threads found these, in any order
+                self._objects.sort(key=lambda change: (change.kind, change.name))
             self._compared["table"] = max(self._compared["table"], len(tables))
         if Part.RULES in parts:
             self._progress.doing("constraints")
@@ -261,6 +264,8 @@ class _Whole:
         unpopulated = [half for half in (ours, theirs) if not half.extent.populated]
         if unpopulated:
             return self._unpopulated(ours, theirs)
+        if Part.STRUCTURE not in self._selection.parts:
+            self._objects += self._absent_columns(ours.table, theirs.table)
         usable = [
             column
             for column in ours.table.names
@@ -277,6 +282,14 @@ class _Whole:
             progress=self._progress,
         )
         return self._described(compare_rows(both, columns, usable), theirs)
+
+    def _absent_columns(self, ours: Table, theirs: Table) -> Iterator[ObjectChange]:
+        """The columns that only one side has: their values cannot be compared, and differ."""
+        for here, there in ((ours, theirs), (theirs, ours)):
+            for column in here.columns:
+                if column.name not in there.names and self._scope.column(here.name, column.name):
+                    name = f"{here.name}.{quoted(column.name)}"
+                    yield _absent(name, here is theirs, "column", here.name)
 
     def _described(self, result: TableComparison, target: Half) -> TableComparison:
         """With what it takes to write the difference down as SQL."""
@@ -346,8 +359,7 @@ def _application(objects: Inventory) -> bool:
     return any(kind not in ("schema", "extension", "comment") for kind, _ in objects)
 
 
-def _absent(name: str, on_source: bool, kind: str = "table") -> ObjectChange:
-    here: Mapping[str, str | None] = {}
-    return ObjectChange(
-        kind, name, None if on_source else here, here if on_source else None, relation=name
-    )
+def _absent(name: str, on_source: bool, kind: str = "table", relation: str = "") -> ObjectChange:
+    """What one side lacks, where the structure is not compared as a whole."""
+    sides: tuple[Row | None, Row | None] = (None, {}) if on_source else ({}, None)
+    return ObjectChange(kind, name, *sides, relation=relation or name)
