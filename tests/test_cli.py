@@ -97,6 +97,12 @@ def scenarios(tmp_path):
         (["diff", "dbname=a", "dbname=b", "--json", "/nonexistent/x"], "--json '/nonexistent/x'"),
         (["diff", "dbname=a", "dbname=b", "--sql", "/"], "it is a directory"),
         (["diff", "dbname=a", "dbname=b", "--sql", ""], "no name is given"),
+        (["diff", "", "dbname=b"], "restore-verifier: SOURCE_DSN is given but empty"),
+        (["diff", "--foo"], "unknown option --foo; see restore-verifier diff --help"),
+        (["diff", "--only", "data", "--only", "rules"], "--only: given twice; give it once"),
+        (["diff", "--json", "a", "--json=b"], "--json: given twice; give it once"),
+        (["diff", "dbname=a", "dbname=b", "--json", "-"], "--json '-' cannot be written"),
+        (["diff", "dbname=a", "dbname=b", "--json", "x", "--sql", "./x"], "name the same file"),
         (["selftest", "surplus"], "unknown argument surplus"),
         (["selftest", "--", "surplus"], "takes no arguments"),
         (["selftest", "--servers", "dokcer"], "did you mean docker?"),
@@ -118,6 +124,10 @@ def test_a_command_line_that_cannot_be_right(arguments, told, capsys):
         ["implementations", "--", "user=u password=s3cr3t"],
         ["diff", "postgresql://u:s3cr3t@h/db", "password='s3cr3t"],
         ["diff", "postgresql://u:s3cr3t@h/db", "dbname=x", "--tables", '"s3cr3t'],
+        ["diff", "postgresql://u:a@s3cr3t@h/db", "dbname=x"],
+        ["diff", "postgresql://u:s3cr3t/b@h:1/db", "dbname=x"],
+        ["diff", "postgresql://u:12/s3cr3t@h:1/db", "dbname=x"],
+        ["diff", "postgresql://u:/s3cr3t@h/db", "dbname=x"],
     ],
 )
 def test_a_password_among_the_arguments_is_not_repeated(arguments, capsys):
@@ -143,6 +153,28 @@ def test_the_version(capsys):
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"restore-verifier {__version__}\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_do_not_change_the_answer(closed):
+    shell = f"{sys.executable} -c '{COMMAND}' implementations {closed}"
+    assert subprocess.run(["sh", "-c", shell], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_takes_no_more_is_told_in_a_sentence():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", COMMAND, "implementations"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "could not be written to the output: No space left on device; make room" in line
 
 
 def test_implementations_lists_every_name(capsys):

@@ -115,6 +115,7 @@ def test_an_explicit_zero_is_not_taken_for_a_missing_value(file):
         ("rows", "many", "'many'"),
         ("seed", "x", "--seed"),
         ("rows", True, "--rows is True"),
+        ("rows", 1.5, "--rows is 1.5; give a whole number of rows, 1 or more"),
         ("source_image", 18, "text"),
         ("control_tables", [1], "names"),
         ("limit", "-1", "0 or more"),
@@ -211,6 +212,22 @@ def test_a_bad_connection_string_is_refused_without_repeating_it(text):
     told = refused({"source_dsn": text})
     assert told.startswith("--source-dsn")
     assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("postgresql://u:p?s@h/db", "password", "p?s"),
+        ("postgres://u:p%40s@[::1]:5433,b:1/db?application_name=x@y", "password", "p@s"),
+        ("postgresql:///db?host=@abstract", "host", "@abstract"),
+        ("host=/run/a@b dbname=c@d", "host", "/run/a@b"),
+        ("postgresql://", "dbname", None),
+    ],
+)
+def test_an_at_sign_where_it_may_stand(text, name, value):
+    found = Config.load({"source_dsn": text}, {}, Path("/nonexistent")).source_dsn
+    assert found is not None
+    assert found.parameters.get(name) == value
 
 
 def test_no_password_is_shown_by_the_configuration():

@@ -123,7 +123,7 @@ def test_differences_are_named_and_the_sql_takes_them_away(pair, diff, tmp_path)
     code, out, last = diff("--json", "out.json", "--sql", "out.sql")
     assert code == 1
     assert "8 of 9 tables differ" in last
-    assert last.endswith("--sql FILE writes what would mend them")
+    assert last.endswith("out.sql holds what would mend them")
     assert "settings['theme']" in out
     assert all(each.isprintable() for line in out.splitlines() for each in line)
     read = json.loads((tmp_path / "out.json").read_text())
@@ -203,8 +203,11 @@ def test_databases_with_nothing_in_them(servers, diff, monkeypatch):
     assert "no table was compared" in last or "could not" in last
 
 
-def test_a_database_is_equal_to_itself(pair, diff):
-    assert diff(pair[0].dsn.conninfo, pair[0].dsn.conninfo)[0] == 0
+def test_a_database_is_equal_to_itself_and_that_is_said(pair, diff):
+    code, out, _ = diff(pair[0].dsn.conninfo, pair[0].dsn.conninfo)
+    assert code == 0
+    assert "a database was compared with itself" in out
+    assert "compared with itself" not in diff()[1]
 
 
 def test_a_file_that_cannot_be_written_is_told_before_anybody_connects(capsys, tmp_path):
@@ -262,6 +265,19 @@ def test_the_command_as_a_process(pair, tmp_path):
     assert (code, err) == (0, "")
     assert "IDENTICAL" in out
     assert "\x1b" not in out
+
+
+@pytest.mark.slow
+def test_the_files_are_there_when_the_reader_of_the_output_goes_away(pair, tmp_path):
+    dsns = [database.dsn.conninfo for database in pair]
+    process = started(tmp_path, "diff", *dsns, "--json", "out.json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 2
+    assert process.stderr is not None
+    assert "reader of the output went away" in process.stderr.read()
+    process.stderr.close()
+    assert json.loads((tmp_path / "out.json").read_text())["state"] == "equal"
 
 
 @pytest.mark.slow

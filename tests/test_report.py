@@ -9,7 +9,7 @@ import pytest
 
 from verifier.contract import Evidence, Finding, Guarantee, Proof, Severity, Verdict
 from verifier.report import json, terminal
-from verifier.report.literal import LONGEST, literal
+from verifier.report.literal import LONGEST, first_difference, literal
 from verifier.report.model import About, Results
 from verifier.report.terminal import Look
 from verifier.report.text import plain
@@ -216,6 +216,13 @@ def test_a_long_value_is_cut_and_its_length_told():
     text = literal("x" * 5000)
     assert "(5000 characters)" in text
     assert len(text) < LONGEST + 40
+
+
+def test_a_value_that_was_cut_before_keeps_the_length_that_it_had():
+    length = "... (20000 characters, md5 0123456789abcdef0123456789abcdef)"
+    assert literal(f"{'x' * 200}{length}") == f"'{'x' * LONGEST}'{length}"
+    assert literal(f"short{length}") == f"'short'{length}"
+    assert first_difference([{"v": f"{'x' * 99}{length}"}, {"v": "x" * 99}]) == {"v": 84}
 
 
 def test_of_long_values_the_first_difference_is_always_shown():

@@ -19,9 +19,11 @@ from verifier.comparison import (
     TableComparison,
     Unseen,
 )
+from verifier.oracle.session import PINNED
 from verifier.report import comparison_json, comparison_sql
 from verifier.report.comparison import advice, column_of, lines, sentence
 from verifier.report.json import dumps
+from verifier.report.statements import SETTINGS
 from verifier.report.text import plain
 
 EVIL = "\x1b[31mred\n-- x\n'; DROP TABLE tea; --\\"
@@ -182,7 +184,7 @@ def test_what_could_not_be_compared_is_told_with_its_reason():
     last = "could not compare the rows of public.secret and 1 more"
     assert text.splitlines()[-1] == f"UNKNOWN: {last}"
     assert sentence(found) == last
-    assert "compare again" in advice(found)
+    assert "compare again" in advice(found, None)
 
 
 def test_unknown_does_not_hide_behind_different():
@@ -329,6 +331,30 @@ def test_a_key_that_may_name_several_rows_is_not_relied_on(found):
     assert "concat(\"id\") = concat('7'::integer)" in text
     assert """num_nulls("name") = 0 AND concat("name") = concat(''::text)""" in text
     assert 'num_nulls("notes") = 1 LIMIT 1)' in text
+
+
+def test_the_file_does_no_harm_to_the_terminal_that_it_is_read_on():
+    evil = f"{EVIL}\u202e"
+    row = missing(id="1", name=evil, notes=None)
+    odd = replace(row, source={"id": "1", evil: evil})
+    made = ObjectChange("view", "v", {}, None, create=f"CREATE VIEW v AS SELECT '{EVIL}'")
+    found = both(
+        tables=(
+            table(f'public."{evil}"', missing=1, shown=(row,)),
+            table(columns=(("id", "integer"), (evil, f'"{evil}"')), missing=1, shown=(odd,)),
+        ),
+        objects=(made,),
+    )
+    text = script(found)
+    assert all(each.isprintable() or each == "\n" for each in text)
+    assert 'INSERT INTO public.U&"\\001b[31mred' in text
+    assert r"\u001b[31mred" in text
+    assert not any(line.startswith("CREATE") for line in statements(found))
+
+
+def test_the_file_is_read_under_the_settings_that_values_were_printed_under():
+    assert {name: PINNED.get(name, value) for name, value in SETTINGS.items()} == SETTINGS
+    assert {"TimeZone", "DateStyle", "IntervalStyle", "bytea_output"} <= SETTINGS.keys()
 
 
 def test_parents_come_first_and_go_last_also_in_circles():

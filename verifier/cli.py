@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from verifier import __version__
 from verifier.commands import diff, implementations, selftest, verify
@@ -31,9 +31,7 @@ _COMMANDS = (verify, diff, selftest, implementations)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # no name or value is worth a crash
-            stream.reconfigure(errors="backslashreplace")
+    _ready_streams()
     try:
         code, sentence = _run(given)
         sys.stdout.flush()
@@ -42,16 +40,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code, sentence = 130, "interrupted; nothing can be said about what did not run"
     except BrokenPipeError:
-        # Python would complain once more when it flushes the output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code, sentence = 2, "the reader of the output went away; let it read to the end"
     except Exception as error:
         # Python's own exit code for it is 1, which would be an answer.
         print(_hidden("".join(traceback.format_exception(error)), given), file=sys.stderr)
         code, sentence = 2, f"{type(error).__name__} inside, see above; please report it"
+    _give_up_output()
     if code:
         print(f"{PROGRAM}: {printable(_hidden(sentence, given))}", file=sys.stderr)
     return code
+
+
+def _ready_streams() -> None:
+    """Make both streams take whatever is printed: no name or value is worth a crash."""
+    # A stream that was closed by the caller is none to Python, and as good as /dev/null.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _give_up_output() -> None:
+    """Drop what the output did not take; Python would complain of it once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _hidden(text: str, given: Sequence[str]) -> str:
@@ -82,8 +97,9 @@ def _run(given: list[str]) -> tuple[int, str]:
         known = [*commands[command]._option_string_actions] if command else []
         word = _harmless(unknown[0])
         what = "option" if word.startswith("-") else "argument"
+        asked = f"{PROGRAM} {command}" if command else PROGRAM
         raise UsageError(
-            f"unknown {what} {word}{suggestion(word, known)}; see {PROGRAM} --help"
+            f"unknown {what} {word}{suggestion(word, known)}; see {asked} --help"
             + (" (pytest's own options go after a lone --)" if command == verify.NAME else "")
         )
     if command is None:
@@ -108,8 +124,28 @@ def _harmless(word: str) -> str:
 class _Parser(argparse.ArgumentParser):
     """Reports an error as an error, in one sentence, and leaves the exit code to :func:`main`."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        for each in (None, "store"):
+            self.register("action", each, _Once)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")
+
+
+class _Once(argparse.Action):
+    """Stores an option's value, and refuses a second one: one of the two would go unheeded."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if option_string and getattr(namespace, self.dest) is not None:
+            raise argparse.ArgumentError(self, "given twice; give it once")
+        setattr(namespace, self.dest, values)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:

@@ -5,7 +5,9 @@ A reader takes what was given and the place where it was given, which its error 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
@@ -19,12 +21,16 @@ E = TypeVar("E", bound=StrEnum)
 Reader = Callable[[object, str], T]
 """Turns what was given (text, or a TOML value) and where into a field's value."""
 
+_LOOKS_LIKE_URL = re.compile("postgres(?:ql)?://")
+_URL = re.compile(r"[a-z]+://(?:[^@/]*@)?[^@/?]*(?:/[^@?]*)?(?:\?.*)?", re.DOTALL)
+"""A connection string with an @ before its host alone."""
+
 _IGNORE = "give it as 'TABLE: REASON' or 'TABLE.COLUMN: REASON'; the report prints the reason"
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:
     """`` (did you mean …?)`` for the closest of ``choices``, else the empty string."""
-    close = get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    close = get_close_matches(word, list(choices), n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
@@ -56,12 +62,11 @@ def whole(what: str, *, least: int | None) -> Reader[int]:
     """Reads a whole number that is not below ``least``; ``what`` says so in words."""
 
     def read(given: object, where: str) -> int:
-        shown = given if isinstance(given, int) else text(given, where)
-        try:
-            number = int(shown)
-        except ValueError:
-            number = None
-        if number is None or isinstance(given, bool) or (least is not None and number < least):
+        number = given if isinstance(given, int) and not isinstance(given, bool) else None
+        if isinstance(given, str):
+            with suppress(ValueError):
+                number = int(text(given, where))
+        if number is None or (least is not None and number < least):
             raise UsageError(f"{where} is {given!r}; give {what}")
         return number
 
@@ -71,10 +76,18 @@ def whole(what: str, *, least: int | None) -> Reader[int]:
 def dsn(given: object, where: str) -> Dsn:
     if not isinstance(given, str):
         raise UsageError(f"{where} is not text; give a connection string in quotes")
+    shown = text(given, where)
     try:
-        return Dsn.parse(text(given, where))
+        found = Dsn.parse(shown)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
+    if _LOOKS_LIKE_URL.match(shown) and not _URL.fullmatch(shown):
+        # What libpq takes for a host or a database would be a part of the password, and be shown.
+        raise UsageError(
+            f"{where}: the connection string has an @ too many; in the user, the password and the "
+            "database write @ as %40, / as %2F, : as %3A and % as %25"
+        )
+    return found
 
 
 def names(given: object, where: str) -> tuple[str, ...]:

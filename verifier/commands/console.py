@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from verifier.config import settings_of
-from verifier.errors import UsageError
+from verifier.errors import RestoreVerifierError, UsageError
 from verifier.report import file
 from verifier.report.text import Line, Style
 
@@ -48,7 +48,23 @@ def width() -> int:
 
 
 def show(lines: Iterable[Line]) -> None:
-    """Print ``lines``, in colour on a terminal that wants it."""
+    """Print ``lines``, in colour on a terminal that wants it.
+
+    Raises :class:`RestoreVerifierError` when the output takes no more.
+    """
+    try:
+        _print(lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RestoreVerifierError(
+            f"the report could not be written to the output: {error.strerror}; "
+            "make room for it, and run again"
+        ) from None
+
+
+def _print(lines: Iterable[Line]) -> None:
     colourful = (
         sys.stdout.isatty()
         and not os.environ.get("NO_COLOR")
@@ -76,6 +92,8 @@ def destination(flag: str, name: str | None) -> Path | None:
     try:
         if not name:
             raise FileNotFoundError(None, "no name is given")
+        if name == "-":  # elsewhere it stands for the output, which has the report on it
+            raise FileNotFoundError(None, "it is no name of a file")
         file.prepare(path)
     except OSError as error:
         raise UsageError(

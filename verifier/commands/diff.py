@@ -18,12 +18,14 @@ from verifier.oracle import compare
 from verifier.progress import Bar
 from verifier.report import comparison as terminal
 from verifier.report import comparison_json, comparison_sql
+from verifier.report.file import is_one
 from verifier.report.json import dumps
 
 NAME = DIFF
 SUMMARY = "compare two databases: rows, structure, sequences, large objects, rules"
 _DSNS = ("source_dsn", "target_dsn")
 _PLACES = ("SOURCE_DSN", "TARGET_DSN")
+_ITSELF = "both connection strings are the same: a database was compared with itself"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +55,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     config, source, target = _configured(options, [*options.dsns, *passed])
+    if options.json and options.sql and is_one(Path(options.json), Path(options.sql)):
+        raise UsageError("--json and --sql name the same file; give each a file of its own")
     json_file = console.destination("--json", options.json)
     sql_file = console.destination("--sql", options.sql)
 
@@ -64,15 +68,19 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
             found = compare(source, target, config.selection, bar)
     except RestoreVerifierError as error:
         raise type(error)(hide(str(error))) from None
+    if source == target:
+        found = replace(found, notes=(*found.notes, _ITSELF))
     shown = hidden(found, hide)
+    troubles = []
+    # First the files: the reader of the output may go away (``| head``).
+    if json_file is not None:
+        troubles.append(console.written(dumps(comparison_json.document(shown)), json_file))
+    if sql_file is not None:
+        troubles.append(console.written(comparison_sql.script(found, hide), sql_file))
     console.show(terminal.lines(shown, console.width()))
-    texts: list[tuple[Path | None, Callable[[], str]]] = [
-        (json_file, lambda: dumps(comparison_json.document(shown))),
-        (sql_file, lambda: comparison_sql.script(found, hide)),
-    ]
-    troubles = [console.written(text(), path) for path, text in texts if path is not None]
-    said = [terminal.sentence(shown)] * (found.state is not State.EQUAL)
-    sentence = "; ".join(filter(None, [*said, *troubles, terminal.advice(found)]))
+    said = "" if found.state is State.EQUAL else terminal.sentence(shown)
+    advice = terminal.advice(found, None if any(troubles) else sql_file)
+    sentence = "; ".join(filter(None, [said, *troubles, advice]))
     return found.exit_code or (2 if any(troubles) else 0), sentence
 
 

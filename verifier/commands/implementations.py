@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from verifier.commands import console
 from verifier.errors import UsageError
 from verifier.implementations import names
 
@@ -18,6 +19,5 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     if passed:
         raise UsageError(f"{NAME} takes no arguments, and got {' '.join(passed)}")
-    for name in names():
-        print(name)
+    console.show([(name, "")] for name in names())
     return 0, ""

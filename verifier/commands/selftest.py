@@ -51,10 +51,10 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
         raise type(error)(redact(str(error), *dsns)) from None
     finally:
         tried.clear()
-    console.show(terminal.lines(outcome, console.width()))
     trouble = ""
     if json_file is not None:
         trouble = console.written(dumps(terminal.to_plain(outcome)), json_file)
+    console.show(terminal.lines(outcome, console.width()))
     code = outcome.exit_code or (2 if trouble else 0)
     said = (
         f"{terminal.sentence(outcome)}; {_ADVICE[outcome.exit_code]}" if outcome.exit_code else ""

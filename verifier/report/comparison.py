@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from textwrap import wrap
 
 from verifier.comparison import (
@@ -78,11 +79,12 @@ def sentence(comparison: Comparison) -> str:
     return "; ".join(parts) or _equal(comparison)
 
 
-def advice(comparison: Comparison) -> str:
+def advice(comparison: Comparison, sql_file: Path | None) -> str:
     """What to do about it; empty when there is nothing to be done."""
+    mending = f"{sql_file} holds" if sql_file else "--sql FILE writes"
     return {
         State.EQUAL: "",
-        State.DIFFERENT: "see the differences above; --sql FILE writes what would mend them",
+        State.DIFFERENT: f"see the differences above; {mending} what would mend them",
         State.UNKNOWN: "see the reasons above, mend them, and compare again",
     }[comparison.state]
 

@@ -22,7 +22,7 @@ from verifier.comparison import (
 from verifier.contract import Row
 from verifier.report.comparison import sentence
 from verifier.report.literal import pairs
-from verifier.report.statements import SETTINGS, Writer, comment, literal
+from verifier.report.statements import SETTINGS, Writer, comment, is_harmful, literal, qualified
 
 Hide = Callable[[str], str]
 """Takes every password out of a text."""
@@ -71,7 +71,7 @@ def _lines(comparison: Comparison, hide: Hide) -> Iterator[str]:
     )
     views = [each.table for each in comparison.tables if each.view and each.differences]
     yield from _section(
-        "materialised views", [f"REFRESH MATERIALIZED VIEW {view};" for view in views]
+        "materialised views", [f"REFRESH MATERIALIZED VIEW {qualified(view)};" for view in views]
     )
     yield from _section("not here", map(comment, map(hide, _left_out(comparison))))
     yield ""
@@ -103,7 +103,7 @@ def _object(change: ObjectChange, hide: Hide) -> Iterator[str]:
         yield f"SELECT setval({literal(change.name)}, {value}, {called});"
         return
     yield comment(f"{change.kind} {change.name}")
-    if change.create and hide(change.create) == change.create:
+    if change.create and hide(change.create) == change.create and not is_harmful(change.create):
         yield change.create.rstrip().removesuffix(";") + ";"
         return
     for label, row in (("source", change.source), ("target", change.target)):

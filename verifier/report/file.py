@@ -13,6 +13,7 @@ def prepare(path: Path) -> None:
     An earlier outcome is removed: work that ends early must not leave it for its own.
     Raises :class:`OSError` when ``path`` cannot be written.
     """
+    path = _place(path)
     if _is_special(path):
         if not os.access(path, os.W_OK):
             raise PermissionError(None, "it may not be written to", str(path))
@@ -30,8 +31,11 @@ def write(text: str, path: Path) -> None:
 
     Raises :class:`OSError` when ``path`` cannot be written.
     """
-    if _is_special(path):  # a terminal, a pipe, /dev/null: not to be replaced by a file
-        path.write_text(text, "utf-8", errors="backslashreplace")
+    path = _place(path)
+    if _is_special(path):
+        # Appended: /dev/stdout may be a file, with what was printed before in it.
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
         return
     name = _beside(path)
     try:
@@ -43,8 +47,32 @@ def write(text: str, path: Path) -> None:
         raise
 
 
+def is_one(path: Path, other: Path) -> bool:
+    """Whether what is written to the one would replace what is written to the other."""
+    path, other = _place(path), _place(other)
+    return path.resolve() == other.resolve() and not _is_special(path)
+
+
+def _place(path: Path) -> Path:
+    """Where the links from ``path`` lead, so that they stay; a process's open file stays as it is.
+
+    ``/dev/stdout`` is a link to one of those (``/proc/self/fd/1``), whatever file is behind it.
+    """
+    seen = set()
+    while path.is_symlink() and path not in seen and not _is_open_file(path):
+        seen.add(path)
+        path = path.parent / path.readlink()
+    return path
+
+
+def _is_open_file(path: Path) -> bool:
+    return path.parent.resolve().is_relative_to("/proc")
+
+
 def _is_special(path: Path) -> bool:
-    return path.exists() and not path.is_file() and not path.is_dir()
+    """A terminal, a pipe, ``/dev/null``, a process's open file: not to be replaced by a file."""
+    there = path.exists() and not path.is_dir()
+    return there and (not path.is_file() or _is_open_file(path))
 
 
 def _beside(path: Path) -> Path:

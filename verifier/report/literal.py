@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import takewhile
 
+from verifier.comparison import is_cut
 from verifier.contract import Row
 
 LONGEST = 60
@@ -34,15 +35,18 @@ def literal(value: str | None, start: int = 0, longest: int = LONGEST) -> str:
     """
     if value is None:
         return "NULL"
+    value, length = _parted(value)
     cut = len(value) > longest
     start = min(start, len(value) - longest) if cut else 0
-    shown = value[start : start + longest] if cut else value
+    shown = value[start : start + longest]
     odd = any(not each.isprintable() for each in shown)
     body = "".join(_escape(each) if odd else each for each in shown.replace("'", "''"))
     text = f"{'E' if odd else ''}'{body}'"
-    if not cut:
+    if not cut and not length:
         return text
     before = "..." if start else ""
+    if length:
+        return f"{before}{text}{length}"
     after = "..." if start + longest < len(value) else ""
     place = f" from {start + 1}" if start else ""
     return f"{before}{text}{after} ({len(value)} characters{place})"
@@ -61,8 +65,14 @@ def first_difference(rows: Iterable[Row]) -> dict[str, int]:
     seen: dict[str, list[str]] = {}
     for row in rows:
         for name, value in row.items():
-            seen.setdefault(name, []).append(value or "")
+            seen.setdefault(name, []).append(_parted(value or "")[0])
     return {name: max(0, _common(values) - _BEFORE) for name, values in seen.items()}
+
+
+def _parted(value: str) -> tuple[str, str]:
+    """A value, and what stands at its end when it was cut on the way here: its length."""
+    at = value.rfind("... (") if is_cut(value) else len(value)
+    return value[:at], value[at:]
 
 
 def _common(values: list[str]) -> int:

@@ -6,6 +6,7 @@ not name one row alone, as a whole and as often as it is too many.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,13 +30,46 @@ SETTINGS = {
 """Values were printed under these, and the statements are right under these alone."""
 
 
+_HARMFUL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal that shows the file would obey: control characters and direction marks."""
+_QUOTED = re.compile('"(?:[^"]|"")*"')
+
+
 def comment(text: str) -> str:
     """A line of SQL that no text gets out of."""
     return f"-- {printable(text)}"
 
 
+def is_harmful(text: str) -> bool:
+    """Whether ``text`` could do harm to a terminal that the file is read on."""
+    return _HARMFUL.search(text) is not None
+
+
 def literal(text: str) -> str:
-    return sql.Literal(text).as_string().strip()
+    if not is_harmful(text):
+        return sql.Literal(text).as_string().strip()
+    body = text.replace("\\", r"\\").replace("'", "''")
+    return f"E'{_numbered(body, 'u')}'"
+
+
+def quoted(text: str) -> str:
+    """A column's name as SQL writes it."""
+    return qualified(sql.Identifier(text).as_string())
+
+
+def qualified(names: str) -> str:
+    """Quoted names of SQL, ``public."Shop"``, with what could do harm written as its number."""
+    return _QUOTED.sub(_unicode_name, names) if is_harmful(names) else names
+
+
+def _unicode_name(found: re.Match[str]) -> str:
+    body = found[0].replace("\\", r"\\")
+    return f"U&{_numbered(body)}"
+
+
+def _numbered(text: str, sign: str = "") -> str:
+    """``text`` with what could do harm as a backslash, ``sign`` and four hexadecimal digits."""
+    return _HARMFUL.sub(lambda found: f"\\{sign}{ord(found[0]):04x}", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +102,15 @@ class Writer:
 
     @property
     def _of(self) -> str:
-        return self.table.rows or self.table.table
+        return qualified(self.table.rows or self.table.table)
 
     def _inserts(self, changes: Sequence[RowChange]) -> Iterator[str]:
-        into = f"INSERT INTO {self.table.table}"
+        into = f"INSERT INTO {qualified(self.table.table)}"
         columns = [n for n in changes[0].source or {} if n not in self.table.generated]
         if not columns:
             yield from (f"{into} DEFAULT VALUES;" for each in changes for _ in range(each.count))
             return
-        into += f" ({', '.join(map(_name, columns))}) OVERRIDING SYSTEM VALUE"
+        into += f" ({', '.join(map(quoted, columns))}) OVERRIDING SYSTEM VALUE"
         single = [self._row(each, columns) for each in changes if each.count == 1]
         if single:
             rows = "),\n    (".join(single)
@@ -100,7 +134,7 @@ class Writer:
         if not written:
             told = f"{', '.join(change.columns)} of {', '.join(pairs(change.key))}"
             return comment(f"{self.table.table}: the target computes {told} by itself")
-        values = ", ".join(f"{_name(each)} = {self._literal(each, row[each])}" for each in written)
+        values = ", ".join(f"{quoted(each)} = {self._literal(each, row[each])}" for each in written)
         return f"UPDATE {self._of} SET {values} WHERE {self._found(change)};"
 
     def _by_key(self, change: RowChange) -> bool:
@@ -110,7 +144,7 @@ class Writer:
         """The condition that finds the row on the target: by its key, else as a whole."""
         if self._by_key(change):
             return " AND ".join(
-                f"{_name(name)} = {self._literal(name, value)}"
+                f"{quoted(name)} = {self._literal(name, value)}"
                 for name, value in change.key.items()
             )
         row = change.target or {}
@@ -122,7 +156,7 @@ class Writer:
 
     def _same(self, name: str, value: str | None) -> str:
         """Whether a column prints as ``value``: 1.10 is not 1.1 here, '' is not NULL."""
-        column = _name(name)
+        column = quoted(name)
         if value is None:
             return f"num_nulls({column}) = 1"  # IS NULL holds for a row of NULLs, too
         printed = f"concat({column}) = concat({self._literal(name, value)})"
@@ -131,8 +165,4 @@ class Writer:
     def _literal(self, name: str, value: str | None) -> str:
         kind = dict(self.table.columns)[name]
         text = "NULL" if value is None else literal(value)
-        return f"{text}::{kind}"
-
-
-def _name(name: str) -> str:
-    return sql.Identifier(name).as_string()
+        return f"{text}::{qualified(kind)}"
