@@ -58,6 +58,10 @@ class ForeignKey:
     referenced: tuple[str, ...]
     full: bool
     """``MATCH FULL``: a reference is NULL as a whole or not at all."""
+    operators: tuple[str, ...] = ()
+    """Per column the operator (parent, child) that says it is the same, with its schema."""
+    period: bool = False
+    """The last column is a ``PERIOD``, which several parents may cover (PostgreSQL 18)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +190,10 @@ def read(
         for table, relname, partitioned in connection.execute(about(queries.TABLES).encode())
     }
     foreign_keys = tuple(
-        ForeignKey(name, child, tuple(names), parent, tuple(referenced), full)
-        for name, child, names, parent, referenced, full in connection.execute(queries.FOREIGN_KEYS)
+        ForeignKey(name, child, tuple(names), parent, tuple(referenced), full, tuple(same), period)
+        for name, child, names, parent, referenced, full, same, period in connection.execute(
+            queries.FOREIGN_KEYS
+        )
         if parent in tables  # not one of an extension's, nor a single partition
     )
     exclusions = tuple(

@@ -188,7 +188,15 @@ def _name(identifier: str) -> str:
 
 def _no_orphans(schema: Schema, foreign_key: ForeignKey) -> Rule:
     pairs = list(zip(foreign_key.columns, foreign_key.referenced, strict=True))
-    joined = " AND ".join(f"p.{_name(theirs)} = c.{_name(ours)}" for ours, theirs in pairs)
+    same = [
+        f"p.{_name(theirs)} OPERATOR({operator}) c.{_name(ours)}"
+        for (ours, theirs), operator in zip(pairs, foreign_key.operators, strict=True)
+    ]
+    covered = ""
+    if foreign_key.period:
+        (ours, theirs), _ = pairs[-1], same.pop()
+        covered = f" HAVING range_agg(p.{_name(theirs)}) @> c.{_name(ours)}"
+    joined = " AND ".join(same)
     given = (" OR " if foreign_key.full else " AND ").join(
         f"c.{_name(ours)} IS NOT NULL" for ours, _ in pairs
     )
@@ -197,7 +205,7 @@ def _no_orphans(schema: Schema, foreign_key: ForeignKey) -> Rule:
         f"an orphan: its parent in {foreign_key.parent} does not exist",
         foreign_key.child,
         f"SELECT c.* FROM {child} c WHERE ({given})"
-        f" AND NOT EXISTS (SELECT FROM {parent} p WHERE {joined})",
+        f" AND NOT EXISTS (SELECT FROM {parent} p WHERE {joined}{covered})",
         foreign_key.name,
         foreign_key.columns,
     )

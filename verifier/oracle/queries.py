@@ -97,7 +97,11 @@ SELECT k.conname::text, format('%I.%I', n.nspname, c.relname),
        (SELECT array_agg(a.attname::text ORDER BY u.place)
         FROM unnest(k.confkey) WITH ORDINALITY u(num, place)
         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
-       k.confmatchtype = 'f'
+       k.confmatchtype = 'f',
+       (SELECT array_agg(format('%I.%s', s.nspname, o.oprname) ORDER BY u.place)
+        FROM unnest(k.conpfeqop) WITH ORDINALITY u(num, place)
+        JOIN pg_operator o ON o.oid = u.num JOIN pg_namespace s ON s.oid = o.oprnamespace),
+       coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false)
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -159,12 +163,12 @@ WITH RECURSIVE tree AS (
     FROM tree t JOIN pg_inherits i ON i.inhparent = t.leaf JOIN pg_class c ON c.oid = i.inhrelid
     WHERE c.relispartition
 )
-SELECT t.name, t.kind = 'm', bool_and(c.relispopulated), array_agg(c.oid ORDER BY c.oid),
+SELECT t.name, t.kind = 'm', bool_and(c.relispopulated), t.root::int8, t.kind = 'p',
        string_agg(nullif(c.relfilenode, 0)::text, ',' ORDER BY c.oid),
        sum(greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0)
            * (c.relkind IN ('r', 'm'))::int)::bigint
 FROM tree t JOIN pg_class c ON c.oid = t.leaf
-GROUP BY 1, 2
+GROUP BY t.name, t.kind, t.root
 """
 
 # A sequence feeds an integer column when the column owns it (serial, identity) or when

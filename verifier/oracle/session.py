@@ -24,11 +24,18 @@ PINNED: Mapping[str, str] = {
     "bytea_output": "hex",
     "lc_monetary": "C",
     "search_path": "pg_catalog",
+    # Names and literals in queries are made and read under these.
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
     "default_transaction_isolation": "repeatable read",
     "default_transaction_read_only": "on",
     # A table must not look shorter than it is to a role that policies apply to.
     "row_security": "off",
+    # A connection may have nothing to do for a while.
+    "idle_session_timeout": "0",
 }
+_SINCE = {"idle_session_timeout": 140000, "transaction_timeout": 170000}
+"""Settings that earlier servers do not know."""
 _PATIENCE = {
     # A look must never wait for what the implementation left behind.
     "lock_timeout": "10s",
@@ -48,8 +55,10 @@ def connect(dsn: Dsn, settings: Mapping[str, str]) -> psycopg.Connection[Any]:
     except psycopg.Error as error:
         raise error.with_traceback(None) from None
     try:
-        calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
-        given = [word for setting in settings.items() for word in setting]
+        version = connection.info.server_version
+        known = [each for each in settings.items() if version >= _SINCE.get(each[0], 0)]
+        calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(known))
+        given = [word for setting in known for word in setting]
         connection.execute(f"SELECT {calls}".encode(), given)
         connection.autocommit = False
     except BaseException:

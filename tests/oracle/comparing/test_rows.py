@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from tests.oracle.comparing.conftest import ROWS, Duo, kinds
@@ -102,6 +103,61 @@ def test_a_table_without_key_is_a_multiset(duo: Duo) -> None:
     }
 
 
+def test_a_row_that_is_there_many_times_is_counted_and_shown_once(duo: Duo) -> None:
+    duo.begin("CREATE TABLE t (a int); INSERT INTO t SELECT 1 FROM generate_series(1, 9000)")
+    duo.source.execute("INSERT INTO t VALUES (2)")
+    duo.target.execute("INSERT INTO t VALUES (1), (1), (3)")
+    table = duo.rows()
+    assert (table.missing, table.extra) == (1, 3)
+    found = {(change.kind, change.key["a"], change.count) for change in table.shown}
+    assert found == {
+        (RowKind.MISSING, "2", 1), (RowKind.EXTRA, "1", 2), (RowKind.EXTRA, "3", 1),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ["(1, 'y'), (2, 'x')", "(1, 'x'), (3, 'y')"])
+def test_rows_keep_their_key_where_only_other_columns_are_compared(duo: Duo, target: str) -> None:
+    duo.begin("CREATE TABLE t (id int PRIMARY KEY, a text)")
+    duo.source.execute("INSERT INTO t VALUES (1, 'x'), (2, 'y')")
+    duo.target.execute(f"INSERT INTO t VALUES {target}")
+    chosen = Selection(parts=frozenset({Part.DATA}), columns=("t.a",))
+    assert duo.rows(chosen).state is State.DIFFERENT
+
+
+def test_not_a_number_is_one_value_whatever_its_bits(duo: Duo) -> None:
+    duo.begin("CREATE TABLE t (id int PRIMARY KEY, a float8, b float4)")
+    infinity = "'Infinity'::float8 - 'Infinity', 'Infinity'::float4 - 'Infinity'::float4"
+    duo.source.execute(f"INSERT INTO t VALUES (1, {infinity})")
+    duo.target.execute("INSERT INTO t VALUES (1, 'NaN', 'NaN')")
+    query = "SELECT float8send(a), float4send(b) FROM t"
+    assert duo.source.execute(query) != duo.target.execute(query), "the bits are the same"
+    assert duo.rows().state is State.EQUAL
+    duo.target.execute("UPDATE t SET a = 'Infinity'")
+    assert duo.rows().changed == 1
+
+
+def test_a_key_that_only_its_encoding_makes_another_text_is_one_key(duo: Duo) -> None:
+    """Equal documents hash alike only within one encoding."""
+    script = (
+        "CREATE TABLE t (id jsonb PRIMARY KEY);"
+        "INSERT INTO t SELECT to_jsonb('\u00e9' || i) FROM generate_series(1, 9000) i"
+    )
+    with psycopg.connect(duo.source.admin.conninfo, autocommit=True) as session:
+        session.execute(
+            "CREATE DATABASE compared_latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
+        )
+    latin1 = duo.source.admin.with_(dbname="compared_latin1")
+    try:
+        with psycopg.connect(latin1.conninfo, client_encoding="UTF8") as session:
+            session.execute(script.encode())
+        duo.target.execute(script)
+        table = duo.rows(source=latin1)
+        assert (table.state, table.source_rows) == (State.EQUAL, 9000)
+    finally:
+        with psycopg.connect(duo.source.admin.conninfo, autocommit=True) as session:
+            session.execute("DROP DATABASE compared_latin1 WITH (FORCE)")
+
+
 def test_a_unique_key_tells_rows_apart_also_with_null_in_it(duo: Duo) -> None:
     duo.begin("CREATE TABLE t (a int, b int, v text, UNIQUE (a, b))")
     duo.source.execute("INSERT INTO t VALUES (1, 1, 'x'), (1, NULL, 'y'), (1, NULL, 'z')")
@@ -109,6 +165,18 @@ def test_a_unique_key_tells_rows_apart_also_with_null_in_it(duo: Duo) -> None:
     table = duo.rows()
     assert table.key == ("a", "b")
     assert (table.missing, table.extra, table.changed) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("others", [0, 9000])
+def test_equal_rows_under_one_key_do_not_cancel_out(duo: Duo, others: int) -> None:
+    """NULL is one key for all of them: the same number of rows in the same bucket."""
+    duo.begin(
+        "CREATE TABLE t (a int UNIQUE, b text);"
+        f"INSERT INTO t SELECT i, i::text FROM generate_series(1, {others}) i"
+    )
+    duo.source.execute("INSERT INTO t VALUES (NULL, 'x'), (NULL, 'x')")
+    duo.target.execute("INSERT INTO t VALUES (NULL, 'y'), (NULL, 'y')")
+    assert duo.rows().changed == 2
 
 
 def test_keys_that_are_equal_but_print_differently_are_one_row(duo: Duo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,9 @@ from tests.oracle.comparing.conftest import ROWS, Duo
 from verifier.comparison import Comparison, Part, Selection, State, TableComparison
 from verifier.dsn import Dsn
 from verifier.errors import ObservationError
+from verifier.oracle.comparing import whole
 from verifier.oracle.comparing.progress import Silent
+from verifier.oracle.comparing.side import Side
 from verifier.servers import Database
 
 TWO = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int); INSERT INTO b VALUES (1);"
@@ -101,6 +104,82 @@ def test_a_table_altered_meanwhile_is_unknown(duo: Duo, statement: str, words: s
 
 def void(_: object) -> None:
     return None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE r DETACH PARTITION r1",
+        "ALTER TABLE r ATTACH PARTITION r2 FOR VALUES FROM (10) TO (20)",
+    ],
+)
+def test_rows_that_come_or_go_with_a_partition_meanwhile_are_no_difference(
+    duo: Duo, statement: str
+) -> None:
+    duo.begin(
+        "CREATE TABLE r (id int) PARTITION BY RANGE (id);"
+        "CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (0) TO (10); CREATE TABLE r2 (id int);"
+        "INSERT INTO r VALUES (1); INSERT INTO r2 VALUES (11)"
+    )
+    meanwhile = Meanwhile("public.r", lambda: duo.target.execute(statement))
+    table = of(duo.compare(ROWS, meanwhile), "r")
+    assert meanwhile.done
+    assert (table.state, table.differences) == (State.UNKNOWN, 0)
+    assert "has other partitions now" in table.unknown
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "standard_conforming_strings = off",
+        "quote_all_identifiers = on",
+        "idle_session_timeout = '50ms'",
+        "transaction_timeout = '400ms'",
+        "search_path = public",
+        "bytea_output = escape",
+    ],
+)
+def test_settings_of_one_side_change_nothing(duo: Duo, setting: str) -> None:
+    duo.begin(
+        'CREATE SCHEMA "o\'d\\d"; CREATE TABLE "o\'d\\d".t (id int PRIMARY KEY, a bytea,'
+        " b text CHECK (b <> '\\d')); INSERT INTO \"o'd\\d\".t VALUES (1, '\\x00ff', 'a\\b')"
+    )
+    with admin(duo.target) as session:
+        (name,) = session.execute("SELECT current_database()").fetchone() or ("",)
+        session.execute(f'ALTER DATABASE "{name}" SET {setting}'.encode())
+
+    class Slow(Silent):
+        def doing(self, what: str) -> None:
+            time.sleep(0.15)
+
+    comparison = duo.compare(progress=Slow())
+    assert (comparison.state, comparison.objects, comparison.unseen) == (State.EQUAL, (), ())
+
+
+def test_a_server_that_goes_between_two_looks_is_told(
+    duo: Duo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duo.begin(TWO)
+    look = whole._look
+
+    def look_and_lose(source: Side, target: Side) -> tuple[whole.Seen, whole.Seen]:
+        seen = look(source, target)
+        with admin(duo.source) as session:
+            session.execute("SELECT pg_terminate_backend(%s)", [target.main.info.backend_pid])
+        with admin(duo.target) as session:
+            session.execute("SELECT pg_terminate_backend(%s)", [target.main.info.backend_pid])
+        return seen
+
+    monkeypatch.setattr(whole, "_look", look_and_lose)
+    with pytest.raises(ObservationError, match="cut short"):
+        duo.compare(ROWS)
+
+
+def test_a_large_table_emptied_meanwhile_is_unknown(duo: Duo) -> None:
+    duo.begin("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 9000); ANALYZE t")
+    meanwhile = Meanwhile("public.t", lambda: duo.target.execute("TRUNCATE t"))
+    table = of(duo.compare(ROWS, meanwhile), "t")
+    assert (table.state, table.differences) == (State.UNKNOWN, 0)
 
 
 def test_a_type_whose_text_cannot_be_had(duo: Duo) -> None:

@@ -126,6 +126,54 @@ def test_a_domain_whose_check_does_not_hold(duo: Duo) -> None:
     assert [each.name for each in comparison.objects] == ["adult on public.t"]
 
 
+def test_large_objects_alone_are_something_to_compare(duo: Duo) -> None:
+    duo.begin("SELECT lo_from_bytea(4711, 'x')")
+    comparison = duo.compare()
+    assert (comparison.state, comparison.unseen) == (State.EQUAL, ())
+
+
+def test_a_period_that_several_parents_cover_has_its_parent(duo: Duo) -> None:
+    duo.target.execute(
+        "CREATE TABLE p (id int4range, at daterange, PRIMARY KEY (id, at WITHOUT OVERLAPS));"
+        "CREATE TABLE c (id int4range, at daterange,"
+        " CONSTRAINT fk FOREIGN KEY (id, PERIOD at) REFERENCES p (id, PERIOD at));"
+        "INSERT INTO p VALUES ('[1,1]', '[2020-01-01,2020-06-01)'),"
+        " ('[1,1]', '[2020-06-01,2021-01-01)');"
+        "INSERT INTO c VALUES ('[1,1]', '[2020-02-01,2020-09-01)')"
+    )
+    rules = Selection(parts=frozenset({Part.RULES}))
+    assert duo.compare(rules).objects == ()
+    with psycopg.connect(duo.target.admin.conninfo) as session:
+        session.execute("SET session_replication_role = replica")
+        session.execute("DELETE FROM p WHERE at @> '2020-03-01'::date")
+    (change,) = duo.compare(rules).objects
+    assert change.name == "fk on public.c"
+
+
+def test_a_foreign_key_holds_by_its_own_operator(duo: Duo) -> None:
+    """One that is not found on the search path, as those of citext and others are not."""
+    script = """
+    CREATE TYPE pair AS (a int);
+    CREATE FUNCTION same(pair, pair) RETURNS bool LANGUAGE sql IMMUTABLE
+        AS 'SELECT abs(($1).a) = abs(($2).a)';
+    CREATE FUNCTION compared(pair, pair) RETURNS int LANGUAGE sql IMMUTABLE
+        AS 'SELECT btint4cmp(abs(($1).a), abs(($2).a))';
+    CREATE OPERATOR === (LEFTARG = pair, RIGHTARG = pair, FUNCTION = same, MERGES);
+    CREATE FUNCTION less(pair, pair) RETURNS bool LANGUAGE sql IMMUTABLE
+        AS 'SELECT abs(($1).a) < abs(($2).a)';
+    CREATE OPERATOR <<< (LEFTARG = pair, RIGHTARG = pair, FUNCTION = less);
+    CREATE OPERATOR CLASS own DEFAULT FOR TYPE pair USING btree
+        AS OPERATOR 1 <<<, OPERATOR 3 ===, FUNCTION 1 compared(pair, pair);
+    CREATE TABLE p (id pair UNIQUE);
+    CREATE TABLE c (id pair, CONSTRAINT fk FOREIGN KEY (id) REFERENCES p (id));
+    INSERT INTO p VALUES (ROW(1)); INSERT INTO c VALUES (ROW(-1));
+    """
+    with psycopg.connect(duo.target.admin.conninfo, autocommit=True) as session:
+        session.execute(script.encode())
+    comparison = duo.compare(Selection(parts=frozenset({Part.RULES})), target=duo.target.admin)
+    assert (comparison.objects, comparison.unseen, comparison.notes) == ((), (), ())
+
+
 def test_what_holds_on_neither_side_is_a_note(duo: Duo) -> None:
     duo.begin(SHOP)
     for database in (duo.source, duo.target):

@@ -74,6 +74,35 @@ CHANGES = {
         "ALTER TABLE app.parent DROP CONSTRAINT loc, ADD CONSTRAINT loc CHECK (ref > 1)",
         "check", "loc on app.parent",
     ),
+    "a conversion more": (
+        "CREATE CONVERSION app.more FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+        "conversion", "app.more",
+    ),
+    "a language more": (
+        "CREATE LANGUAGE more HANDLER plpgsql_call_handler", "language", "more",
+    ),
+    "a transform more": (
+        "CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+        "transform", "FOR integer LANGUAGE sql",
+    ),
+    "an access method more": (
+        "CREATE ACCESS METHOD more TYPE TABLE HANDLER heap_tableam_handler",
+        "access method", "more",
+    ),
+    "an operator family more": (
+        "CREATE OPERATOR FAMILY app.more USING btree;"
+        "ALTER OPERATOR FAMILY app.more USING btree ADD OPERATOR 1 <(int4, int8)",
+        "operator family", "app.more USING btree",
+    ),
+    "a text search parser more": (
+        "CREATE TEXT SEARCH PARSER app.more (START = prsd_start, GETTOKEN = prsd_nexttoken,"
+        " END = prsd_end, LEXTYPES = prsd_lextype)",
+        "text search parser", "app.more",
+    ),
+    "a text search template more": (
+        "CREATE TEXT SEARCH TEMPLATE app.more (LEXIZE = dsimple_lexize)",
+        "text search template", "app.more",
+    ),
     "check validated": (f"ALTER TABLE {T} VALIDATE CONSTRAINT nv2", "check", f"nv2 on {T}"),
     "check not enforced": (
         f"ALTER TABLE {T} DROP CONSTRAINT nv, ADD CONSTRAINT nv CHECK (e > 0) NOT ENFORCED",

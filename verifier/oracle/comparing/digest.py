@@ -69,6 +69,14 @@ def _sender(column: Column) -> str | None:
 
 PROBE = "SELECT hash_array_extended(ARRAY['\\x00ff'::bytea, NULL, '\\x'], 7)"
 """Yields the same on machines whose hashes agree."""
+LOCALE = (
+    "SELECT encoding, datctype, to_jsonb(d) ->> 'datlocprovider',"
+    " coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')"
+    " FROM pg_database d WHERE datname = current_database()"
+)
+"""Yields the same in databases that fold upper and lower case alike, to the same bytes."""
+_ALIKE_EVERYWHERE = ("numeric_send", "float4send", "float8send", "bpcharsend")
+"""Senders of types whose equal values have one text that depends on nothing else."""
 _KEY_SEED = 20251208
 """For keys: always the same, so that the same differences are shown on every run."""
 
@@ -84,6 +92,9 @@ class Hashing:
     seed: int
     """For rows: drawn anew for each comparison, so that no data can be made to fit it."""
     portable: bool = False
+    alike: bool = True
+    """Whether both databases have one encoding and locale, so that what they take for equal
+    in a key has one text on both."""
 
     def row(self, parts: Sequence[str]) -> str:
         """SQL (``bigint``) of the digest of a row of ``parts``, each SQL of a ``bytea``."""
@@ -111,6 +122,10 @@ class Digests:
     row: str
     """``bigint``"""
 
+    @property
+    def keyed(self) -> bool:
+        return self.key != self.row
+
 
 def digests(
     table: Table, other: Table, columns: Sequence[str], key: Sequence[str], hashing: Hashing
@@ -125,23 +140,33 @@ def digests(
     for name in sorted(columns):
         sender = _sender(ours[name])
         if sender is not None and sender == _sender(theirs[name]):
-            sent.append(f"{sender}({quoted(name)})")
+            sent.append(_sent(sender, name))
         else:
             printed.append(quoted(name))
     if printed:
         sent.append(f"textsend(ROW({', '.join(printed)})::text)")
-    row = hashing.row(sent)
     if not key:
+        row = hashing.row(sent)
         return Digests(row, row)
-    return Digests(hashing.key([_key_part(ours[name], theirs[name]) for name in key]), row)
+    found = hashing.key([_key_part(ours[name], theirs[name], hashing.alike) for name in key])
+    if not set(key) <= set(columns):
+        sent.append(f"int8send({found})")  # or two rows could exchange what they hold
+    return Digests(found, hashing.row(sent))
 
 
-def _key_part(ours: Column, theirs: Column) -> str:
+def _sent(sender: str, name: str) -> str:
+    value = quoted(name)
+    if sender in ("float4send", "float8send"):
+        # Infinity - Infinity is stored with other bits than 'NaN', which is how it prints.
+        value = f"CASE WHEN {value} = 'NaN' THEN 'NaN' ELSE {value} END"
+    return f"{sender}({value})"
+
+
+def _key_part(ours: Column, theirs: Column, alike: bool) -> str:
     """One text for all values that a unique key takes for equal, such as 1.0 and 1.00."""
-    name = quoted(ours.name)
-    if ours.canonical or theirs.canonical:
+    name, sender = quoted(ours.name), _sender(ours)
+    if (ours.canonical or theirs.canonical) and (alike or sender in _ALIKE_EVERYWHERE):
         return f"textsend({ours.canonical or f'{name}::text'})"
-    sender = _sender(ours)
     if sender is not None and sender == _sender(theirs):
-        return f"{sender}({name})"
+        return _sent(sender, ours.name)
     return f"textsend(ROW({name})::text)"

@@ -13,9 +13,10 @@ SEPARATOR = ";"
 """Between the rows of a bucket."""
 
 Bucket = tuple[int, str, str]
-"""Number of the bucket; its rows in order, each as ``KEY ROW`` (two digests); and, in the
-same order, where they are. Whole buckets travel because a message a row would be slow, and
-because two that are equal need not be taken apart."""
+"""Number of the bucket; its rows in order, each as ``KEY ROW`` (two digests), or in a table
+without key ``ROW COUNT``, one for all equal rows; and, in the same order, where they are.
+Whole buckets travel because a message a row would be slow, and because two that are equal
+need not be taken apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +76,37 @@ def narrow(
 
 def _compare(found: Narrowed, source: Bucket | None, target: Bucket | None, keyed: bool) -> None:
     """Take in the rows of one bucket that the two sides do not share, key by key."""
+    if not keyed:
+        _count(found, source, target)
+        return
     ours, theirs = _digests(source), _digests(target)
     missing = _places(source, ours, _surplus(ours, theirs))
     extra = _places(target, theirs, _surplus(theirs, ours))
-    if not keyed:
-        # Equal rows have equal digests: there are too few or too many of them.
-        for digests, places in missing.items():
-            found.add(Place(RowKind.MISSING, _key(digests), places[0], "", len(places)))
-        for digests, places in extra.items():
-            found.add(Place(RowKind.EXTRA, _key(digests), "", places[0], len(places)))
-        return
     before, after = _by_key(missing), _by_key(extra)
     for key in sorted(before.keys() | after.keys()):
         for here, there in zip_longest(before.get(key, ()), after.get(key, ()), fillvalue=""):
             kind = RowKind.CHANGED if here and there else RowKind.MISSING if here else RowKind.EXTRA
             found.add(Place(kind, key, here, there))
+
+
+def _count(found: Narrowed, source: Bucket | None, target: Bucket | None) -> None:
+    """The same of a table without key: there are too few or too many of equal rows."""
+    ours, theirs = _counted(source), _counted(target)
+    for row in sorted(ours.keys() | theirs.keys()):
+        (here, place), (there, other) = ours.get(row, (0, "")), theirs.get(row, (0, ""))
+        if here > there:
+            found.add(Place(RowKind.MISSING, row, place, "", here - there))
+        elif there > here:
+            found.add(Place(RowKind.EXTRA, row, "", other, there - here))
+
+
+def _counted(bucket: Bucket | None) -> dict[int, tuple[int, str]]:
+    """Digest → how many rows have it, and where one of them is."""
+    if bucket is None:
+        return {}
+    rows = (each.split() for each in _digests(bucket))
+    places = bucket[2].split(SEPARATOR)
+    return {int(row): (int(count), place) for (row, count), place in zip(rows, places, strict=True)}
 
 
 def _digests(bucket: Bucket | None) -> list[str]:

@@ -56,10 +56,10 @@ class Extent:
     name: str
     materialised: bool
     populated: bool
-    parts: tuple[int, ...]
-    """Oids of the table and all of its partitions."""
+    oid: int
+    partitioned: bool
     files: str
-    """Their file numbers, joined by commas."""
+    """The file numbers of the table and all of its partitions, joined by commas."""
     rows: int
     """An estimate; 0 also where nothing was ever counted."""
 
@@ -82,15 +82,18 @@ class Extent:
 
     @property
     def _parts(self) -> str:
-        return f"unnest('{{{','.join(map(str, self.parts))}}}'::oid[]) part"
+        """As the catalogue has them now: a query does not read what was detached meanwhile."""
+        if self.partitioned:
+            return f"(SELECT relid::oid AS part FROM pg_partition_tree({self.oid})) parts"
+        return f"(SELECT {self.oid}::oid AS part) parts"
 
 
 def extents(connection: Connection) -> dict[str, Extent]:
     """Every user table and materialised view of the connection's database, by name."""
     found = connection.execute(queries.with_materialised(queries.EXTENTS).encode())
     return {
-        name: Extent(name, materialised, populated, tuple(parts), files or "", rows)
-        for name, materialised, populated, parts, files, rows in found
+        name: Extent(name, materialised, populated, oid, partitioned, files or "", rows)
+        for name, materialised, populated, oid, partitioned, files, rows in found
     }
 
 
@@ -177,19 +180,27 @@ class Reader:
         numbers = [map(int, each.split(",")) if each else () for each in found]
         return {bucket: (rows, total) for bucket, rows, total in zip(*numbers, strict=True) if rows}
 
-    def differing(self, buckets: Iterable[int], mask: int, rows: int) -> str:
-        """The query for the rows of some buckets of about ``rows``, as :data:`Bucket`."""
+    def differing(self, buckets: Iterable[int], mask: int, about: int) -> str:
+        """The query for the rows of some buckets of about ``about`` rows, as :data:`Bucket`."""
         chosen = bytearray((mask + 8) // 8)
         for bucket in buckets:
             chosen[bucket // 8] |= 1 << bucket % 8
-        key, row, fine = self.digests.key, self.digests.row, mask_for(rows, most=None) | mask
+        key, row, fine = self.digests.key, self.digests.row, mask_for(about, most=None) | mask
         inside = f"get_bit('\\x{chosen.hex()}'::bytea, ({key} & {mask})::int) = 1"
         order = f"'{SEPARATOR}' ORDER BY key, digest"
+        rows = (
+            f"SELECT {key} AS key, {row} AS digest, {self._place} AS place"
+            f" FROM {self.table.rows} WHERE {inside if mask else 'true'} OFFSET 0"
+        )
+        if not self.digests.keyed:
+            # One for all equal rows: there may be millions of them in one bucket.
+            rows = (
+                f"SELECT key, count(*) AS digest, min(place) AS place FROM ({rows}) each GROUP BY 1"
+            )
         return (
             f"COPY (SELECT key & {fine}, string_agg(concat(key, ' ', digest), {order}),"
-            f" string_agg(place, {order}) FROM (SELECT {key} AS key, {row} AS digest,"
-            f" {self._place} AS place FROM {self.table.rows} WHERE {inside if mask else 'true'}"
-            " OFFSET 0) digests GROUP BY 1 ORDER BY 1) TO STDOUT"
+            f" string_agg(place, {order}) FROM ({rows}) digests GROUP BY 1 ORDER BY 1)"
+            " TO STDOUT"
         )
 
     def rows(

@@ -32,7 +32,7 @@ _SETTINGS = {
 }
 # For reading tables, statement_timeout is left as the role or the connection string has it:
 # whoever set one did so to protect the server. The catalogue does not take long.
-_NO_TIMEOUT = {"statement_timeout": "0"}
+_NO_TIMEOUT = {"statement_timeout": "0", "transaction_timeout": "0"}
 _LOCK_SECONDS = "10s"
 _CANCEL_SECONDS = 5.0
 

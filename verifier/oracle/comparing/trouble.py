@@ -28,8 +28,13 @@ def reason(label: str, what: str, error: psycopg.Error | Rewritten) -> str:
     """Why ``what`` of the side called ``label`` could not be read, and what to do."""
     if isinstance(error, Rewritten):
         return (
-            f"{what} of the {label} was emptied or rewritten while it was compared; "
+            f"{what} of the {label} was emptied or rewritten, or has other partitions now; "
             "run again when nobody alters tables"
+        )
+    if str(error).startswith("connection failed"):  # libpq has no code for the reason
+        return (
+            f"reading {what} of the {label}: no connection could be had ({first_line(error)}); "
+            "run again with fewer --jobs, or look at the server"
         )
     if _is_lost(error):
         return (

@@ -19,7 +19,7 @@ from verifier.errors import ObservationError
 from verifier.oracle import catalog, structure
 from verifier.oracle.catalog import Schema, Table
 from verifier.oracle.comparing.attempt import Both, Half
-from verifier.oracle.comparing.digest import PROBE, Hashing, quoted
+from verifier.oracle.comparing.digest import LOCALE, PROBE, Hashing, quoted
 from verifier.oracle.comparing.holding import Holding
 from verifier.oracle.comparing.progress import Progress, Silent
 from verifier.oracle.comparing.reading import Extent, extents
@@ -58,7 +58,13 @@ def compare(
         for side in sides:
             held.callback(side.close)
         seen = _look(sides[0], sides[1])
-        return _Whole(seen, selection, progress or Silent()).run(began)
+        try:
+            return _Whole(seen, selection, progress or Silent()).run(began)
+        except psycopg.Error as error:
+            raise ObservationError(
+                f"the comparison was cut short: {first_line(error)}; look at the servers "
+                f"{source} and {target}, and run again"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,8 @@ class _Whole:
             self._sequences()
         for told in holding.collect():
             self._take(told)
-        self._nothing_there()
+        if not tables:
+            self._nothing_there()
         return Comparison(
             source=self._source.side.about,
             target=self._target.side.about,
@@ -248,10 +255,13 @@ class _Whole:
         return sum(each.rows for each in extents if each)
 
     def _hashing(self) -> Hashing:
-        answers = {
-            seen.side.main.execute(PROBE).fetchone() for seen in (self._source, self._target)
-        }
-        return Hashing(secrets.randbits(63), portable=len(answers) > 1)
+        sides = [seen.side.main for seen in (self._source, self._target)]
+        answers, locales = (
+            {main.execute(query).fetchone() for main in sides} for query in (PROBE, LOCALE)
+        )
+        return Hashing(
+            secrets.randbits(63), portable=len(answers) > 1, alike=len(answers) == len(locales) == 1
+        )
 
     def _table(self, name: str, hashing: Hashing) -> TableComparison | None:
         self._progress.doing(name)

@@ -194,6 +194,12 @@ FROM pg_operator o
 WHERE o.oid >= {FIRST_USER_OID} AND o.oprcode <> 0
 """
 
+_MEMBERS_OF_FAMILY = """(
+           SELECT string_agg(concat_ws(' ', x.{2}, x.{3}), ', ' ORDER BY x.{2}, (x.{3})::text)
+           FROM {0} x WHERE x.{1}family = f.oid
+             AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{0}'::regclass AND e.objid = x.oid
+                             AND e.refclassid = 'pg_opclass'::regclass AND e.deptype = 'i'))"""
+
 OPERATOR_CLASSES = f"""
 SELECT o.oid, o.opcnamespace AS namespace, 'operator class' AS kind,
        format('%I USING %I', o.opcname, m.amname) AS name,
@@ -208,6 +214,54 @@ SELECT o.oid, o.opcnamespace AS namespace, 'operator class' AS kind,
        pg_get_userbyid(o.opcowner) AS owner
 FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod
 WHERE o.oid >= {FIRST_USER_OID}
+"""
+
+# A class makes a family of its own name by the way; what is in it is a property of the class.
+OPERATOR_FAMILIES = f"""
+SELECT f.oid, f.opfnamespace AS namespace, 'operator family' AS kind,
+       format('%I USING %I', f.opfname, m.amname) AS name,
+       {_MEMBERS_OF_FAMILY.format("pg_amop", "amop", "amopstrategy", "amopopr::regoperator")} AS operators,
+       {_MEMBERS_OF_FAMILY.format("pg_amproc", "amproc", "amprocnum", "amproc::regprocedure")} AS functions,
+       pg_get_userbyid(f.opfowner) AS owner
+FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
+WHERE f.oid >= {FIRST_USER_OID}
+  AND NOT EXISTS (SELECT FROM pg_opclass c WHERE c.opcfamily = f.oid AND c.opcname = f.opfname
+                  AND c.opcnamespace = f.opfnamespace)
+"""
+
+CONVERSIONS = f"""
+SELECT c.oid, c.connamespace AS namespace, 'conversion' AS kind, quote_ident(c.conname) AS name,
+       pg_encoding_to_char(c.conforencoding)::text AS "from", pg_encoding_to_char(c.contoencoding)::text AS "to",
+       c.conproc::regproc::text AS function, {flag("c.condefault")} AS "default",
+       pg_get_userbyid(c.conowner) AS owner
+FROM pg_conversion c
+WHERE c.oid >= {FIRST_USER_OID}
+"""
+
+LANGUAGES = f"""
+SELECT l.oid, 0 AS namespace, 'language' AS kind, quote_ident(l.lanname) AS name,
+       l.lanplcallfoid::regprocedure::text AS handler, nullif(l.laninline::regprocedure::text, '-') AS inline,
+       nullif(l.lanvalidator::regprocedure::text, '-') AS validator, {flag("l.lanpltrusted")} AS trusted,
+       pg_get_userbyid(l.lanowner) AS owner, {sorted_text("l.lanacl")} AS rights
+FROM pg_language l
+WHERE l.oid >= {FIRST_USER_OID}
+"""
+
+TRANSFORMS = f"""
+SELECT t.oid, 0 AS namespace, 'transform' AS kind,
+       format('FOR %s LANGUAGE %I', format_type(t.trftype, NULL), l.lanname) AS name,
+       nullif(t.trffromsql::regprocedure::text, '-') AS "from SQL",
+       nullif(t.trftosql::regprocedure::text, '-') AS "to SQL"
+FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang
+WHERE t.oid >= {FIRST_USER_OID}
+"""
+
+ACCESS_METHODS = f"""
+SELECT m.oid, 0 AS namespace, 'access method' AS kind, quote_ident(m.amname) AS name,
+       CASE m.amtype WHEN 't' THEN 'table' WHEN 'i' THEN 'index' END AS type,
+       m.amhandler::regprocedure::text AS handler
+FROM pg_am m
+WHERE m.oid >= {FIRST_USER_OID}
 """
 
 CASTS = f"""
@@ -240,6 +294,21 @@ SELECT g.oid, g.cfgnamespace AS namespace, 'text search configuration' AS kind, 
        pg_get_userbyid(g.cfgowner) AS owner
 FROM pg_ts_config g JOIN pg_ts_parser p ON p.oid = g.cfgparser JOIN pg_namespace n ON n.oid = p.prsnamespace
 WHERE g.oid >= {FIRST_USER_OID}
+"""
+
+TEXT_SEARCH_PARSERS = f"""
+SELECT p.oid, p.prsnamespace AS namespace, 'text search parser' AS kind, quote_ident(p.prsname) AS name,
+       p.prsstart::text AS start, p.prstoken::text AS gettoken, p.prsend::text AS "end",
+       p.prslextype::text AS lextypes, nullif(p.prsheadline::text, '-') AS headline
+FROM pg_ts_parser p
+WHERE p.oid >= {FIRST_USER_OID}
+"""
+
+TEXT_SEARCH_TEMPLATES = f"""
+SELECT t.oid, t.tmplnamespace AS namespace, 'text search template' AS kind, quote_ident(t.tmplname) AS name,
+       nullif(t.tmplinit::text, '-') AS init, t.tmpllexize::text AS lexize
+FROM pg_ts_template t
+WHERE t.oid >= {FIRST_USER_OID}
 """
 
 FOREIGN_DATA_WRAPPERS = f"""
@@ -334,7 +403,14 @@ SELECT '{catalog}' WHERE EXISTS (SELECT FROM {catalog} WHERE oid >= {FIRST_USER_
         "pg_collation",
         "pg_operator",
         "pg_opclass",
+        "pg_opfamily",
         "pg_cast",
+        "pg_conversion",
+        "pg_language",
+        "pg_transform",
+        "pg_am",
+        "pg_ts_parser",
+        "pg_ts_template",
         "pg_ts_dict",
         "pg_ts_config",
         "pg_foreign_data_wrapper",
@@ -370,7 +446,14 @@ def rare(version: int) -> tuple[tuple[str, str], ...]:
         ("pg_aggregate", AGGREGATES),
         ("pg_operator", OPERATORS),
         ("pg_opclass", OPERATOR_CLASSES),
+        ("pg_opfamily", OPERATOR_FAMILIES),
         ("pg_cast", CASTS),
+        ("pg_conversion", CONVERSIONS),
+        ("pg_language", LANGUAGES),
+        ("pg_transform", TRANSFORMS),
+        ("pg_am", ACCESS_METHODS),
+        ("pg_ts_parser", TEXT_SEARCH_PARSERS),
+        ("pg_ts_template", TEXT_SEARCH_TEMPLATES),
         ("pg_ts_dict", TEXT_SEARCH_DICTIONARIES),
         ("pg_ts_config", TEXT_SEARCH_CONFIGURATIONS),
         ("pg_foreign_data_wrapper", FOREIGN_DATA_WRAPPERS),

@@ -46,7 +46,7 @@ def read(connection: psycopg.Connection[Any]) -> dict[Key, SchemaObject]:
         _add_plain(world, "pg_proc" if catalog == "pg_aggregate" else catalog, answers[query])
     Tables(world, answers).add()
     _add_statistics(world, answers["statistics"])
-    _add_parts_of_types(world, answers)
+    _add_parts(world, answers)
     _add_comments(world, answers["comments"])
     return world.objects
 
@@ -69,7 +69,11 @@ def _queries(version: int) -> dict[str, str]:
         "attributes": catalogues.ATTRIBUTES,
         "domain checks": catalogues.DOMAIN_CHECKS,
         "comments": catalogues.COMMENTS,
-    } | ({"not null": rules.NOT_NULL_STATES} if version >= 18 else {})
+    } | (
+        {"not null": rules.NOT_NULL_STATES, "not null commented": rules.NOT_NULL_COMMENTED}
+        if version >= 18
+        else {}
+    )
 
 
 def _without_in(definition: str) -> str:
@@ -102,12 +106,17 @@ def _add_statistics(world: World, rows: Rows) -> None:
         world.add("pg_statistic_ext", oid, found)
 
 
-def _add_parts_of_types(world: World, answers: Mapping[str, Rows]) -> None:
+def _add_parts(world: World, answers: Mapping[str, Rows]) -> None:
     """Where comments may be on something that is a property here, not an object."""
     for type_oid, relation, number, name in answers["attributes"]:
         owner = world.at("pg_type", type_oid)
         if owner is not None:
             world.alias("pg_class", relation, number, ("column", f"{owner.name}.{name}"), owner.key)
+    for oid, relation, number, name in answers.get("not null commented", ()):
+        column = world.at("pg_class", relation, number)
+        if column is not None:
+            key = ("constraint", f"{name} on {column.relation}")
+            world.alias("pg_constraint", oid, 0, key, column.key)
     for oid, type_oid, name in answers["domain checks"]:
         owner = world.at("pg_type", type_oid)
         if owner is not None:

@@ -39,6 +39,12 @@ FROM pg_constraint k
 WHERE k.contype = 'n' AND (NOT k.convalidated OR k.connoinherit) AND k.conrelid >= {FIRST_USER_OID}
 """
 
+NOT_NULL_COMMENTED = f"""
+SELECT k.oid, k.conrelid, k.conkey[1], quote_ident(k.conname)
+FROM pg_constraint k JOIN pg_description d ON d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass
+WHERE k.contype = 'n' AND k.conrelid >= {FIRST_USER_OID}
+"""
+
 INDEXES = f"""
 SELECT i.indexrelid, i.indrelid, x.relnamespace, quote_ident(x.relname) AS name,
        pg_get_indexdef(i.indexrelid) AS definition,
