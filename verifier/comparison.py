@@ -68,7 +68,7 @@ class Selection:
     ignored: tuple[Ignore, ...] = ()
     limit: int = 100
     """Differing rows that are shown of one table; counts are always exact."""
-    jobs: int = 2
+    jobs: int = 1
     """Tables (or parts of one) that are read at once on each server."""
 
 

@@ -12,6 +12,7 @@ A password in a flag is visible in the machine's list of processes, and one in
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -157,7 +158,14 @@ class Config:
     limit: int = _setting(
         100, _limit, "N", "differing rows to show of each table; all of them are counted", (DIFF,)
     )
-    jobs: int = _setting(2, _jobs, "N", "tables that are read at once on each side", (DIFF,))
+    jobs: int = _setting(
+        # Half of the processors a side, where servers and client share a machine.
+        min(max((os.cpu_count() or 2) // 2, 1), 4),
+        _jobs,
+        "N",
+        "tables (or parts of one) that are read at once on each side",
+        (DIFF,),
+    )
     only: tuple[Part, ...] = _setting(
         tuple(Part),
         readers.parts,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +16,7 @@ from verifier.config import DIFF, Config, Setting, settings_of
 from verifier.contract import Row
 from verifier.dsn import Dsn, libpq_set_aside, redact
 from verifier.errors import RestoreVerifierError, UsageError
-from verifier.oracle import compare
-from verifier.progress import Bar
+from verifier.oracle import Progress, compare
 from verifier.report import comparison as terminal
 from verifier.report import comparison_json, comparison_sql
 from verifier.report.file import is_one
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
         return redact(text, source, target)
 
     try:
-        with libpq_set_aside(), Bar() as bar:
+        with libpq_set_aside(), _progress() as bar:
             found = compare(source, target, config.selection, bar)
     except RestoreVerifierError as error:
         raise type(error)(hide(str(error))) from None
@@ -82,6 +83,15 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     advice = terminal.advice(found, None if any(troubles) else sql_file)
     sentence = "; ".join(filter(None, [said, *troubles, advice]))
     return found.exit_code or (2 if any(troubles) else 0), sentence
+
+
+def _progress() -> AbstractContextManager[Progress | None]:
+    """A bar, where there is a terminal to show it on."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from verifier.progress import Bar
+
+    return Bar()
 
 
 def _configured(options: argparse.Namespace, dsns: list[str]) -> tuple[Config, Dsn, Dsn]:

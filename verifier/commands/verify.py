@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from verifier.commands import console
 from verifier.config import VERIFY
@@ -15,7 +12,6 @@ from verifier.errors import UsageError
 NAME = VERIFY
 SUMMARY = "run scenarios against an implementation and report every guarantee"
 _PLUGIN = "verifier.plugin"
-_REPORTER = "restore-verifier"
 _SCENARIOS = "scenarios"
 
 
@@ -44,36 +40,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     for name, value in settings.items():
         if value is not None:
             arguments.append(f"--{name.replace('_', '-')}={value}")
-    witness = _Witness()
-    code = int(pytest.main([*arguments, *passed], plugins=[witness]))
-    return _meaning(code, witness.sentence)
+    # pytest takes longer to load than two small databases take to compare.
+    from verifier.commands.scenarios import run_pytest
 
-
-class _Witness:
-    """Remembers the configuration of the pytest run, where the outcome can be read."""
-
-    def __init__(self) -> None:
-        self.config: pytest.Config | None = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        self.config = config
-
-    @property
-    def sentence(self) -> str:
-        """What the run came to; empty when the plugin cannot tell."""
-        reporter: Any = self.config.pluginmanager.get_plugin(_REPORTER) if self.config else None
-        return str(reporter.sentence) if reporter else ""
-
-
-def _meaning(code: int, sentence: str) -> tuple[int, str]:
-    """The contract's exit code for pytest's, and the sentence that explains it."""
-    if code == pytest.ExitCode.OK:
-        return 0, ""
-    if sentence:
-        return (1 if code == pytest.ExitCode.TESTS_FAILED else 2), sentence
-    return 2, {
-        pytest.ExitCode.INTERRUPTED: "the run was interrupted; see above, and run it again",
-        pytest.ExitCode.NO_TESTS_COLLECTED: "no scenario was selected; nothing was verified",
-        pytest.ExitCode.USAGE_ERROR: "pytest could not start; see its message above",
-    }.get(pytest.ExitCode(code), "pytest failed inside; see above")
+    return run_pytest([*arguments, *passed])
