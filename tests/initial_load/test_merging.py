@@ -204,6 +204,20 @@ def test_values_swapped_between_rows_and_handed_on_to_a_new_one(move: Move, key:
     assert_idempotent(move, claim)
 
 
+@pytest.mark.parametrize("kind", ["varchar(1)", "varchar(2)", "char(3)"])
+def test_many_short_values_handed_on_along_a_list(move: Move, kind: str) -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    before = ", ".join(f"({n}, '{letter}')" for n, letter in enumerate(letters))
+    after = ", ".join(f"({n}, '{letters[n - 1]}')" for n in range(len(letters)))
+    claim = move(
+        f"CREATE TABLE sw (id int PRIMARY KEY, slug {kind} NOT NULL UNIQUE)",
+        f"INSERT INTO sw VALUES {after}",
+        f"INSERT INTO sw VALUES {before}",
+    )
+    assert total(claim) == Counts(updated=len(letters))
+    assert_idempotent(move, claim)
+
+
 def test_unique_references_swapped_between_rows(move: Move) -> None:
     claim = move(
         "CREATE TABLE seat (id int PRIMARY KEY);"

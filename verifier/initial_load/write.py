@@ -154,6 +154,13 @@ def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
         )
 
 
+_ENOUGH = 20
+"""Characters of a hash that make it one of its own."""
+_PRIVATE, _COUNT = 0xE000, 6400
+"""The first character for private use in Unicode, and how many there are."""
+_DIGITS = (f"row_number_of_change.no % {_COUNT}", f"row_number_of_change.no / {_COUNT}")
+
+
 def _parking(catalog: Catalog, staged: Staged, key: UniqueKey) -> tuple[Column, str] | None:
     """A column of ``key`` and an expression over ``t`` that no row has, to hold in between."""
     oid = staged.table.oid
@@ -179,7 +186,14 @@ def _parking(catalog: Catalog, staged: Staged, key: UniqueKey) -> tuple[Column, 
 def _unused(staged: Staged, column: Column) -> str | None:
     unique = "md5(t.tableoid::text || t.ctid::text)"
     if column.kind == "S" and column.base != "name":
-        return f"left('~' || {unique}, {column.length or 33})"
+        if column.length is None or column.length >= _ENOUGH:
+            return f"left('~' || {unique}, {column.length or 33})"
+        # So short that hashes would collide: characters that nobody has in his data.
+        digits = [f"chr({_PRIVATE} + ({number})::int)" for number in _DIGITS[: column.length]]
+        return (
+            f"CASE WHEN getdatabaseencoding() = 'UTF8' THEN {' || '.join(digits)}"
+            f" ELSE left('~' || {unique}, {column.length}) END"
+        )
     if column.base == "uuid":
         return "gen_random_uuid()"
     if column.base in ("smallint", "integer", "bigint", "numeric"):
