@@ -37,6 +37,7 @@ _HUGE = 10_000_000
 _SEED_ROW = 8 << 10
 """Bytes for which the servers make room per row that they are announced."""
 _BASE = 1 << 30
+_STATE_NAMES = ", ".join(state.name for state in shop.STATES)
 
 
 def main() -> int:
@@ -74,7 +75,7 @@ def main() -> int:
 
 def _timed(pair: Pair, program: Path | None, options: argparse.Namespace) -> list[Timing]:
     """Every timing; each size is shown as soon as it is done."""
-    bench = Bench(pair, program, options.rounds, _tell)
+    bench = Bench(pair, program, options.rounds, options.states, _tell)
     timings: list[Timing] = []
     for key in options.keys:
         for rows in options.rows:
@@ -122,6 +123,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=_sizes, default=[100_000, 1_000_000], metavar="N,N")
     parser.add_argument("--huge", action="store_true", help=f"{_HUGE:,} rows, too")
     parser.add_argument("--keys", type=_keys, default=list(shop.KEYS), metavar="KIND,KIND")
+    parser.add_argument(
+        "--states", type=_states, default=list(shop.STATES), metavar="NAME,NAME", help=_STATE_NAMES
+    )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="3 unless given")
     parser.add_argument("--without-peer", action="store_true", help="leave reladiff out")
     parser.add_argument("--kill-rate", action="store_true", help="data mutations: who sees them")
@@ -132,6 +136,14 @@ def _options() -> argparse.Namespace:
     if options.kill_rate and options.without_peer:
         parser.error("--kill-rate is about the peer: leave --without-peer out")
     return options
+
+
+def _states(text: str) -> list[shop.State]:
+    names = text.split(",")
+    found = [state for state in shop.STATES if state.name in names]
+    if len(found) != len(names):
+        raise argparse.ArgumentTypeError(f"choose from {_STATE_NAMES}")
+    return found
 
 
 def _sizes(text: str) -> list[int]:
