@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import psycopg
@@ -132,36 +133,40 @@ class Attempt:
         return self._in_chunks(glances)
 
     def _in_chunks(self, glances: Sequence[Glance]) -> list[Buckets]:
-        waiting: list[list[Future[Buckets]]] = []
-        for half, reader, glance in zip(self._halves, self._readers, glances, strict=True):
+        found: list[Buckets] = [{} for _ in self._halves]
+        waiting: list[list[Future[None]]] = []
+        for half, reader, glance, total in zip(
+            self._halves, self._readers, glances, found, strict=True
+        ):
             chunks = reader.chunks(glance, half.side.main.info.server_version)
-            waiting.append([self._submit(half, reader, condition) for condition in chunks])
-        found: list[Buckets] = []
+            add = partial(self._add, reader, total, Lock())
+            waiting.append([half.side.submit(partial(add, each)) for each in chunks])
         for half, futures in zip(self._halves, waiting, strict=True):
-            total: Buckets = {}
             for future in futures:
                 try:
                     with _blaming(half):
-                        part = future.result()
+                        future.result()
                 except HalfError:
                     for each in (each for side in waiting for each in side):
                         each.cancel()
                     raise
-                for bucket, (rows, digest) in part.items():
-                    before = total.get(bucket, (0, 0))
-                    total[bucket] = (before[0] + rows, before[1] + digest)
-            found.append(total)
         return found
 
-    def _submit(self, half: Half, reader: Reader, condition: str) -> Future[Buckets]:
-        progress, mask = self._both.progress, self._mask
-
-        def read(connection: psycopg.Connection[Any]) -> Buckets:
-            found = reader.buckets(connection, mask, condition)
-            progress.advance(sum(rows for rows, _ in found.values()))
-            return found
-
-        return half.side.submit(read)
+    def _add(
+        self,
+        reader: Reader,
+        total: Buckets,
+        lock: Lock,
+        condition: str,
+        connection: psycopg.Connection[Any],
+    ) -> None:
+        """Read one chunk and add it up at once: all of them together would be large."""
+        part = reader.buckets(connection, self._mask, condition)
+        with lock:
+            for bucket, (rows, digest) in part.items():
+                before = total.get(bucket, (0, 0))
+                total[bucket] = (before[0] + rows, before[1] + digest)
+        self._both.progress.advance(sum(rows for rows, _ in part.values()))
 
     def _narrow(self, suspects: Sequence[int], rows: int) -> Narrowed:
         """Both sides' digests of the rows in some buckets, merged as they come."""
