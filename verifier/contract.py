@@ -144,6 +144,9 @@ class Claim:
     """Per table, keyed as SQL writes the name."""
     merges: tuple[Merge, ...] | None = None
     rejections: tuple[Rejection, ...] | None = None
+    notes: tuple[str, ...] = ()
+    """What else whoever restored should know, a sentence each: suspected collisions of ids,
+    cells that still hold a merged-away id, tables left alone."""
 
     def evidence(self, label: str = "claim") -> Evidence:
         """The claim's exit code and words."""

@@ -1,0 +1,109 @@
+"""What a backup or a restore is asked to do, and what a backup says it did: plain data.
+
+The commands read it from the command line, the built-in implementation acts on it.
+Tables are named as their users write them: ``businesses``, ``public.businesses``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class Format(StrEnum):
+    """How the rows of a backup are written (``--format``)."""
+
+    COPY = "copy"
+    INSERTS = "inserts"
+
+
+class Ids(StrEnum):
+    """Whether numbers that a sequence made identify a row in both databases (``--ids``)."""
+
+    SHARED = "shared"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Exclude:
+    """Rows that a backup leaves out, with everything that refers to them."""
+
+    table: str
+    condition: str
+    """A condition as SQL writes it, over the table's columns; the user's own, run on the source."""
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.condition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference that no constraint declares (trap U13): its cells hold keys of ``parent``."""
+
+    table: str
+    column: str
+    parent: str
+    path: tuple[str, ...] = ()
+    """Keys into a json value; ``*`` is every element of an array. Empty: the cell itself,
+    or every element where it is an array."""
+    condition: str = ""
+    """``column = value`` that says for which rows it holds (a polymorphic pair)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreOptions:
+    """How a restore works; the defaults are all or nothing with shared ids."""
+
+    control_tables: tuple[str, ...] = ()
+    """Unquoted names, of any schema: left alone."""
+    ids: Ids = Ids.SHARED
+    strict_ids: bool = False
+    """Reject a row that has a target row's sequence-made key and differs in every other key."""
+    prefer: str = ""
+    """A recency column: of duplicates the newest survives, and a newer target row stays."""
+    quarantine: Path | None = None
+    """Commit what can be restored, and keep every rejected row in this file."""
+    dry_run: bool = False
+    references: tuple[Reference, ...] = ()
+    refresh: bool = False
+    """Refresh the target's materialised views."""
+    lock_timeout: float | None = None
+    """Seconds to wait for a lock; ``None`` leaves it to the account's own settings."""
+    models: Path | None = None
+    """A Prisma schema that says which table a model is (``@@map``), for JSON backups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupOptions:
+    """What a backup holds, and how."""
+
+    format: Format = Format.COPY
+    exclude: tuple[Exclude, ...] = ()
+    control_tables: tuple[str, ...] = ()
+    lock_timeout: float | None = None
+    """Seconds to wait for a table that another session has locked; ``None``: no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackedUp:
+    """What a backup says it did."""
+
+    path: Path
+    rows: Mapping[str, int]
+    """By table, as SQL writes the name."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Rows that a rule excluded, or a reference to such a row."""
+    notes: tuple[str, ...] = ()
+
+
+class Progress(Protocol):
+    """Where the work tells how far it is; rows and phases."""
+
+    def expect(self, rows: int) -> None: ...
+
+    def advance(self, rows: int) -> None: ...
+
+    def doing(self, what: str) -> None: ...
