@@ -13,6 +13,7 @@ from verifier.implementations.base import Endpoint
 from verifier.implementations.initial_load import InitialLoad
 from verifier.initial_load import restore
 from verifier.servers import Database, Pair, Side
+from verifier.transfer import RestoreOptions
 
 HEAD = """--
 -- PostgreSQL database dump
@@ -61,7 +62,7 @@ class Move:
         return self.again()
 
     def again(self) -> Claim:
-        return restore(self.path, self.target.dsn, self.control)
+        return restore(self.path, self.target.dsn, RestoreOptions(control_tables=self.control))
 
     def load(self, statements: str, target: str) -> Claim:
         """Restore a backup that holds ``statements`` into a target made by ``target``."""

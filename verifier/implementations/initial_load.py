@@ -8,6 +8,7 @@ from types import MappingProxyType
 from verifier.contract import Claim, Guarantee
 from verifier.implementations.base import Backup, Endpoint
 from verifier.initial_load import dump, restore
+from verifier.transfer import RestoreOptions
 
 
 class InitialLoad:
@@ -29,4 +30,4 @@ class InitialLoad:
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Restore the backup's one file; leaves nothing but the rows behind."""
         (path,) = backup.files
-        return restore(path, target.dsn, target.control_tables)
+        return restore(path, target.dsn, RestoreOptions(control_tables=target.control_tables))

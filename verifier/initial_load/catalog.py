@@ -38,6 +38,8 @@ class Column:
     always: bool
     """``GENERATED ALWAYS AS IDENTITY``."""
     generated: bool
+    builtin: bool
+    """Whether the type is PostgreSQL's own."""
     length: int | None
     """Most characters of a ``varchar(n)`` or ``char(n)``."""
 
@@ -153,6 +155,7 @@ SELECT a.attrelid::bigint AS oid, a.attname AS name, format('%I', a.attname) AS 
          WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
            AND p.refclassid = 'pg_class'::regclass) AS fed,
        a.attidentity = 'a' AS always, a.attgenerated <> '' AS generated,
+       y.oid < 16384 AS builtin,
        CASE WHEN y.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4
             THEN a.atttypmod - 4 END AS length
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')

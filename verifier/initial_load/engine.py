@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 import psycopg
@@ -12,10 +11,26 @@ from verifier.contract import Claim
 from verifier.dsn import Dsn, redact
 from verifier.errors import BackupRefused
 from verifier.initial_load import catalog as catalogue
-from verifier.initial_load import checks, ledger, match, outcome, repoint, sequences, session, write
+from verifier.initial_load import (
+    changes,
+    checks,
+    ledger,
+    match,
+    outcome,
+    repoint,
+    sequences,
+    session,
+    survey,
+    write,
+)
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.order import components
-from verifier.initial_load.stage import Content, Staged, stage
+from verifier.initial_load.reading import read
+from verifier.initial_load.stage import Content, Staged
+from verifier.initial_load.staging import stage
+from verifier.transfer import Progress, RestoreOptions
+
+_DEFAULTS = RestoreOptions()
 
 
 class _Rejected(Exception):
@@ -25,12 +40,16 @@ class _Rejected(Exception):
         self.claim = claim
 
 
-def restore(path: Path, dsn: Dsn, control_tables: Collection[str] = ()) -> Claim:
+def restore(
+    path: Path,
+    dsn: Dsn,
+    options: RestoreOptions = _DEFAULTS,
+    progress: Progress | None = None,
+) -> Claim:
     """Restore the backup ``path`` into the database ``dsn``.
 
     Never raises for a restore that fails: the claim says why. Exit codes: 0 done,
     1 rows were rejected or the target refused them, 2 no connection or no backup.
-    ``control_tables`` (unquoted, of any schema) are left alone.
     """
     try:
         conn = session.connect(dsn)
@@ -38,7 +57,7 @@ def restore(path: Path, dsn: Dsn, control_tables: Collection[str] = ()) -> Claim
         said = redact(str(error).strip().split("\n")[0], dsn)
         return outcome.failed(f"no restore on {dsn}: {said}; nothing was changed", 2)
     try:
-        return _restore(conn, path, control_tables)
+        return _Restore(conn, path, options, progress).run()
     except _Rejected as rejected:
         return rejected.claim
     except BackupRefused as refused:
@@ -52,32 +71,105 @@ def restore(path: Path, dsn: Dsn, control_tables: Collection[str] = ()) -> Claim
         conn.close()
 
 
-def _restore(conn: Connection, path: Path, control_tables: Collection[str]) -> Claim:
-    catalog = catalogue.load(conn)
-    ledger.create(conn)
-    content = stage(conn, catalog, path, control_tables)
-    if content.problems:
-        raise _Rejected(outcome.unfit(content))
-    _lock(conn, content)
-    order = _order(catalog, content.tables)
-    for tables in order:
-        _settle(conn, catalog, content, tables)
-    _stop_if_rejected(conn, order)
-    for staged in content.tables:
-        write.plan(conn, catalog, staged)
-    _stop_if_rejected(conn, order)
-    conn.execute("SET CONSTRAINTS ALL DEFERRED")
-    for tables in _together(catalog, order):
-        write.write(conn, catalog, tables)
-    counts = {staged.table.quoted: outcome.count(conn, staged) for staged in content.tables}
-    merges = ledger.merges(conn, content.tables)
-    conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    if any(staged.table.triggers for staged in content.tables):
-        for staged in content.tables:
-            write.verify(conn, staged)
-    unknown = sequences.advance(conn, content)
-    claim = outcome.restored(content, counts, merges, unknown)
-    return _commit(conn, claim)
+class _Restore:
+    """One restore, from the file to COMMIT."""
+
+    def __init__(
+        self, conn: Connection, path: Path, options: RestoreOptions, progress: Progress | None
+    ) -> None:
+        self.conn = conn
+        self.path = path
+        self.options = options
+        self.progress = progress
+        self.catalog = catalogue.load(conn)
+        self.content = Content()
+
+    def run(self) -> Claim:
+        conn = self.conn
+        ledger.create(conn)
+        self.content = stage(
+            conn,
+            self.catalog,
+            lambda: read(self.path),
+            self.options.control_tables,
+            self.progress,
+        )
+        if self.content.problems:
+            raise _Rejected(outcome.unfit(self.content))
+        _lock(conn, self.content)
+        order = _order(self.catalog, self.content.tables)
+        for tables in order:
+            self._settle(tables)
+        self._stop_if_rejected(order)
+        counts = {
+            staged.table.quoted: outcome.count(conn, staged) for staged in self.content.tables
+        }
+        merges = ledger.merges(conn, self.content.tables)
+        self._write(order)
+        unknown = sequences.advance(conn, self.content)
+        claim = outcome.restored(self.content, counts, merges, unknown)
+        return _commit(conn, claim)
+
+    def _doing(self, what: str) -> None:
+        if self.progress:
+            self.progress.doing(what)
+
+    def _settle(self, tables: list[Staged]) -> None:
+        """Decide what becomes of every row of one component; its parents are settled."""
+        self._doing(f"matching {', '.join(staged.table.quoted for staged in tables)}")
+        for staged in tables:
+            checks.complete(self.conn, staged)
+            checks.rows(self.conn, staged)
+        while True:
+            checks.orphans(self.conn, self.catalog, self.content.tables, tables)
+            if any(staged.grouped for staged in tables) or not all(
+                [survey.plain(self.conn, staged) for staged in tables]
+            ):
+                self._group(tables)
+            # A rejected row may be the parent or the survivor of others.
+            if not sum(write.plan(self.conn, self.catalog, staged) for staged in tables):
+                return
+
+    def _group(self, tables: list[Staged]) -> None:
+        """Tell the rows of one component apart, and let references follow those that merge.
+
+        A merge moves references, moved references may make rows equal that were not:
+        within the component this goes on until nothing moves. It ends, because every
+        round makes groups larger or takes rows out.
+        """
+        conn, everything = self.conn, self.content.tables
+        own = {staged.table.oid for staged in tables}
+        while True:
+            moved: set[int] = set()
+            left = _rows(conn, tables)
+            for staged in tables:
+                match.decide(conn, staged, self.options.prefer)
+            for staged in tables:
+                moved |= repoint.repoint(conn, self.catalog, everything, staged)
+            if not moved & own and left == _rows(conn, tables):
+                break
+            checks.orphans(conn, self.catalog, everything, tables)
+        for staged in tables:
+            changes.by_fate(conn, staged)
+
+    def _stop_if_rejected(self, order: list[list[Staged]]) -> None:
+        # Parents first: the first rejection is then a cause and not a consequence.
+        tables = [staged for component in order for staged in component]
+        rejections = ledger.rejections(self.conn, tables)
+        if rejections:
+            raise _Rejected(outcome.rejected(rejections, ledger.refused(rejections, tables)))
+
+    def _write(self, order: list[list[Staged]]) -> None:
+        conn = self.conn
+        conn.execute("SET CONSTRAINTS ALL DEFERRED")
+        for tables in _together(self.catalog, order):
+            self._doing(f"writing {', '.join(staged.table.quoted for staged in tables)}")
+            write.write(conn, self.catalog, tables)
+        conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for tables in order:
+            for staged in tables:
+                if staged.table.triggers:
+                    write.verify(conn, staged)
 
 
 def _lock(conn: Connection, content: Content) -> None:
@@ -126,29 +218,6 @@ def _together(catalog: Catalog, order: list[list[Staged]]) -> list[list[Staged]]
     return found
 
 
-def _settle(conn: Connection, catalog: Catalog, content: Content, tables: list[Staged]) -> None:
-    """Decide what becomes of every row of one component; its parents are settled.
-
-    A merge moves references, moved references may make rows equal that were not:
-    within the component this goes on until nothing moves. It ends, because every
-    round makes groups larger or takes rows out.
-    """
-    for staged in tables:
-        checks.complete(conn, staged)
-        checks.rows(conn, staged)
-    own = {staged.table.oid for staged in tables}
-    while True:
-        checks.orphans(conn, catalog, content.tables, tables)
-        moved: set[int] = set()
-        left = _rows(conn, tables)
-        for staged in tables:
-            match.decide(conn, staged)
-        for staged in tables:
-            moved |= repoint.repoint(conn, catalog, content.tables, staged)
-        if not moved & own and left == _rows(conn, tables):
-            return
-
-
 def _rows(conn: Connection, tables: list[Staged]) -> int:
     """Rows that are still staged."""
     total = 0
@@ -156,14 +225,6 @@ def _rows(conn: Connection, tables: list[Staged]) -> int:
         row = session.run(conn, "SELECT count(*) FROM {rows}", rows=staged.rows).fetchone()
         total += row[0] if row else 0
     return total
-
-
-def _stop_if_rejected(conn: Connection, order: list[list[Staged]]) -> None:
-    # Parents first: the first rejection is then a cause and not a consequence.
-    tables = [staged for component in order for staged in component]
-    rejections = ledger.rejections(conn, tables)
-    if rejections:
-        raise _Rejected(outcome.rejected(rejections, ledger.refused(rejections, tables)))
 
 
 def _commit(conn: Connection, claim: Claim) -> Claim:

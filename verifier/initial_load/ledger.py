@@ -17,7 +17,7 @@ from verifier.initial_load.stage import Staged
 def create(conn: Connection) -> None:
     conn.execute(
         "CREATE TEMP TABLE restore_rejected"
-        " (tab int, n bigint, key json, reason text, con text) ON COMMIT DROP"
+        " (tab int, n bigint, key json, data json, reason text, con text) ON COMMIT DROP"
     )
     conn.execute(
         "CREATE TEMP TABLE restore_was"
@@ -40,13 +40,14 @@ def reject(
         conn,
         "WITH b AS (DELETE FROM {rows} AS s WHERE {where} RETURNING s.*) "
         "INSERT INTO pg_temp.restore_rejected "
-        "SELECT {number}, b.{n}, coalesce(w.key, {key}), {reason}, {constraint} "
+        "SELECT {number}, b.{n}, coalesce(w.key, {key}), {row}, {reason}, {constraint} "
         "FROM b LEFT JOIN pg_temp.restore_was w ON w.tab = {number} AND w.n = b.{n}",
         rows=staged.rows,
         where=where,
         number=str(staged.number),
         n=staged.ordinal,
         key=staged.key_json("b"),
+        row=staged.row_json("b"),
         reason=reason,
         constraint=constraint,
     ).rowcount

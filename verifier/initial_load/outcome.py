@@ -13,35 +13,40 @@ from verifier.initial_load.session import run
 from verifier.initial_load.stage import Content, Staged
 
 
-def count(conn: Connection, staged: Staged) -> Counts:
-    """What became of each row of the backup's table, after it was written.
+def count(conn: Connection, staged: Staged, rejected: int = 0) -> Counts:
+    """What becomes of each row of the backup's table, once it is decided.
 
     A row is merged when its group's row in the target has another key than it had
     (after its references moved). Every row is counted once.
     """
-    _record_merges(conn, staged)
-    row = run(
-        conn,
-        "WITH kept AS (SELECT f.winner, f.t_ctid IS NULL AS new, c.n IS NOT NULL AS changed"
-        "  FROM {fate} f LEFT JOIN {change} c ON c.n = f.winner WHERE f.n NOT IN"
-        "  (SELECT n FROM pg_temp.restore_merged WHERE tab = {number})) "
-        "SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE changed), count(*) FROM kept",
-        fate=staged.fate,
-        change=f"pg_temp.change_{staged.number}",
-        number=str(staged.number),
-    ).fetchone()
-    assert row is not None
-    inserted, updated, kept = row
+    if not staged.grouped:
+        inserted, updated, kept = staged.inserts, staged.updates, staged.total - rejected
+    else:
+        _record_merges(conn, staged)
+        row = run(
+            conn,
+            "WITH kept AS (SELECT f.t_ctid IS NULL AS new, c.n IS NOT NULL AS changed"
+            "  FROM {fate} f LEFT JOIN {change} c ON c.n = f.winner WHERE f.n NOT IN"
+            "  (SELECT n FROM pg_temp.restore_merged WHERE tab = {number})) "
+            "SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE changed), count(*)"
+            " FROM kept",
+            fate=staged.fate,
+            change=staged.change,
+            number=str(staged.number),
+        ).fetchone()
+        assert row is not None
+        inserted, updated, kept = row
     return Counts(
         inserted=inserted,
         updated=updated,
         unchanged=kept - inserted - updated,
-        merged=staged.total - kept,
+        merged=staged.total - kept - rejected,
+        rejected=rejected,
     )
 
 
 def _record_merges(conn: Connection, staged: Staged) -> None:
-    """Fill ``restore_merged``: of each group, all but the row whose key the target now has."""
+    """Fill ``restore_merged``: of each group, all but the row whose key the target then has."""
     equal = (
         " AND ".join(f"a.{c.quoted} = w.{c.quoted}" for c in staged.identity) or "m.n = m.winner"
     )
