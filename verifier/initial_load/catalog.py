@@ -73,6 +73,8 @@ class ForeignKey:
     references: tuple[str, ...]
     full: bool
     """MATCH FULL: all columns NULL or none."""
+    follows: bool
+    """Whether the server itself changes children when a parent's columns change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 # same child (one for each partition that is referenced) are left out.
 _FOREIGN_KEYS = """
 SELECT k.conname AS name, k.conrelid::bigint AS child, k.confrelid::bigint AS parent,
-       k.confmatchtype = 'f' AS full,
+       k.confmatchtype = 'f' AS full, k.confupdtype IN ('c', 'n', 'd') AS follows,
        (SELECT array_agg(a.attname::text ORDER BY u.no) FROM unnest(k.conkey)
           WITH ORDINALITY u(att, no)
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.att) AS columns,

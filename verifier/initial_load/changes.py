@@ -61,9 +61,10 @@ def by_identity(conn: Connection, staged: Staged) -> None:
         conn,
         staged,
         paste(
-            "SELECT s.{n} AS n, t.tableoid AS t_oid, t.ctid AS t_ctid FROM {rows} s"
-            " LEFT JOIN {target} t ON {same} WHERE t.ctid IS NULL OR {differ}",
+            "SELECT s.{n} AS n, t.tableoid AS t_oid, t.ctid AS t_ctid, {newer} AS newer"
+            " FROM {rows} s LEFT JOIN {target} t ON {same} WHERE t.ctid IS NULL OR {differ}",
             n=staged.ordinal,
+            newer=_newer(staged),
             rows=staged.rows,
             target=staged.table.only,
             same=same,
@@ -81,9 +82,11 @@ def by_fate(conn: Connection, staged: Staged) -> None:
         conn,
         staged,
         paste(
-            "SELECT f.n, f.t_oid, f.t_ctid FROM {fate} f JOIN {rows} s ON s.{n} = f.n"
+            "SELECT f.n, f.t_oid, f.t_ctid, {newer} AS newer"
+            " FROM {fate} f JOIN {rows} s ON s.{n} = f.n"
             " LEFT JOIN {target} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid"
             " WHERE f.n = f.winner AND (f.t_ctid IS NULL OR {differ})",
+            newer=_newer(staged),
             fate=staged.fate,
             rows=staged.rows,
             n=staged.ordinal,
@@ -93,20 +96,32 @@ def by_fate(conn: Connection, staged: Staged) -> None:
     )
 
 
+def _newer(staged: Staged) -> str:
+    """SQL that the target row ``t`` is newer than the staged row ``s``."""
+    if not staged.recency:
+        return "false"
+    return f"coalesce(t.{staged.recency} > s.{staged.recency}, false)"
+
+
 def _tables(conn: Connection, staged: Staged, query: str) -> None:
     run(
         conn,
-        "DROP TABLE IF EXISTS pg_temp.restore_delta, {new}, {change};"
+        "DROP TABLE IF EXISTS pg_temp.restore_delta, {new}, {change}, {kept};"
         "CREATE TEMP TABLE restore_delta ON COMMIT DROP AS {query};"
         "CREATE TEMP TABLE {new_} ON COMMIT DROP AS"
         "  SELECT n FROM pg_temp.restore_delta WHERE t_ctid IS NULL;"
         "CREATE TEMP TABLE {change_} ON COMMIT DROP AS"
-        "  SELECT n, t_oid, t_ctid FROM pg_temp.restore_delta WHERE t_ctid IS NOT NULL;"
+        "  SELECT n, t_oid, t_ctid FROM pg_temp.restore_delta WHERE t_ctid IS NOT NULL"
+        "  AND NOT newer;"
+        "CREATE TEMP TABLE {kept_} ON COMMIT DROP AS SELECT n FROM pg_temp.restore_delta"
+        "  WHERE newer;"
         "ANALYZE {new}; ANALYZE {change}",
         new=staged.new,
         change=staged.change,
         new_=staged.new.removeprefix("pg_temp."),
         change_=staged.change.removeprefix("pg_temp."),
+        kept=staged.kept,
+        kept_=staged.kept.removeprefix("pg_temp."),
         query=query,
     )
     staged.inserts = _count(conn, staged.new)

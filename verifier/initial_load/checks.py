@@ -9,7 +9,7 @@ import psycopg
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.session import literal, run
+from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 from verifier.initial_load.values import reason
 
@@ -148,6 +148,58 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
             return total
 
 
+def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
+    """Reject rows that would take from children in the target what they refer to.
+
+    Only columns outside the identity can change, so only keys that refer to such are
+    asked. A child that the backup overwrites, too, is none.
+    """
+    rejected = 0
+    fixed = {column.name for column in parent.identity}
+    for key in catalog.foreign_keys:
+        linked = key.parent in (parent.table.oid, parent.table.root)
+        if linked and parent.updates and not key.follows and not set(key.references) <= fixed:
+            rejected += _forsaken(conn, catalog, tables, parent, key)
+    return rejected
+
+
+def _forsaken(
+    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged, key: ForeignKey
+) -> int:
+    child = catalog.tables[key.child]
+    ours = [child.columns[name].quoted for name in key.columns]
+    theirs = [parent.table.columns[name].quoted for name in key.references]
+    refers = " AND ".join(f"k.{a} = t.{b}" for a, b in zip(ours, theirs, strict=True))
+    kept = " AND ".join(f"o.{column} = t.{column}" for column in theirs)
+    overwritten = "".join(
+        f" AND NOT EXISTS (SELECT FROM {staged.rows} w WHERE "
+        + " AND ".join(f"w.{c.quoted} = k.{c.quoted}" for c in staged.identity)
+        + ")"
+        for staged in tables
+        if staged.table.oid == key.child and staged.identity and _staged(staged, key)
+    )
+    return reject(
+        conn,
+        parent,
+        paste(
+            "s.{n} IN (SELECT c.n FROM {change} c JOIN {target} t"
+            " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid"
+            " WHERE NOT EXISTS (SELECT FROM {rows} o WHERE {kept})"
+            " AND EXISTS (SELECT FROM {child} k WHERE {refers} {overwritten}))",
+            n=parent.ordinal,
+            change=parent.change,
+            target=parent.table.only,
+            rows=parent.rows,
+            kept=kept,
+            child=child.only,
+            refers=refers,
+            overwritten=overwritten,
+        ),
+        literal(f"rows of {child.quoted} in the target refer to what it would overwrite"),
+        literal(key.name),
+    )
+
+
 def family(tables: Sequence[Staged], parent: int) -> list[Staged]:
     """The staged tables whose rows a foreign key to ``parent`` may point to."""
     return [s for s in tables if parent in (s.table.oid, s.table.root)]
@@ -181,9 +233,7 @@ def _orphans(
     same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
     where = [f"s.{column} IS NOT NULL" for column in columns]
     where += [f"NOT EXISTS (SELECT FROM {p.rows} p WHERE {same})" for p in family_]
-    where.append(
-        f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})"
-    )
+    where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
     if key.full and len(columns) > 1:
         mixed = f"num_nulls({', '.join(f's.{c}' for c in columns)})"
         reject(

@@ -21,11 +21,12 @@ from verifier.initial_load import (
     sequences,
     session,
     survey,
+    suspects,
     write,
 )
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.order import components
-from verifier.initial_load.reading import read
+from verifier.initial_load.reading import quarantine, read
 from verifier.initial_load.stage import Content, Staged
 from verifier.initial_load.staging import stage
 from verifier.transfer import Progress, RestoreOptions
@@ -52,23 +53,32 @@ def restore(
     1 rows were rejected or the target refused them, 2 no connection or no backup.
     """
     try:
-        conn = session.connect(dsn)
+        conn = session.connect(dsn, options.lock_timeout)
     except psycopg.Error as error:
         said = redact(str(error).strip().split("\n")[0], dsn)
         return outcome.failed(f"no restore on {dsn}: {said}; nothing was changed", 2)
     try:
-        return _Restore(conn, path, options, progress).run()
+        return _outcome(_Restore(conn, path, options, progress), dsn)
+    finally:
+        # Closing without COMMIT rolls back.
+        conn.close()
+
+
+def _outcome(restore_: _Restore, dsn: Dsn) -> Claim:
+    try:
+        return restore_.run()
     except _Rejected as rejected:
         return rejected.claim
     except BackupRefused as refused:
         return outcome.failed(f"the backup is refused: {refused}; nothing was changed", 2)
+    except OSError as error:
+        kept_in = restore_.options.quarantine
+        said = f"the rejected rows could not be kept in {kept_in}: {error.strerror}"
+        return outcome.failed(f"{said}; nothing was changed", 2)
     except write.NotWritten as error:
         return outcome.failed(f"{error}; nothing was changed", 1)
     except psycopg.Error as error:
-        return outcome.server_error(error, dsn, lost=conn.broken)
-    finally:
-        # Closing without COMMIT rolls back.
-        conn.close()
+        return outcome.server_error(error, dsn, lost=restore_.conn.broken)
 
 
 class _Restore:
@@ -81,11 +91,12 @@ class _Restore:
         self.path = path
         self.options = options
         self.progress = progress
-        self.catalog = catalogue.load(conn)
+        self.catalog = Catalog({}, ())
         self.content = Content()
 
     def run(self) -> Claim:
         conn = self.conn
+        self.catalog = catalogue.load(conn)
         ledger.create(conn)
         self.content = stage(
             conn,
@@ -96,19 +107,69 @@ class _Restore:
         )
         if self.content.problems:
             raise _Rejected(outcome.unfit(self.content))
+        self._prefer()
         _lock(conn, self.content)
         order = _order(self.catalog, self.content.tables)
         for tables in order:
             self._settle(tables)
-        self._stop_if_rejected(order)
+        # Parents first: the first rejection is then a cause and not a consequence.
+        settled = [staged for tables in order for staged in tables]
+        rejections = ledger.rejections(conn, settled)
+        lost = ledger.counts(rejections, settled)
+        notes = self._notes(settled)
+        if rejections and not self.options.quarantine:
+            raise _Rejected(outcome.rejected(rejections, lost, notes))
         counts = {
-            staged.table.quoted: outcome.count(conn, staged) for staged in self.content.tables
+            staged.table.quoted: outcome.count(conn, staged, lost[staged.table.quoted])
+            for staged in self.content.tables
         }
         merges = ledger.merges(conn, self.content.tables)
-        self._write(order)
-        unknown = sequences.advance(conn, self.content)
-        claim = outcome.restored(self.content, counts, merges, unknown)
-        return _commit(conn, claim)
+        if not self.options.dry_run:
+            self._write(order)
+            unknown = sequences.advance(conn, self.content)
+            notes += [f"the target has no sequence {name}: not positioned" for name in unknown]
+        claim = outcome.restored(
+            self.content,
+            counts,
+            merges,
+            rejections,
+            notes,
+            dry_run=self.options.dry_run,
+            kept_in=self.options.quarantine,
+        )
+        return claim if self.options.dry_run else self._commit(claim)
+
+    def _prefer(self) -> None:
+        """Give every table its recency column. Raises :class:`_Rejected` if none has it."""
+        name = self.options.prefer
+        for staged in self.content.tables:
+            if name in {column.name for column in staged.given}:
+                staged.recency = staged.table.columns[name].quoted
+        if name and not any(staged.recency for staged in self.content.tables):
+            said = f"no table of the backup has a column {name!r} to prefer the newest row by"
+            raise _Rejected(outcome.failed(f"{said}; nothing was changed", 2))
+
+    def _notes(self, tables: list[Staged]) -> list[str]:
+        notes = [
+            f"control table left alone: {table} ({count} rows of the backup)"
+            for table, count in self.content.ignored.items()
+        ]
+        return notes + [said for staged in tables if (said := suspects.note(self.conn, staged))]
+
+    def _commit(self, claim: Claim) -> Claim:
+        """Commit; the rejected rows are in their file before, so that they are always somewhere."""
+        path = self.options.quarantine
+        if path is None or not claim.rejections:
+            return _commit(self.conn, claim)
+        quarantine.write(path, ledger.quarantined(self.conn, self.content.tables))
+        done = outcome.failed("", 2)
+        try:
+            done = _commit(self.conn, claim)
+        finally:
+            # Of a restore whose end is unknown the rows are kept.
+            if not done.success and not self.conn.broken:
+                path.unlink(missing_ok=True)
+        return done
 
     def _doing(self, what: str) -> None:
         if self.progress:
@@ -127,8 +188,16 @@ class _Restore:
             ):
                 self._group(tables)
             # A rejected row may be the parent or the survivor of others.
-            if not sum(write.plan(self.conn, self.catalog, staged) for staged in tables):
+            if not sum(self._plan(staged) for staged in tables):
                 return
+
+    def _plan(self, staged: Staged) -> int:
+        """Reject what cannot be written as it is; the number of rows."""
+        rejected = write.plan(self.conn, self.catalog, staged)
+        rejected += checks.forsaken(self.conn, self.catalog, self.content.tables, staged)
+        if self.options.strict_ids:
+            rejected += suspects.refuse(self.conn, staged)
+        return rejected
 
     def _group(self, tables: list[Staged]) -> None:
         """Tell the rows of one component apart, and let references follow those that merge.
@@ -143,7 +212,7 @@ class _Restore:
             moved: set[int] = set()
             left = _rows(conn, tables)
             for staged in tables:
-                match.decide(conn, staged, self.options.prefer)
+                match.decide(conn, staged)
             for staged in tables:
                 moved |= repoint.repoint(conn, self.catalog, everything, staged)
             if not moved & own and left == _rows(conn, tables):
@@ -151,13 +220,6 @@ class _Restore:
             checks.orphans(conn, self.catalog, everything, tables)
         for staged in tables:
             changes.by_fate(conn, staged)
-
-    def _stop_if_rejected(self, order: list[list[Staged]]) -> None:
-        # Parents first: the first rejection is then a cause and not a consequence.
-        tables = [staged for component in order for staged in component]
-        rejections = ledger.rejections(self.conn, tables)
-        if rejections:
-            raise _Rejected(outcome.rejected(rejections, ledger.refused(rejections, tables)))
 
     def _write(self, order: list[list[Staged]]) -> None:
         conn = self.conn

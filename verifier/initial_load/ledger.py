@@ -8,8 +8,11 @@ row that it collides with.
 
 from __future__ import annotations
 
-from verifier.contract import Counts, Merge, Rejection
+from collections.abc import Iterator
+
+from verifier.contract import Merge, Rejection
 from verifier.initial_load.catalog import Connection
+from verifier.initial_load.reading.quarantine import Quarantined
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Staged
 
@@ -63,6 +66,19 @@ def rejections(conn: Connection, tables: list[Staged]) -> tuple[Rejection, ...]:
     )
 
 
+def quarantined(conn: Connection, tables: list[Staged]) -> Iterator[Quarantined]:
+    """Every rejected row with what the backup has of it; not all of them at once."""
+    names = {staged.number: staged.table.quoted for staged in tables}
+    with conn.cursor(name="restore_rejected") as cursor:
+        cursor.execute(
+            "SELECT tab, data, key, reason, con FROM pg_temp.restore_rejected ORDER BY tab, n"
+        )
+        for tab, data, key, reason, constraint in cursor:
+            yield Quarantined(
+                table=names[tab], row=data, key=key, reason=reason, constraint=constraint or ""
+            )
+
+
 def merges(conn: Connection, tables: list[Staged]) -> tuple[Merge, ...]:
     """Every merged row, by table and position in the backup."""
     rows = conn.execute(
@@ -74,9 +90,9 @@ def merges(conn: Connection, tables: list[Staged]) -> tuple[Merge, ...]:
     )
 
 
-def refused(rejected: tuple[Rejection, ...], tables: list[Staged]) -> dict[str, Counts]:
-    """The counts of a restore that wrote nothing."""
-    counts = {staged.table.quoted: 0 for staged in tables}
+def counts(rejected: tuple[Rejection, ...], tables: list[Staged]) -> dict[str, int]:
+    """Rejected rows by table, every table of ``tables`` among them."""
+    found = {staged.table.quoted: 0 for staged in tables}
     for rejection in rejected:
-        counts[rejection.table] += 1
-    return {table: Counts(rejected=count) for table, count in counts.items()}
+        found[rejection.table] += 1
+    return found

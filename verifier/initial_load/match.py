@@ -33,21 +33,21 @@ TRUNCATE pg_temp.restore_hit, pg_temp.restore_tie, pg_temp.restore_group;
 """
 
 
-def decide(conn: Connection, staged: Staged, prefer: str = "") -> None:
+def decide(conn: Connection, staged: Staged) -> None:
     """(Re)make the fate of every staged row of the table; reject the ambiguous ones.
 
-    Of a group, the row with the highest value in the column ``prefer`` wins, if the
-    backup has such a column; ties are settled by the identity, then by the ordinal.
+    Of a group the last row wins, or the newest where the table has a recency column;
+    ties are settled by the identity, then by the ordinal.
     """
     while True:
         conn.execute(_SCRATCH)
         if _ties(conn, staged):
             _groups(conn)
-            if prefer in {column.name for column in staged.given}:
-                _prefer(conn, staged, staged.table.columns[prefer].quoted)
+            if staged.recency:
+                _prefer(conn, staged)
         _hits(conn, staged)
         _claims(conn)
-        if not _ambiguous(conn, staged):
+        if not _ambiguous(conn, staged) + _outdated(conn, staged):
             break
     _record(conn, staged)
 
@@ -134,7 +134,7 @@ def _groups(conn: Connection) -> None:
         continue
 
 
-def _prefer(conn: Connection, staged: Staged, column: str) -> None:
+def _prefer(conn: Connection, staged: Staged) -> None:
     """The newest row of a group wins, not the last."""
     key = "".join(f", s.{c.quoted} DESC" for c in staged.identity if c.kind in "NSDU")
     run(
@@ -143,7 +143,7 @@ def _prefer(conn: Connection, staged: Staged, column: str) -> None:
         "  SELECT g.n, first_value(g.n) OVER (PARTITION BY g.winner"
         "    ORDER BY s.{column} DESC NULLS LAST {key}, g.n DESC) AS best"
         "  FROM pg_temp.restore_group g JOIN {rows} s ON s.{n} = g.n) m WHERE m.n = g.n",
-        column=column,
+        column=staged.recency,
         key=key,
         rows=staged.rows,
         n=staged.ordinal,
@@ -206,6 +206,38 @@ def _ambiguous(conn: Connection, staged: Staged) -> int:
             winner=winner,
         ),
     )
+
+
+def _outdated(conn: Connection, staged: Staged) -> int:
+    """Reject the rows that collide with a row of the target that is newer than its own row."""
+    if not staged.recency:
+        return 0
+    rejected = 0
+    for key in staged.keys[1:]:
+        rejected += reject(
+            conn,
+            staged,
+            paste(
+                "s.{n} IN (SELECT s.n FROM ({rows}) s JOIN ({target}) t ON {same}"
+                " JOIN pg_temp.restore_hit h ON h.own AND h.t_oid = t.t_oid AND h.t_ctid = t.t_ctid"
+                " LEFT JOIN pg_temp.restore_group g ON g.n = s.n"
+                " LEFT JOIN pg_temp.restore_group o ON o.n = h.n"
+                " JOIN {staged} w ON w.{n} = coalesce(o.winner, h.n)"
+                " JOIN {only} x ON x.tableoid = t.t_oid AND x.ctid = t.t_ctid"
+                " WHERE coalesce(g.winner, s.n) <> coalesce(o.winner, h.n)"
+                " AND x.{recency} > w.{recency})",
+                n=staged.ordinal,
+                rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+                target=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
+                same=same(staged, key, "s", "t"),
+                staged=staged.rows,
+                only=staged.table.only,
+                recency=staged.recency,
+            ),
+            literal("collides with a row of the target that is newer than its own and stays"),
+            literal(key.name),
+        )
+    return rejected
 
 
 def _record(conn: Connection, staged: Staged) -> None:

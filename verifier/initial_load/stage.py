@@ -35,6 +35,8 @@ class Staged:
     """Whether rows merge or take over a key, so that :attr:`fate` says which."""
     inserts: int = 0
     updates: int = 0
+    recency: str = ""
+    """Quoted column by which the newest row wins, also against the target's; none if empty."""
 
     @property
     def rows(self) -> str:
@@ -53,6 +55,11 @@ class Staged:
     def change(self) -> str:
         """The rows whose target row will be updated: ``n``, ``t_oid``, ``t_ctid``."""
         return f"pg_temp.change_{self.number}"
+
+    @property
+    def kept(self) -> str:
+        """The rows whose target row is newer by :attr:`recency`, and stays as it is."""
+        return f"pg_temp.kept_{self.number}"
 
     @property
     def key(self) -> tuple[Column, ...]:

@@ -98,7 +98,7 @@ class _Stager:
         for staged in self.content.tables:
             if staged.table.oid in self.as_text:
                 values.convert(self.conn, staged)
-            run(self.conn, "ANALYZE {rows}", rows=staged.rows)
+            self._analyze(staged)
         return self.content
 
     def _take(self, rows: Rows) -> None:
@@ -151,6 +151,20 @@ class _Stager:
                 f"text_{staged.number}", [number, *(f"{column.quoted} text" for column in given)]
             )
         return staged
+
+    def _analyze(self, staged: Staged) -> None:
+        """Statistics of the columns that rows are matched by; of others nothing is asked."""
+        keys = {name for key in staged.keys for name in key.columns}
+        for foreign in self.catalog.foreign_keys:
+            keys |= set(foreign.columns) if foreign.child == staged.table.oid else set()
+            keys |= set(foreign.references) if foreign.parent == staged.table.oid else set()
+        names = [column.quoted for column in staged.columns if column.name in keys]
+        run(
+            self.conn,
+            "ANALYZE {rows} ({names})",
+            rows=staged.rows,
+            names=", ".join([staged.ordinal, *names]),
+        )
 
     def _table(self, name: str, columns: list[str]) -> None:
         run(
