@@ -17,7 +17,8 @@ from psycopg import sql
 
 from verifier.errors import BackupRefused
 from verifier.initial_load.catalog import Catalog, Column, Connection, Table, UniqueKey
-from verifier.initial_load.parser import Insert, SetVal, read
+from verifier.initial_load.reading.events import Rows, SetVal
+from verifier.initial_load.reading.sql import read_sql
 from verifier.initial_load.session import array, literal, run
 
 
@@ -127,11 +128,16 @@ class _Stager:
 
     def read(self, path: Path) -> Content:
         try:
-            for statement in read(path):
-                if isinstance(statement, Insert):
-                    self._insert(statement, path)
-                elif isinstance(statement, SetVal):
-                    self.content.sequences[statement.sequence] = statement
+            try:
+                file = path.open("rb")
+            except OSError as error:
+                raise BackupRefused(f"{path.name} cannot be read: {error.strerror}") from error
+            with file:
+                for statement in read_sql(file, path.name):
+                    if isinstance(statement, Rows):
+                        self._insert(statement, path)
+                    elif isinstance(statement, SetVal):
+                        self.content.sequences[statement.sequence] = statement
             self._finish()
         except BaseException as error:
             self._abandon(error)
@@ -142,11 +148,11 @@ class _Stager:
             run(self.conn, "ANALYZE {rows}", rows=staged.rows)
         return self.content
 
-    def _insert(self, insert: Insert, path: Path) -> None:
+    def _insert(self, insert: Rows, path: Path) -> None:
         name = (insert.schema, insert.table)
         if insert.table in self.control:
             shown = f"{insert.schema}.{insert.table}"
-            self.content.ignored[shown] = self.content.ignored.get(shown, 0) + len(insert.rows)
+            self.content.ignored[shown] = self.content.ignored.get(shown, 0) + insert.count
             return
         if name not in self.staged:
             self._finish()
@@ -159,9 +165,9 @@ class _Stager:
                 f"{path.name}, line {insert.line}: the columns of {staged.table.quoted} "
                 "are not those of its earlier rows"
             )
-        self._write(staged, insert.rows)
+        self._write(staged, tuple(insert.values()))
 
-    def _create(self, insert: Insert) -> Staged | None:
+    def _create(self, insert: Rows) -> Staged | None:
         table = self.catalog.by_name.get((insert.schema, insert.table))
         if table is None:
             self.content.problems.append(
@@ -240,7 +246,7 @@ class _Stager:
             raise _Unfit(staged.table) from error
 
 
-def _drift(table: Table, insert: Insert) -> Iterator[str]:
+def _drift(table: Table, insert: Rows) -> Iterator[str]:
     """Why rows with the columns of ``insert`` cannot be written to ``table``."""
     for name in insert.columns:
         column = table.columns.get(name)

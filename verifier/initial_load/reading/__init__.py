@@ -1,0 +1,1 @@
+"""Backups as data: every format becomes the events of ``events``."""
