@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -47,6 +49,16 @@ def connect(dsn: Dsn, lock_timeout: float | None = None) -> Connection:
         conn.close()
         raise
     return conn
+
+
+@contextmanager
+def unpinned(conn: Connection) -> Iterator[None]:
+    """The account's own settings for the time of a ``with`` block that does not fail."""
+    for name in _PINNED:
+        run(conn, "SET LOCAL {name} TO DEFAULT", name=name)
+    yield
+    for name, value in _PINNED.items():
+        run(conn, "SET LOCAL {name} = {value}", name=name, value=literal(value))
 
 
 def run(conn: Connection, template: str, **parts: str) -> Cursor:
