@@ -104,8 +104,6 @@ class Table:
     keys: tuple[UniqueKey, ...]
     checks: tuple[Check, ...]
     sequences: tuple[Sequence, ...]
-    triggers: bool
-    """Whether user triggers or rules may change what is written."""
 
     @property
     def only(self) -> str:
@@ -132,14 +130,17 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
        format('%I.%I', n.nspname, c.relname) AS quoted, c.relkind = 'p' AS partitioned,
        coalesce((SELECT a.relid FROM pg_partition_ancestors(c.oid) WITH ORDINALITY a(relid, step)
                  ORDER BY a.step DESC LIMIT 1), c.oid)::oid::bigint AS root,
-       EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
-                 AND g.tgenabled <> 'D')
-         OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid) AS triggers,
        CASE WHEN c.relispartition THEN pg_get_partition_constraintdef(c.oid) END AS bounds
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND n.nspname !~ '^pg_(toast|temp_)'
 ORDER BY n.nspname, c.relname
+"""
+
+_NAMES = """
+SELECT format('%I.%I', n.nspname, c.relname) AS quoted
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)'
 """
 
 _COLUMNS = """
@@ -236,6 +237,11 @@ JOIN pg_attribute a ON a.attrelid = f.rel AND a.attnum = f.att
 WHERE s.relkind = 'S'
 ORDER BY 1, 2
 """
+
+
+def names(conn: Connection) -> list[str]:
+    """Every table of the users', quoted; asked without a lock on any of them."""
+    return [row["quoted"] for row in _rows(conn, _NAMES)]
 
 
 def load(conn: Connection) -> Catalog:

@@ -17,14 +17,18 @@ from verifier.initial_load import (
     ledger,
     match,
     outcome,
+    preflight,
     repoint,
     sequences,
     session,
     survey,
     suspects,
+    triggers,
+    views,
     write,
 )
-from verifier.initial_load.catalog import Catalog, Connection
+from verifier.initial_load.catalog import Catalog, Connection, Table
+from verifier.initial_load.large_objects import LargeObjects
 from verifier.initial_load.order import components
 from verifier.initial_load.reading import quarantine, read
 from verifier.initial_load.stage import Content, Staged
@@ -69,15 +73,17 @@ def _outcome(restore_: _Restore, dsn: Dsn) -> Claim:
         return restore_.run()
     except _Rejected as rejected:
         return rejected.claim
-    except BackupRefused as refused:
-        return outcome.failed(f"the backup is refused: {refused}; nothing was changed", 2)
+    except (write.NotWritten, BackupRefused) as error:
+        refused = isinstance(error, BackupRefused)
+        said = f"the backup is refused: {error}" if refused else str(error)
+        return outcome.failed(f"{said}; nothing was changed", 2 if refused else 1)
     except OSError as error:
         kept_in = restore_.options.quarantine
         said = f"the rejected rows could not be kept in {kept_in}: {error.strerror}"
         return outcome.failed(f"{said}; nothing was changed", 2)
-    except write.NotWritten as error:
-        return outcome.failed(f"{error}; nothing was changed", 1)
     except psycopg.Error as error:
+        if isinstance(error, psycopg.errors.LockNotAvailable) and not restore_.conn.broken:
+            return outcome.failed(f"{restore_.waited_for()}; nothing was changed", 1)
         return outcome.server_error(error, dsn, lost=restore_.conn.broken)
 
 
@@ -92,11 +98,12 @@ class _Restore:
         self.options = options
         self.progress = progress
         self.catalog = Catalog({}, ())
-        self.content = Content()
+        self.content = Content(LargeObjects(conn))
 
     def run(self) -> Claim:
         conn = self.conn
         self.catalog = catalogue.load(conn)
+        _ready(preflight.unready(conn))
         ledger.create(conn)
         self.content = stage(
             conn,
@@ -108,16 +115,23 @@ class _Restore:
         if self.content.problems:
             raise _Rejected(outcome.unfit(self.content))
         self._prefer()
+        named = {staged.table.oid: staged.table for staged in self.content.tables}
+        keys = self.catalog.foreign_keys
+        parents = [self.catalog.tables[key.parent] for key in keys if key.child in named]
+        _ready(preflight.denied(conn, named.values(), parents))
+        _ready(self.content.objects.denied())
         _lock(conn, self.content)
         order = _order(self.catalog, self.content.tables)
         for tables in order:
             self._settle(tables)
         # Parents first: the first rejection is then a cause and not a consequence.
         settled = [staged for tables in order for staged in tables]
-        rejections = ledger.rejections(conn, settled)
+        suspected = self.content.objects.suspected() if self.options.strict_ids else ()
+        rejections = ledger.rejections(conn, settled) + suspected
         lost = ledger.counts(rejections, settled)
         notes = self._notes(settled)
-        if rejections and not self.options.quarantine:
+        # A large object is no row that could be set aside.
+        if suspected or (rejections and not self.options.quarantine):
             raise _Rejected(outcome.rejected(rejections, lost, notes))
         counts = {
             staged.table.quoted: outcome.count(conn, staged, lost[staged.table.quoted])
@@ -125,7 +139,7 @@ class _Restore:
         }
         merges = ledger.merges(conn, self.content.tables)
         if not self.options.dry_run:
-            self._write(order)
+            notes += self._write(order)
             unknown = sequences.advance(conn, self.content)
             notes += [f"the target has no sequence {name}: not positioned" for name in unknown]
         claim = outcome.restored(
@@ -138,6 +152,17 @@ class _Restore:
             kept_in=self.options.quarantine,
         )
         return claim if self.options.dry_run else self._commit(claim)
+
+    def waited_for(self) -> str:
+        """After a lock timeout: what was waited for, and who holds it. Rolls back."""
+        self.conn.rollback()
+        names = [staged.table.quoted for staged in self.content.tables]
+        # The catalogue itself asks for a locked table's indexes; any table may be it then.
+        held = "; ".join(preflight.holders(self.conn, names or catalogue.names(self.conn)))
+        return (
+            f"a lock was not to be had before the lock timeout: {held or 'it is free by now'}; "
+            "let the holder end, and run the restore again"
+        )
 
     def _prefer(self) -> None:
         """Give every table its recency column. Raises :class:`_Rejected` if none has it."""
@@ -221,17 +246,39 @@ class _Restore:
         for staged in tables:
             changes.by_fate(conn, staged)
 
-    def _write(self, order: list[list[Staged]]) -> None:
+    def _write(self, order: list[list[Staged]]) -> list[str]:
+        """Write everything; notes about it."""
         conn = self.conn
+        written = [one for tables in order for one in tables if one.inserts + one.updates]
+        touched = [staged.table for staged in written]
+        off = triggers.Off(conn, touched)
+        objects = self.content.objects.write()
         conn.execute("SET CONSTRAINTS ALL DEFERRED")
         for tables in _together(self.catalog, order):
             self._doing(f"writing {', '.join(staged.table.quoted for staged in tables)}")
-            write.write(conn, self.catalog, tables)
+            write.write(conn, self.catalog, tables, off)
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for tables in order:
-            for staged in tables:
-                if staged.table.triggers:
-                    write.verify(conn, staged)
+        off.back()
+        # A trigger of one table may write to another.
+        if any(off.firing(table) for table in touched):
+            for staged in self.content.tables:
+                write.verify(conn, staged, off)
+        return [*off.notes, *objects.notes, *self._views(touched)]
+
+    def _views(self, touched: list[Table]) -> list[str]:
+        if self.options.refresh:
+            self._doing("refreshing materialised views")
+            done = views.refresh(self.conn)
+            return [f"materialised views refreshed: {', '.join(done)}"] if done else []
+        stale = views.stale(self.conn, touched)
+        if not stale:
+            return []
+        return [f"materialised views are stale now: {', '.join(stale)} (--refresh renews them)"]
+
+
+def _ready(problems: list[str]) -> None:
+    if problems:
+        raise _Rejected(outcome.failed(f"{'; '.join(problems)}; nothing was changed", 1))
 
 
 def _lock(conn: Connection, content: Content) -> None:

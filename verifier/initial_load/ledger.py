@@ -94,5 +94,5 @@ def counts(rejected: tuple[Rejection, ...], tables: list[Staged]) -> dict[str, i
     """Rejected rows by table, every table of ``tables`` among them."""
     found = {staged.table.quoted: 0 for staged in tables}
     for rejection in rejected:
-        found[rejection.table] += 1
+        found[rejection.table] = found.get(rejection.table, 0) + 1
     return found

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from verifier.initial_load.catalog import Connection
-from verifier.initial_load.session import paste, run
+from verifier.initial_load.session import paste
 from verifier.initial_load.stage import Staged
 
 
 def inserted(staged: Staged) -> str:
     """A query for ``n``, the ordinals of the rows that will be inserted."""
-    return paste(
-        "SELECT f.n FROM {fate} f WHERE f.n = f.winner AND f.t_ctid IS NULL", fate=staged.fate
-    )
+    if staged.all_new:
+        return paste("SELECT {n} AS n FROM {rows}", n=staged.ordinal, rows=staged.rows)
+    return paste("SELECT n FROM {new}", new=staged.new)
 
 
 def updated(staged: Staged) -> str:
     """A query for ``n``, ``t_oid`` and ``t_ctid`` of the target rows that will be updated."""
-    return paste(
-        "SELECT c.n, c.t_oid, c.t_ctid FROM {change} c", change=f"pg_temp.change_{staged.number}"
-    )
-
-
-def anything(conn: Connection, staged: Staged) -> bool:
-    """Whether any row of the table will be written."""
-    row = run(
-        conn,
-        "SELECT EXISTS ({inserted}) OR EXISTS ({updated})",
-        inserted=inserted(staged),
-        updated=updated(staged),
-    ).fetchone()
-    return bool(row and row[0])
+    if staged.all_new:
+        return "SELECT NULL::bigint AS n, NULL::oid AS t_oid, NULL::tid AS t_ctid WHERE false"
+    return paste("SELECT n, t_oid, t_ctid FROM {change}", change=staged.change)

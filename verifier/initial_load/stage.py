@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from verifier.initial_load.catalog import Column, Table, UniqueKey
+from verifier.initial_load.large_objects import LargeObjects
 from verifier.initial_load.reading.events import SetVal
 from verifier.initial_load.session import array, literal
 
@@ -99,6 +100,7 @@ def _json(columns: Collection[Column], alias: str) -> str:
 class Content:
     """What a backup holds, after staging."""
 
+    objects: LargeObjects
     tables: list[Staged] = field(default_factory=list)
     sequences: dict[str, SetVal] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)

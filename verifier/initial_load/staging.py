@@ -12,6 +12,7 @@ from psycopg import sql
 from verifier.errors import BackupRefused
 from verifier.initial_load import values
 from verifier.initial_load.catalog import Catalog, Column, Connection, Table
+from verifier.initial_load.large_objects import LargeObjects
 from verifier.initial_load.reading.events import Event, LargeObject, Rows, SetVal
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Content, Staged
@@ -68,7 +69,7 @@ class _Stager:
         self.control = control
         self.as_text = as_text
         self.progress = progress
-        self.content = Content()
+        self.content = Content(LargeObjects(conn))
         self.staged: dict[tuple[str, str], Staged | None] = {}
         self.manager: AbstractContextManager[psycopg.Copy]
         self.copy: psycopg.Copy | None = None
@@ -86,12 +87,12 @@ class _Stager:
                     case SetVal():
                         self.content.sequences[event.sequence] = event
                     case LargeObject():
-                        raise BackupRefused(
-                            f"line {event.line}: a large object; dump without (--no-large-objects)"
-                        )
+                        self._finish()
+                        self.content.objects.add(event)
                     case _:
                         pass
             self._finish()
+            self.content.objects.finish()
         except BaseException as error:
             self._abandon(error)
             raise
@@ -102,6 +103,7 @@ class _Stager:
         return self.content
 
     def _take(self, rows: Rows) -> None:
+        self.content.objects.pause()
         name = (rows.schema, rows.table)
         if rows.table in self.control:
             shown = f"{rows.schema}.{rows.table}"
@@ -218,6 +220,8 @@ class _Stager:
             # Ending it early is an error of its own, which says less than the first.
             with suppress(psycopg.Error, type(error)):
                 self.manager.__exit__(type(error), error, error.__traceback__)
+        with suppress(psycopg.Error, type(error)):
+            self.content.objects.abandon(error)
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verifier.initial_load import changes
+from verifier.initial_load import changes, triggers
 from verifier.initial_load.catalog import Catalog, Column, Connection, UniqueKey
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.match import evaluated, same
@@ -20,6 +20,9 @@ from verifier.initial_load.stage import Staged
 
 class NotWritten(Exception):
     """The target did something else than it was told; the message says what."""
+
+
+_NOBODY = "a trigger of another table, or the action of a foreign key"
 
 
 def plan(conn: Connection, catalog: Catalog, staged: Staged) -> int:
@@ -174,7 +177,7 @@ def _park(conn: Connection, catalog: Catalog, staged: Staged) -> None:
 # --- the statements that write -----------------------------------------------------------
 
 
-def write(conn: Connection, catalog: Catalog, tables: list[Staged]) -> None:
+def write(conn: Connection, catalog: Catalog, tables: list[Staged], off: triggers.Off) -> None:
     """Write ``tables``, in one statement if there are several things to do.
 
     Raises :class:`NotWritten` or the server's error.
@@ -187,7 +190,7 @@ def write(conn: Connection, catalog: Catalog, tables: list[Staged]) -> None:
     due = [part for part in inserted + updated if part[2]]
     if len(due) == 1:
         [(staged, statement, count, what)] = due
-        _agree(staged, run(conn, "{it}", it=statement).rowcount, count, what)
+        _agree(staged, run(conn, "{it}", it=statement).rowcount, count, what, off)
     elif due:
         parts = [f"w{no} AS ({part[1]} RETURNING 1)" for no, part in enumerate(due)]
         counts = [paste("(SELECT count(*) FROM {w})", w=f"w{no}") for no, _ in enumerate(due)]
@@ -195,7 +198,7 @@ def write(conn: Connection, catalog: Catalog, tables: list[Staged]) -> None:
             conn, "WITH {parts} SELECT {counts}", parts=", ".join(parts), counts=", ".join(counts)
         ).fetchone()
         for (staged, _, count, what), done in zip(due, found or (), strict=True):
-            _agree(staged, done, count, what)
+            _agree(staged, done, count, what, off)
 
 
 def _insert(staged: Staged) -> str:
@@ -227,15 +230,15 @@ def _update(staged: Staged) -> str:
     )
 
 
-def _agree(staged: Staged, done: int, due: int, what: str) -> None:
+def _agree(staged: Staged, done: int, due: int, what: str, off: triggers.Off) -> None:
     if done != due:
         raise NotWritten(
             f"{staged.table.quoted}: {due} rows were to be {what} and {done} were; "
-            "a trigger or rule of the target drops rows"
+            f"a trigger or rule of the target drops rows ({off.blame(staged.table) or _NOBODY})"
         )
 
 
-def verify(conn: Connection, staged: Staged) -> None:
+def verify(conn: Connection, staged: Staged, off: triggers.Off) -> None:
     """Look whether every row is as it was written. Raises :class:`NotWritten`.
 
     Only triggers and rules can make a difference, so it is for tables that have any.
@@ -266,5 +269,5 @@ def verify(conn: Connection, staged: Staged) -> None:
     if row and row[0]:
         raise NotWritten(
             f"{staged.table.quoted}: {row[0]} rows are not as written, first {row[1]}; "
-            "a trigger or rule of the target changes them"
+            f"a trigger or rule of the target changes them ({off.blame(staged.table) or _NOBODY})"
         )

@@ -1,5 +1,8 @@
 """temporary"""
+
 from dataclasses import dataclass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
     table: str
@@ -7,6 +10,9 @@ class Quarantined:
     key: dict[str, str | None]
     reason: str
     constraint: str = ""
+
+
 def write(path, rows):
-    import json,dataclasses
-    open(path,"w").write("".join(json.dumps(dataclasses.asdict(r))+"\n" for r in rows))
+    import json, dataclasses
+
+    open(path, "w").write("".join(json.dumps(dataclasses.asdict(r)) + "\n" for r in rows))
