@@ -33,18 +33,22 @@ _PINNED = {
 }
 
 
-def connect(dsn: Dsn, lock_timeout: float | None = None) -> Connection:
-    """Open a transaction on ``dsn`` that holds the restore lock, with text forms pinned.
+def connect(dsn: Dsn, lock_timeout: float | None = None, *, alone: bool = True) -> Connection:
+    """Open a transaction on ``dsn`` with text forms pinned, that holds the restore lock.
 
+    Not ``alone``, it holds no lock and sees one snapshot, for looking only.
     ``lock_timeout``: seconds to wait for a lock; ``None`` leaves it to the account.
     """
     conn = psycopg.connect(dsn.conninfo, client_encoding="UTF8", prepare_threshold=None)
+    if not alone:
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     try:
         for name, value in _PINNED.items():
             run(conn, "SET LOCAL {name} = {value}", name=name, value=literal(value))
         if lock_timeout is not None:
             run(conn, "SET LOCAL lock_timeout = {ms}", ms=str(max(1, round(lock_timeout * 1000))))
-        run(conn, "SELECT pg_advisory_xact_lock({key})", key=str(LOCK))
+        if alone:
+            run(conn, "SELECT pg_advisory_xact_lock({key})", key=str(LOCK))
     except BaseException:
         conn.close()
         raise
