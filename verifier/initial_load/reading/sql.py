@@ -91,6 +91,10 @@ class _Reader:
     def _finish(self) -> None:
         if not self.complete and not self.started:
             self.scanner.refuse("nothing of a pg_dump plain backup was found in the file")
+        if self.objects.framed:
+            self.scanner.refuse(
+                "BEGIN without COMMIT: the backup is truncated; make it again", self.objects.framed
+            )
         if not self.complete:
             self.scanner.refuse(
                 "the backup is truncated: pg_dump's last line is missing; make it again"
