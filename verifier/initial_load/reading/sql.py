@@ -194,7 +194,8 @@ class _Reader:
         name = scanner.name_here()
         if name in ("session", "local", "role"):
             scanner.refuse(
-                f"SET {name.upper()} changes who restores, or for how long; dump with --no-owner",
+                f"SET {name.upper()} changes who restores, or only for a while; "
+                "dump with --no-owner, and without --disable-triggers",
                 line,
             )
         if not scanner.punctuation(b"=") and not scanner.word(b"TO"):
