@@ -133,7 +133,6 @@ def test_truncation_at_any_byte_is_refused(move: Move, restricted: bool) -> None
         "INSERT INTO public.t (id) VALUES (1); DELETE FROM public.t;",
         "SELECT pg_catalog.set_config('search_path', 'evil', false);",
         "SELECT pg_catalog.pg_terminate_backend(1);",
-        "SELECT pg_catalog.lo_unlink('1');",
         "DO $$BEGIN END$$;",
         "BEGIN;",
         "\\copy public.t from program 'touch {canary}'",

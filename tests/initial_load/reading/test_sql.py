@@ -146,6 +146,7 @@ OPEN = "BEGIN; SELECT pg_catalog.lo_open('1', 131072); "
         ("TRUNCATE s.t;", 0, "'TRUNCATE"),
         ("BEGIN;\nINSERT INTO s.t (a) VALUES (1);\nCOMMIT;", 1, "between BEGIN and COMMIT"),
         ("BEGIN;\nSELECT pg_catalog.setval('x', 1, true);\nCOMMIT;", 1, "setval's arguments"),
+        ("BEGIN;", 0, "BEGIN without COMMIT"),
         ("BEGIN;\nBEGIN;", 1, "between BEGIN and COMMIT"),
         ("COMMIT;", 0, "COMMIT does not end"),
         ("ROLLBACK;", 0, "'ROLLBACK"),

@@ -8,20 +8,31 @@ from typing import Protocol
 
 HEAD = 1 << 16  # bytes; pg_dump announces the encoding within its first few hundred
 
-# PostgreSQL's names of client encodings → Python's codecs. Only encodings in which
-# every byte below 0x80 is ASCII and that both sides define alike.
-_CODECS = {
+# PostgreSQL's names of client encodings → Python's codecs. Only encodings that both
+# sides define alike, character by character (EUC_JP, SJIS and BIG5 are not among them).
+CODECS = {
     "UTF8": "utf-8",
     "SQL_ASCII": "utf-8",
+    "EUC_CN": "gb2312",
+    "EUC_KR": "euc_kr",
+    "GBK": "gbk",
+    "UHC": "cp949",
+    "KOI8R": "koi8-r",
+    "KOI8U": "koi8-u",
+    "WIN866": "cp866",
+    "WIN874": "cp874",
+    **{f"WIN{number}": f"cp{number}" for number in range(1250, 1259)},
+    **{f"ISO_8859_{part}": f"iso8859-{part}" for part in range(5, 9)},
     "LATIN1": "latin-1",
     "LATIN2": "iso8859-2",
+    "LATIN3": "iso8859-3",
+    "LATIN4": "iso8859-4",
+    "LATIN5": "iso8859-9",
+    "LATIN6": "iso8859-10",
+    "LATIN7": "iso8859-13",
+    "LATIN8": "iso8859-14",
     "LATIN9": "iso8859-15",
-    "WIN1250": "cp1250",
-    "WIN1251": "cp1251",
-    "WIN1252": "cp1252",
-    "KOI8R": "koi8-r",
-    "EUC_JP": "euc_jp",
-    "EUC_KR": "euc_kr",
+    "LATIN10": "iso8859-16",
 }
 
 _ANNOUNCED = re.compile(rb"^SET client_encoding = '([^'\n]*)';", re.MULTILINE)
@@ -56,7 +67,7 @@ class Utf8:
         self.empty = not head.strip()
         found = _ANNOUNCED.search(head)
         self.encoding = found[1].decode("ascii", "replace") if found else "UTF8"
-        codec = _CODECS.get(self.encoding.upper())
+        codec = CODECS.get(self.encoding.upper())
         if codec is None:
             raise BadTextError(
                 f"the encoding {self.encoding!r} is not known here; dump with --encoding=UTF8"

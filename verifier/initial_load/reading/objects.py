@@ -30,7 +30,8 @@ class Objects:
 
     def __init__(self, scanner: Scanner) -> None:
         self.scanner = scanner
-        self.framed = False
+        self.framed = 0
+        """The line of a BEGIN without its COMMIT so far, or 0."""
         self._open: int | None = None
         self._offset = 0
 
@@ -38,13 +39,13 @@ class Objects:
         self.scanner.end()
         if self.framed:
             self.scanner.refuse("BEGIN stands inside another", line)
-        self.framed = True
+        self.framed = line
 
     def commit(self, line: int) -> None:
         self.scanner.end()
         if not self.framed or self._open is not None:
             self.scanner.refuse("COMMIT does not end what BEGIN began", line)
-        self.framed = False
+        self.framed = 0
 
     def call(self, name: str, values: list[bytes | None], line: int) -> Iterator[LargeObject]:
         match name, values:

@@ -91,6 +91,10 @@ class _Reader:
     def _finish(self) -> None:
         if not self.complete and not self.started:
             self.scanner.refuse("nothing of a pg_dump plain backup was found in the file")
+        if self.objects.framed:
+            self.scanner.refuse(
+                "BEGIN without COMMIT: the backup is truncated; make it again", self.objects.framed
+            )
         if not self.complete:
             self.scanner.refuse(
                 "the backup is truncated: pg_dump's last line is missing; make it again"
@@ -190,7 +194,8 @@ class _Reader:
         name = scanner.name_here()
         if name in ("session", "local", "role"):
             scanner.refuse(
-                f"SET {name.upper()} changes who restores, or for how long; dump with --no-owner",
+                f"SET {name.upper()} changes who restores, or only for a while; "
+                "dump with --no-owner, and without --disable-triggers",
                 line,
             )
         if not scanner.punctuation(b"=") and not scanner.word(b"TO"):
