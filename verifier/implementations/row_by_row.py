@@ -21,7 +21,8 @@ from verifier.errors import BackupRefused
 from verifier.implementations import sequences
 from verifier.implementations.base import Backup, Endpoint
 from verifier.implementations.target import Outcome, Table, TableRow, Target
-from verifier.initial_load import Insert, SetVal, dump, read
+from verifier.initial_load import Insert, SetVal, backup, read
+from verifier.transfer import BackupOptions, Format
 
 T = TypeVar("T", int, Table)
 
@@ -59,9 +60,8 @@ class RowByRow:
 
     def backup(self, source: Endpoint) -> Backup:
         """Dump the data of ``source`` as INSERTs. Raises :class:`~verifier.errors.BackupError`."""
-        path = source.workdir / "backup.sql"
-        dump(source.dsn, path, major=source.major, control_tables=source.control_tables)
-        return Backup((path,))
+        options = BackupOptions(format=Format.INSERTS, control_tables=source.control_tables)
+        return Backup((backup(source.dsn, source.workdir / "backup.sql", options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Write every row of ``backup``; the claim is what this code believes it has done."""

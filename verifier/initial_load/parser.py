@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from verifier.errors import BackupRefused
 from verifier.initial_load import scanner as lexical
+from verifier.initial_load.manifest import Checked
 from verifier.initial_load.scanner import Scanner, unescape
 
 TRAILER = "-- PostgreSQL database dump complete"
@@ -74,7 +76,7 @@ def read(path: Path) -> Iterator[Statement]:
     except OSError as error:
         raise BackupRefused(f"{path.name} cannot be read: {error.strerror}") from error
     with file:
-        scanner = Scanner(path, file)
+        scanner = Scanner(path, cast("BinaryIO", Checked(file, path.name)))
         if scanner.empty:
             raise BackupRefused(f"{path.name} is empty; make the backup again")
         yield from _Parser(scanner).statements()
