@@ -25,10 +25,11 @@ import psycopg
 
 from verifier.dsn import Dsn, redact
 from verifier.errors import BackupError
-from verifier.initial_load import catalog, output, pg_dump, snapshot
-from verifier.initial_load.catalog import Connection
+from verifier.initial_load import catalog, leaving_out, output, own_rows, pg_dump, session, snapshot
+from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.counting import RowCounter
 from verifier.initial_load.fingerprint import fingerprint
+from verifier.initial_load.leaving_out import LeftOut
 from verifier.initial_load.manifest import Manifest, Writer
 from verifier.initial_load.snapshot import Snapshot
 from verifier.initial_load.termination import termination_as_exception
@@ -117,47 +118,76 @@ class _Job:
         with _rolled_back(conn):
             program = pg_dump.program(conn)
             self.progress.doing("locking tables")
-            held = snapshot.take(conn, self.options.control_tables, writing=False)
-            conn.execute("SELECT pg_catalog.set_config('search_path', '', true)")
-            schema = fingerprint(catalog.load(conn), held.tables)
+            rules = self.options.exclude
+            if rules:
+                leaving_out.prepare(conn)
+            held = snapshot.take(conn, self.options.control_tables, writing=bool(rules))
+            # As pg_dump has it: then whatever depends on the search path is written in full.
+            session.run(conn, "SET LOCAL search_path TO ''")
+            shape = catalog.load(conn)
+            if rules:
+                self.progress.doing("looking for rows to leave out")
+            left = leaving_out.decide(conn, held, shape, rules) if rules else LeftOut()
             name = f"restore-verifier {secrets.token_hex(8)}"
-            command: list[str | Path] = [program, *self._arguments(held)]
+            command: list[str | Path] = [program, *self._arguments(held, left)]
             with pg_dump.Dump(command, pg_dump.environ(self.dsn, conn, name), self.dsn) as dump:
                 dump.started(conn)
                 self.progress.doing("counting rows")
-                expected = snapshot.count(conn, held)
+                expected = {
+                    oid: rows - left.rows.get(oid, 0)
+                    for oid, rows in snapshot.count(conn, held).items()
+                }
                 self.progress.expect(sum(expected.values()))
                 with output.replacing(self.path) as file:
                     writer = Writer(file)
-                    rows = self._stream(writer, dump)
+                    rows = self._stream(writer, dump, self._ours(conn, shape, left))
                     tables = _agreed(held, expected, rows)
                     manifest = Manifest(
                         tables=tables,
                         format=self.options.format,
-                        schema=schema,
+                        schema=fingerprint(shape, held.tables),
                         server=conn.info.parameter_status("server_version") or "",
                         tool=pg_dump.version(program),
                         verifier=_version(),
                         made=held.made.astimezone(UTC).isoformat(timespec="seconds"),
+                        rules=left.rules,
                     )
                     writer.end(manifest)
-            notes = snapshot.notes(conn, held)
-        return BackedUp(path=self.path, rows=tables, notes=tuple(notes))
+            notes = (*snapshot.notes(conn, held), *left.notes)
+        left_out = sorted((held.tables[oid].quoted, rows) for oid, rows in left.rows.items())
+        return BackedUp(path=self.path, rows=tables, left_out=dict(left_out), notes=notes)
 
-    def _arguments(self, held: Snapshot) -> list[str]:
+    def _arguments(self, held: Snapshot, left: LeftOut) -> list[str]:
         found = [*_OPTIONS, f"--snapshot={held.id}"]
         if self.options.format is Format.INSERTS:
             found.append("--column-inserts")
         if self.options.lock_timeout is not None:
             found.append(f"--lock-wait-timeout={max(1, round(self.options.lock_timeout * 1000))}")
-        patterns = [pg_dump.pattern(table.schema, table.name) for table in held.control]
-        return [*found, *(f"--exclude-table={pattern}" for pattern in patterns)]
+        ours = {table.oid for table in left.written}
+        for table in held.tables.values():
+            if table.root in ours and not table.partitioned:
+                # Its rows alone: what positions its sequences stays.
+                found.append(f"--exclude-table-data={pg_dump.pattern(table.schema, table.name)}")
+        for table in held.control:
+            found.append(f"--exclude-table={pg_dump.pattern(table.schema, table.name)}")
+        return found
 
-    def _stream(self, writer: Writer, dump: pg_dump.Dump) -> Mapping[tuple[str, str], int]:
-        """Write what pg_dump writes; the rows in it, by schema and table."""
+    def _ours(self, conn: Connection, shape: Catalog, left: LeftOut) -> Iterator[bytes]:
+        """The rows that pg_dump is not asked for."""
+        if left.written and self.options.format is Format.INSERTS:
+            yield b"SET standard_conforming_strings = on;\n\n"
+        for table in left.written:
+            yield from own_rows.rows_of(conn, shape, table, left, self.options.format)
+
+    def _stream(
+        self, writer: Writer, dump: pg_dump.Dump, ours: Iterator[bytes]
+    ) -> Mapping[tuple[str, str], int]:
+        """Write what pg_dump writes, and ``ours`` before its end; the rows, by schema and table."""
         counter = RowCounter()
         trailer: list[bytes] = []
         for piece in pg_dump.before_trailer(dump.pieces(), trailer):
+            self._write(writer, counter, piece)
+        for piece in ours:
             self._write(writer, counter, piece)
         for piece in trailer:
             self._write(writer, counter, piece)
