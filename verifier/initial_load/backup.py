@@ -168,9 +168,7 @@ class _Job:
             if table.root in ours and not table.partitioned:
                 # Its rows alone: what positions its sequences stays.
                 found.append(f"--exclude-table-data={pg_dump.pattern(table.schema, table.name)}")
-        for table in held.control:
-            found.append(f"--exclude-table={pg_dump.pattern(table.schema, table.name)}")
-        return found
+        return [*found, *(f"--exclude-table={pg_dump.pattern(*name)}" for name in held.out)]
 
     def _ours(self, conn: Connection, shape: Catalog, left: LeftOut) -> Iterator[bytes]:
         """The rows that pg_dump is not asked for."""

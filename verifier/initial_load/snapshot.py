@@ -70,6 +70,8 @@ class Snapshot:
     """Those to be backed up, by oid; partitioned ones and their partitions, too."""
     control: tuple[Relation, ...]
     """Those that are left out whole."""
+    out: tuple[tuple[str, str], ...]
+    """Schema and name of all that pg_dump has to leave out: these tables and their sequences."""
 
     def roots(self) -> list[Relation]:
         """The tables that rows are written under: all that are no partitions."""
@@ -107,19 +109,22 @@ def take(conn: Connection, control: Collection[str], *, writing: bool) -> Snapsh
     """
     mode = "READ WRITE" if writing else "READ ONLY"
     for _ in range(_ATTEMPTS):
-        first, _ = _split(_relations(conn), control)
-        _readable(conn, first, control)
+        first, left_alone = _split(_relations(conn), control)
+        _readable(conn, first)
+        _sequences(conn, {table.oid for table in left_alone})
         run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ, {mode}", mode=mode)
         try:
             # LOCK takes no snapshot; the first query behind it does.
             if first:
-                names = ", ".join(f"ONLY {table.quoted}" for table in first.values())
-                run(conn, "LOCK TABLE {names} IN ACCESS SHARE MODE", names=names)
+                locked = ", ".join(f"ONLY {table.quoted}" for table in first.values())
+                run(conn, "LOCK TABLE {locked} IN ACCESS SHARE MODE", locked=locked)
             found = conn.execute("SELECT pg_export_snapshot(), clock_timestamp()").fetchone()
             assert found is not None
             tables, left_alone = _split(_relations(conn), control)
             if tables.items() <= first.items():
-                return Snapshot(found[0], found[1], tables, left_alone)
+                names = [(table.schema, table.name) for table in left_alone]
+                names += _sequences(conn, {table.oid for table in left_alone})
+                return Snapshot(found[0], found[1], tables, left_alone, tuple(names))
         except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedObject):
             pass
         except errors.LockNotAvailable:
@@ -157,7 +162,9 @@ ORDER BY n.nspname, c.relname
 """
 
 _SEQUENCES = """
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), d.refobjid::bigint
+SELECT n.nspname, c.relname, pg_catalog.format('%I.%I', n.nspname, c.relname),
+       d.refobjid::bigint,
+       has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
       AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -165,8 +172,7 @@ WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_sche
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                   WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid
                     AND e.deptype = 'e')
-  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'))
-ORDER BY 1
+ORDER BY 1, 2
 """
 
 
@@ -185,7 +191,7 @@ def _split(
     return {table.oid: table for table in relations if table.oid not in gone}, out
 
 
-def _readable(conn: Connection, tables: dict[int, Relation], control: Collection[str]) -> None:
+def _readable(conn: Connection, tables: dict[int, Relation]) -> None:
     """Raise :class:`BackupError` for rows that this account would not get to see (trap H14)."""
     user = conn.info.user
     closed = [table.quoted for table in tables.values() if not table.readable]
@@ -200,14 +206,21 @@ def _readable(conn: Connection, tables: dict[int, Relation], control: Collection
             f"row-level security may hide rows of {_listed(hidden)} from the account {user}; make "
             "the backup with an account that has BYPASSRLS, or with a superuser"
         )
-    left = {table.oid for table in _split(_relations(conn), control)[1]}
+
+
+def _sequences(conn: Connection, control: Collection[int]) -> tuple[tuple[str, str], ...]:
+    """Schema and name of the sequences that belong to ``control`` (oids of tables).
+
+    Raises :class:`BackupError` for others that cannot be read.
+    """
     rows = conn.execute(_SEQUENCES).fetchall()
-    sequences = [quoted for quoted, owner in rows if owner not in left]
-    if sequences:
+    closed = [quoted for _, _, quoted, owner, open_ in rows if owner not in control and not open_]
+    if closed:
         raise BackupError(
-            f"the account {user} may not read the sequences {_listed(sequences)}; grant it SELECT "
-            "on them, or make the backup with an account that may"
+            f"the account {conn.info.user} may not read the sequences {_listed(closed)}; grant it "
+            "SELECT on them, or make the backup with an account that may"
         )
+    return tuple((schema, name) for schema, name, _, owner, _ in rows if owner in control)
 
 
 def _listed(names: list[str]) -> str:
