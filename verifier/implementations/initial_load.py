@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from verifier.contract import Claim, Guarantee
 from verifier.implementations.base import Backup, Endpoint
-from verifier.initial_load import dump, restore
-from verifier.transfer import RestoreOptions
+from verifier.initial_load import backup, restore
+from verifier.transfer import BackupOptions, Format, RestoreOptions
 
 
 class InitialLoad:
@@ -19,13 +19,8 @@ class InitialLoad:
 
     def backup(self, source: Endpoint) -> Backup:
         """Write ``backup.sql`` to the source's work directory."""
-        path = dump(
-            source.dsn,
-            source.workdir / "backup.sql",
-            major=source.major,
-            control_tables=source.control_tables,
-        )
-        return Backup((path,))
+        options = BackupOptions(format=Format.INSERTS, control_tables=source.control_tables)
+        return Backup((backup(source.dsn, source.workdir / "backup.sql", options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Restore the backup's one file; leaves nothing but the rows behind."""

@@ -22,9 +22,10 @@ from verifier.errors import BackupRefused
 from verifier.implementations import sequences
 from verifier.implementations.base import Backup, Endpoint
 from verifier.implementations.target import Outcome, Table, TableRow, Target
-from verifier.initial_load import dump
+from verifier.initial_load import backup
 from verifier.initial_load.reading.events import Event, Rows, SetVal
 from verifier.initial_load.reading.sql import read_sql
+from verifier.transfer import BackupOptions, Format
 
 T = TypeVar("T", int, Table)
 
@@ -62,9 +63,8 @@ class RowByRow:
 
     def backup(self, source: Endpoint) -> Backup:
         """Dump the data of ``source`` as INSERTs. Raises :class:`~verifier.errors.BackupError`."""
-        path = source.workdir / "backup.sql"
-        dump(source.dsn, path, major=source.major, control_tables=source.control_tables)
-        return Backup((path,))
+        options = BackupOptions(format=Format.INSERTS, control_tables=source.control_tables)
+        return Backup((backup(source.dsn, source.workdir / "backup.sql", options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Write every row of ``backup``; the claim is what this code believes it has done."""

@@ -1,6 +1,6 @@
 """The built-in backup → transfer → restore system.
 
-``dump`` makes a backup, ``reading`` reads one as data, ``engine`` restores it.
+``backup`` makes a backup, ``reading`` reads one as data, ``engine`` restores it.
 The engine stages the rows in temporary tables of the target and decides and
 writes in SQL, set by set, inside one transaction::
 
@@ -12,7 +12,7 @@ The module answers to :class:`verifier.contract.Claim` and shares nothing with t
 oracle that judges it.
 """
 
-from verifier.initial_load.dump import dump
+from verifier.initial_load.backup import backup
 from verifier.initial_load.engine import restore
 
-__all__ = ["dump", "restore"]
+__all__ = ["backup", "restore"]
