@@ -8,6 +8,7 @@ import psycopg
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
 from verifier.initial_load.ledger import reject
+from verifier.initial_load.periods import uncovered
 from verifier.initial_load.session import literal, run
 from verifier.initial_load.stage import Staged, reason
 
@@ -103,7 +104,11 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
         found = 0
         for child in among:
             for key in catalog.foreign_keys:
-                if key.child == child.table.oid and _staged(child, key):
+                if key.child != child.table.oid or not _staged(child, key):
+                    continue
+                if key.period:
+                    found += uncovered(conn, catalog, family(tables, key.parent), child, key)
+                else:
                     found += _orphans(conn, catalog, tables, child, key)
         total += found
         if not found:

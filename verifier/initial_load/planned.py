@@ -30,3 +30,8 @@ def anything(conn: Connection, staged: Staged) -> bool:
         updated=updated(staged),
     ).fetchone()
     return bool(row and row[0])
+
+
+def changes(staged: Staged) -> str:
+    """The table behind :func:`updated`, for who moves a target row before it gets its values."""
+    return f"pg_temp.change_{staged.number}"
