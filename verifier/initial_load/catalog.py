@@ -75,6 +75,8 @@ class ForeignKey:
     """MATCH FULL: all columns NULL or none."""
     follows: bool
     """Whether the server itself changes children when a parent's columns change."""
+    period: bool = False
+    """The last column is a range, to be covered by those of the parents together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ WHERE a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """
 
+# A key WITHOUT OVERLAPS is one by equality, too: equal rows overlap.
 # An index that is invalid or not ready still refuses duplicates, so all are taken.
 # {nulls}: the column is new in PostgreSQL 15.
 _KEYS = """
@@ -193,7 +196,7 @@ SELECT i.indrelid::bigint AS oid, x.relname AS name, i.indisprimary AS primary,
          SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND NOT a.attnotnull
            AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])) AS identifying
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-WHERE i.indisunique AND NOT i.indisexclusion AND i.indislive
+WHERE i.indisunique AND i.indislive
 ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 """
 
@@ -202,6 +205,7 @@ ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 _FOREIGN_KEYS = """
 SELECT k.conname AS name, k.conrelid::bigint AS child, k.confrelid::bigint AS parent,
        k.confmatchtype = 'f' AS full, k.confupdtype IN ('c', 'n', 'd') AS follows,
+       {period} AS period,
        (SELECT array_agg(a.attname::text ORDER BY u.no) FROM unnest(k.conkey)
           WITH ORDINALITY u(att, no)
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.att) AS columns,
@@ -249,6 +253,7 @@ def load(conn: Connection) -> Catalog:
     major = conn.info.server_version // 10000
     nulls = "NOT i.indnullsnotdistinct" if major >= 15 else "true"
     enforced = "k.conenforced" if major >= 18 else "true"
+    period = "k.conperiod" if major >= 18 else "false"
     columns = _grouped(conn, _COLUMNS)
     keys = _grouped(conn, _KEYS.format(nulls=nulls))
     checks = _grouped(conn, _CHECKS.format(enforced=enforced))
@@ -267,7 +272,7 @@ def load(conn: Connection) -> Catalog:
             sequences=tuple(Sequence(**sequence) for sequence in sequences.get(oid, [])),
         )
     foreign = []
-    for row in _rows(conn, _FOREIGN_KEYS.format(enforced=enforced)):
+    for row in _rows(conn, _FOREIGN_KEYS.format(enforced=enforced, period=period)):
         row["columns"], row["references"] = tuple(row["columns"]), tuple(row["references"])
         foreign.append(ForeignKey(**row))
     named = {(table.schema, table.name): table for table in tables.values()}

@@ -9,6 +9,7 @@ import psycopg
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
 from verifier.initial_load.ledger import reject
+from verifier.initial_load.periods import uncovered
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 from verifier.initial_load.values import reason
@@ -141,7 +142,11 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
         found = 0
         for child in among:
             for key in catalog.foreign_keys:
-                if key.child == child.table.oid and _staged(child, key):
+                if key.child != child.table.oid or not _staged(child, key):
+                    continue
+                if key.period:
+                    found += uncovered(conn, catalog, family(tables, key.parent), child, key)
+                else:
                     found += _orphans(conn, catalog, tables, child, key)
         total += found
         if not found:
@@ -158,7 +163,8 @@ def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
     fixed = {column.name for column in parent.identity}
     for key in catalog.foreign_keys:
         linked = key.parent in (parent.table.oid, parent.table.root)
-        if linked and parent.updates and not key.follows and not set(key.references) <= fixed:
+        free = not (key.follows or key.period or set(key.references) <= fixed)
+        if linked and parent.updates and free:
             rejected += _forsaken(conn, catalog, tables, parent, key)
     return rejected
 

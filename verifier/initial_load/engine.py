@@ -142,6 +142,8 @@ def _write(plan: Plan) -> list[str]:
     touched = [staged.table for staged in written]
     off = triggers.Off(conn, touched)
     objects = plan.content.objects.write()
+    for staged in written:
+        plan.overlaps.park(staged)
     conn.execute("SET CONSTRAINTS ALL DEFERRED")
     for tables in _together(plan.catalog, plan.order):
         plan.doing(f"writing {', '.join(staged.table.quoted for staged in tables)}")

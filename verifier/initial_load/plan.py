@@ -25,6 +25,7 @@ from verifier.initial_load import (
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.large_objects import LargeObjects
 from verifier.initial_load.order import components
+from verifier.initial_load.overlaps import Overlaps
 from verifier.initial_load.reading import read
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Content, Staged
@@ -51,6 +52,7 @@ class Plan:
         self.progress = progress
         self.catalog = Catalog({}, ())
         self.content = Content(LargeObjects(conn))
+        self.overlaps: Overlaps
         self.order: list[list[Staged]] = []
         """The staged tables by components of the target's foreign keys, parents first."""
         self.rejections: tuple[Rejection, ...] = ()
@@ -64,6 +66,7 @@ class Plan:
         self._stage()
         if not self.options.dry_run:
             _lock(conn, self.content)
+        self.overlaps = Overlaps(conn, self.catalog, self.content.tables)
         self.order = _order(self.catalog, self.content.tables)
         for tables in self.order:
             self._settle(tables)
@@ -145,6 +148,7 @@ class Plan:
         """Reject what cannot be written as it is; the number of rows."""
         rejected = write.plan(self.conn, self.catalog, staged)
         rejected += checks.forsaken(self.conn, self.catalog, self.content.tables, staged)
+        rejected += self.overlaps.reject(staged)
         if self.options.strict_ids:
             rejected += suspects.refuse(self.conn, staged)
         return rejected
