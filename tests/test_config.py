@@ -66,6 +66,15 @@ def test_every_setting_can_come_from_every_place(file):
         "limit": "9",
         "jobs": "3",
         "only": "data, rules",
+        "format": "inserts",
+        "exclude": "tea: id LIKE 'demo-%'",
+        "lock_timeout": "2.5",
+        "ids": "local",
+        "strict_ids": "true",
+        "prefer": "newest:updatedAt",
+        "reference": "tea.cups[*] -> cup WHERE kind = 'china'",
+        "refresh": "1",
+        "models": "schema.prisma",
     }
     assert {each.name for each in SETTINGS} == texts.keys()
     assert all(each.commands for each in SETTINGS)
@@ -247,7 +256,7 @@ def test_the_plain_form_carries_everything_to_another_process():
     config = Config.load(given, {}, Path("/nonexistent"))
     plain = config.to_plain()
     kinds = {type(value) for value in plain.values()}
-    assert kinds <= {str, int, list, type(None)}, "only types that every serialiser knows"
+    assert kinds <= {str, int, bool, list, type(None)}, "only types that every serialiser knows"
     assert Config.from_plain(plain) == config
 
 
