@@ -27,7 +27,7 @@ _KEY = rf"""\[\s*(?:\*|[\w$-]+|{_TEXT}|"(?:[^"]|"")+")\s*\]"""
 _FORM = re.compile(
     rf"""\s*(?P<from>{_NAME}(?:\.{_NAME}){{1,2}})\s*(?P<path>(?:{_KEY}\s*)*)
     ->\s*(?P<parent>{_NAME}(?:\.{_NAME})?)\s*
-    (?:\bWHERE\s+(?P<column>{_NAME})\s*=\s*(?P<value>{_TEXT}|[^\s'"]+)\s*)?""",
+    (?:\bWHERE\s+(?P<column>{_NAME})\s*=\s*(?P<value>{_TEXT}|[\w.+-]+)\s*)?""",
     re.VERBOSE | re.IGNORECASE,
 )
 _ADVICE = (

@@ -100,15 +100,22 @@ def apart(files: Mapping[str, str | Path | None], kept: Path) -> None:
         seen.append((option, path))
 
 
-def readable(path: Path, what: str) -> None:
-    """See that there is something at ``path`` that may be read. Raises :class:`UsageError`."""
-    name = str(path)
+def readable(name: str, what: str, *, directory: bool = True) -> Path:
+    """What ``name`` leads to, seen to be there and to be readable.
+
+    Raises :class:`UsageError`; also for a directory, unless that may be one.
+    """
+    path = Path(name)
     try:
+        if not name:
+            raise FileNotFoundError(None, "no name is given")
         path.stat()
-    except (OSError, ValueError) as error:
-        words = getattr(error, "strerror", None) or str(error)
+        if path.is_dir() and not directory:
+            raise IsADirectoryError(None, "it is a directory")
+        if not os.access(path, os.R_OK):
+            raise PermissionError(None, "it may not be read")
+    except OSError as error:
         raise UsageError(
-            f"{what} {name!r} cannot be read: {words}; name a file that is there"
+            f"{what} {name!r} cannot be read: {error.strerror}; name a file that can"
         ) from None
-    if not os.access(path, os.R_OK):
-        raise UsageError(f"{what} {name!r} may not be read; give its reader the right to")
+    return path

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     name = named[places.FILE]
     path = _backup(name)
     if config.models is not None:
-        places.readable(config.models, "--models")
+        places.readable(str(config.models), "--models", directory=False)
     quarantine = _quarantine(options.quarantine, name)
     places.apart(
         {"--models": config.models, "--quarantine": quarantine, "--json": options.json}, path
@@ -130,8 +130,7 @@ def _backup(name: str) -> Path:
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError(f"{places.FILE} is -, and nothing is piped in; pipe a backup in")
         return _STDIN
-    places.readable(Path(name), places.FILE)
-    return Path(name)
+    return places.readable(name, places.FILE)
 
 
 def _quarantine(given: str | bool | None, backup: str) -> Path | None:
