@@ -11,7 +11,7 @@ from verifier import initial_load
 from verifier.contract import Claim, Guarantee
 from verifier.dsn import Dsn
 from verifier.implementations.base import Backup, Endpoint
-from verifier.transfer import BackedUp, BackupOptions, Progress, RestoreOptions
+from verifier.transfer import BackedUp, BackupOptions, Format, Progress, RestoreOptions
 
 
 def backup(
@@ -29,7 +29,7 @@ def restore(
 
 
 class InitialLoad:
-    """A backup by ``COPY``, read as data and merged into the target in one transaction."""
+    """pg_dump's INSERT format, read as data and merged into the target in one transaction."""
 
     name = "initial-load"
     not_offered: Mapping[Guarantee, str] = MappingProxyType({})
@@ -38,7 +38,7 @@ class InitialLoad:
         self, to_back_up: BackupOptions | None = None, to_restore: RestoreOptions | None = None
     ) -> None:
         """With options of its own; the control tables are those of the endpoint."""
-        self._to_back_up = to_back_up or BackupOptions()
+        self._to_back_up = to_back_up or BackupOptions(format=Format.INSERTS)
         self._to_restore = to_restore or RestoreOptions()
 
     def backup(self, source: Endpoint) -> Backup:

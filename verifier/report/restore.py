@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import groupby
 
-from verifier.contract import Counts, Merge, Rejection
+from verifier.contract import Counts, Merge, Rejection, Row
 from verifier.report.literal import pairs, printable
 from verifier.report.text import Line, Style, aligned, counted, section
 from verifier.transfer import Restored
@@ -99,11 +99,10 @@ def _merged(merges: Sequence[Merge], width: int) -> Iterator[Line]:
     yield []
     yield [("merged", "strong"), (f": {counted(len(merges), 'row')}", "")]
     for table, group in groupby(merges[:_MERGES], key=lambda each: each.table):
-        yield [(f"  {printable(table)}", "")]
+        yield from _broken(printable(table), width)
         for each in group:
             by = f"  ({printable(each.constraint)})" if each.constraint else ""
-            keys = f"{', '.join(pairs(each.key))} -> {', '.join(pairs(each.survivor))}"
-            yield from _broken(f"{keys}{by}", width, indent=4)
+            yield from _broken(f"{_key(each.key)} -> {_key(each.survivor)}{by}", width, indent=4)
     yield from _more(len(merges) - _MERGES)
 
 
@@ -127,10 +126,13 @@ def _rejected(rejections: Sequence[Rejection], width: int) -> Iterator[Line]:
             f"{printable(head)}: {counted(totals[cause], 'row')}", width, style="bad"
         )
         for each in group:
-            key = ", ".join(pairs(each.key)) or "a row without a key"
             said = "" if one else f": {printable(each.reason)}"
-            yield from _broken(f"{key}{said}", width, indent=4)
+            yield from _broken(f"{_key(each.key)}{said}", width, indent=4)
     yield from _more(len(rejections) - _REJECTIONS)
+
+
+def _key(key: Row) -> str:
+    return ", ".join(pairs(key)) or "a row without a key"
 
 
 def _cause(rejection: Rejection) -> tuple[str, str]:
