@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,8 @@ def test_a_table_of_numbers():
     [
         (Claim(success=True, message="m"), {}, "RESTORED"),
         (Claim(success=True, message="m"), {"dry_run": True}, "DRY RUN"),
+        (replace(failed(rejection(1)), success=True), {"quarantine": "q"}, "IN PART"),
+        (replace(failed(rejection(1)), success=True), {"dry_run": True}, "DRY RUN"),
         (failed(rejection(1)), {}, "REJECTED"),
         (failed(rejection(1)), {"dry_run": True}, "REJECTED"),
         (failed(), {}, "FAILED"),
@@ -57,6 +60,17 @@ def test_the_last_line_begins_with_what_it_came_to(claim, about, word):
     lines = shown(claim, **about)
     assert lines[-1].startswith(f"{word}: ")
     assert ("a dry run: nothing was written" in lines) is about.get("dry_run", False)
+
+
+def test_what_to_do_about_rejected_rows():
+    def advised(claim: Claim, **about) -> str:
+        return restore.advice(Restored(file="a", target="t", claim=claim, **about))
+
+    kept = replace(failed(rejection(1)), success=True)
+    assert advised(failed()) == advised(Claim(success=True)) == ""
+    assert "set them aside with --quarantine" in advised(failed(rejection(1)))
+    assert "mend the rows in q, and restore that file" in advised(kept, quarantine="q")
+    assert "leave --dry-run out" in advised(kept, dry_run=True)
 
 
 def test_a_claim_without_words_is_summed_up():

@@ -18,6 +18,7 @@ _REJECTIONS = 20
 _WORDS = tuple(each.name for each in fields(Counts))
 _STYLES: Mapping[str, Style] = {
     "RESTORED": "good",
+    "IN PART": "doubt",
     "DRY RUN": "good",
     "REJECTED": "bad",
     "FAILED": "bad",
@@ -44,9 +45,10 @@ def lines(restored: Restored, width: int) -> Iterator[Line]:
         number = counted(len(claim.rejections or ()), "rejected row")
         yield [(f"{number} set aside in {printable(restored.quarantine)}", "strong")]
     word = _word(restored)
+    style = "doubt" if claim.success and claim.rejections else _STYLES[word]
     seconds = f" ({restored.seconds:,.1f} s)"
     yield [
-        (f"{word}: ", _STYLES[word]),
+        (f"{word}: ", style),
         (printable(sentence(restored)), "strong"),
         (seconds, "faint"),
     ]
@@ -64,13 +66,18 @@ def advice(restored: Restored) -> str:
         return ""
     if restored.quarantine is not None:
         return f"mend the rows in {restored.quarantine}, and restore that file"
+    if restored.claim.success:
+        return "mend the rows, or leave --dry-run out to set them aside"
     return "mend the rows, or set them aside with --quarantine"
 
 
 def _word(restored: Restored) -> str:
-    if restored.claim.success:
-        return "DRY RUN" if restored.dry_run else "RESTORED"
-    return "REJECTED" if restored.claim.rejections else "FAILED"
+    rejected = bool(restored.claim.rejections)
+    if not restored.claim.success:
+        return "REJECTED" if rejected else "FAILED"
+    if restored.dry_run:
+        return "DRY RUN"
+    return "IN PART" if rejected else "RESTORED"
 
 
 def _totals(counts: Mapping[str, Counts]) -> str:
