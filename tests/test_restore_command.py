@@ -183,6 +183,20 @@ def test_the_standard_input_has_no_place_for_a_quarantine(restore, monkeypatch):
     assert "--quarantine names no file" in last
 
 
+def test_a_flag_switches_off_what_the_environment_switches_on(restore, backup, monkeypatch):
+    monkeypatch.setenv("RESTORE_VERIFIER_STRICT_IDS", "true")
+    nowhere = "host=127.0.0.1 port=1 dbname=a"
+    assert "leave one of the two out" in restore("backup.sql", nowhere, "--ids", "local")[2]
+    switched = restore("backup.sql", nowhere, "--ids", "local", "--no-strict-ids")
+    assert "Connection refused" in switched[2]
+
+
+def test_a_file_may_be_named_like_a_connection_string(restore, backup, tmp_path):
+    backup.rename(tmp_path / "dbname=x")
+    assert restore("dbname=x")[0] == 2
+    assert restore("./dbname=x")[0] == 0
+
+
 @pytest.mark.parametrize("closed", [True, False])
 def test_nothing_is_piped_in(restore, monkeypatch, closed):
     ours, theirs = os.openpty()
@@ -310,7 +324,20 @@ def test_a_wrong_password_is_not_shown(target, backup, capsys, monkeypatch):
     assert SECRET not in said.out + said.err + Path("out.json").read_text()
 
 
-def test_a_password_in_the_rows_is_not_shown():
+def test_a_password_in_the_rows_is_not_shown(restore, target, tmp_path):
+    row = f"('x{target.dsn.password}y', 'gone', NULL)"
+    text = f"INSERT INTO public.item (id, biz_id, label) VALUES {row};"
+    trailer = "\n--\n-- PostgreSQL database dump complete\n--\n"
+    (tmp_path / "b.sql").write_text(text + trailer)
+    code, out, last = restore("b.sql", "--json", "out.json")
+    assert code == 1
+    assert "id = 'x****y'" in out
+    assert "x****y" in last
+    assert "x****y" in (tmp_path / "out.json").read_text()
+    assert (target.dsn.password or "?") not in (tmp_path / "out.json").read_text()
+
+
+def test_a_password_is_hidden_wherever_a_claim_may_hold_it():
     def hide(text: str) -> str:
         return text.replace(SECRET, "****")
 
