@@ -17,7 +17,16 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from verifier import __version__
-from verifier.commands import backup, diff, implementations, restore, selftest, verify
+from verifier.commands import (
+    backup,
+    clean,
+    convert,
+    diff,
+    implementations,
+    restore,
+    selftest,
+    verify,
+)
 from verifier.commands.console import Stopped, give_up_output
 from verifier.dsn import Dsn, redact
 from verifier.errors import RestoreVerifierError, UsageError
@@ -26,7 +35,7 @@ from verifier.report.literal import printable
 from verifier.settings import PREFIX
 
 PROGRAM = "restore-verifier"
-_COMMANDS = (verify, diff, backup, restore, selftest, implementations)
+_COMMANDS = (verify, diff, backup, restore, convert, clean, selftest, implementations)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,9 +22,10 @@ from verifier.comparison import Ignore, Part, Selection
 from verifier.dsn import Dsn
 from verifier.references import references
 from verifier.settings import FILE, PREFIX, SECTION, Setting, reject_unknown, setting, table
-from verifier.transfer import BackupOptions, Exclude, Format, Ids, Reference, RestoreOptions
+from verifier.transfer import BackupOptions, Exclude, Format, Ids, Reference, RestoreOptions, Style
 
 VERIFY, DIFF, SELFTEST, BACKUP, RESTORE = "verify", "diff", "selftest", "backup", "restore"
+CONVERT, CLEAN = "convert", "clean"
 """The commands that have settings; ``verify`` stands for the pytest plugin, too."""
 
 
@@ -44,6 +45,8 @@ _limit = readers.whole("a whole number of rows, 0 or more", least=0)
 _jobs = readers.whole("a whole number, 1 or more", least=1)
 
 _SERVERS = (VERIFY, SELFTEST)
+_FROM_FILE = (RESTORE, CONVERT, CLEAN)
+"""The commands that read a backup."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,7 @@ class Config:
         readers.names,
         "NAMES",
         "tables that describe a database itself and are never moved, separated by commas",
-        (VERIFY, BACKUP, RESTORE),
+        (VERIFY, BACKUP, *_FROM_FILE),
     )
     ignore: tuple[Ignore, ...] = setting(
         (),
@@ -163,7 +166,7 @@ class Config:
         readers.member(Format),
         "FORMAT",
         f"how the rows of a backup are written: {', '.join(Format)}",
-        (BACKUP,),
+        (BACKUP, CLEAN),
     )
     exclude: tuple[Exclude, ...] = setting(
         (),
@@ -200,14 +203,14 @@ class Config:
         readers.prefer,
         "newest:COLUMN",
         "which of several duplicates survives: the newest by COLUMN; else the last one",
-        (RESTORE,),
+        _FROM_FILE,
     )
     reference: tuple[Reference, ...] = setting(
         (),
         references,
         "'TABLE.COLUMN[PATH] -> PARENT'",
         "a reference that no constraint declares and that has to follow merges; repeatable",
-        (RESTORE,),
+        _FROM_FILE,
         repeatable=True,
     )
     refresh: bool = setting(
@@ -218,7 +221,15 @@ class Config:
         readers.path,
         "FILE",
         "a Prisma schema that says which table a model is, for JSON backups",
-        (RESTORE,),
+        _FROM_FILE,
+    )
+
+    style: Style = setting(
+        Style.ROWS,
+        readers.member(Style),
+        "STYLE",
+        "how a converted backup is written: every row an upsert (rows), or one merge a table (set)",
+        (CONVERT,),
     )
 
     @classmethod

@@ -158,6 +158,8 @@ class Restored:
     dry_run: bool = False
     quarantine: str | None = None
     """The file that holds the rejected rows, when one was written."""
+    written: str | None = None
+    """The file that took the rows instead of the target (``convert``, ``clean``)."""
     seconds: float = 0.0
 
 

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     path = _backup(name)
     if config.models is not None:
         places.readable(str(config.models), "--models", directory=False)
-    quarantine = _quarantine(options.quarantine, name)
+    quarantine = set_aside(options.quarantine, name)
     places.apart(
         {"--models": config.models, "--quarantine": quarantine, "--json": options.json}, path
     )
@@ -133,7 +133,7 @@ def _backup(name: str) -> Path:
     return places.readable(name, places.FILE)
 
 
-def _quarantine(given: str | bool | None, backup: str) -> Path | None:
+def set_aside(given: str | bool | None, backup: str) -> Path | None:
     """The file for rejected rows: not there yet, and seen to be writable.
 
     Raises :class:`UsageError`. Rows of an earlier restore are never written over.

@@ -11,7 +11,7 @@ from verifier import initial_load
 from verifier.contract import Claim, Guarantee
 from verifier.dsn import Dsn
 from verifier.implementations.base import Backup, Endpoint
-from verifier.transfer import BackedUp, BackupOptions, Format, Progress, RestoreOptions
+from verifier.transfer import BackedUp, BackupOptions, Format, Progress, RestoreOptions, Style
 
 
 def backup(
@@ -26,6 +26,30 @@ def restore(
 ) -> Claim:
     """Restore the backup ``path`` into ``target``; the claim says whether it succeeded."""
     return initial_load.restore(path, target, options, progress)
+
+
+def convert(
+    path: Path,
+    target: Dsn,
+    out: Path,
+    style: Style,
+    options: RestoreOptions,
+    progress: Progress | None = None,
+) -> Claim:
+    """Write the backup ``path`` to ``out`` as upserts for ``target``, which stays as it is."""
+    return initial_load.convert(path, target, out, style, options, progress)
+
+
+def clean(
+    path: Path,
+    target: Dsn,
+    out: Path,
+    form: Format,
+    options: RestoreOptions,
+    progress: Progress | None = None,
+) -> Claim:
+    """Write the backup ``path`` to ``out`` as ``target`` would take it, which stays as it is."""
+    return initial_load.clean(path, target, out, form, options, progress)
 
 
 class InitialLoad:

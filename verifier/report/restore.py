@@ -18,6 +18,7 @@ _REJECTIONS = 20
 _WORDS = tuple(each.name for each in fields(Counts))
 _STYLES: Mapping[str, Style] = {
     "RESTORED": "good",
+    "WRITTEN": "good",
     "IN PART": "doubt",
     "DRY RUN": "good",
     "REJECTED": "bad",
@@ -39,7 +40,7 @@ def lines(restored: Restored, width: int) -> Iterator[Line]:
     yield from _rejected(claim.rejections or (), width)
     yield from section("notes", claim.notes, width)
     yield []
-    if restored.dry_run:
+    if restored.dry_run and restored.written is None:
         yield [("a dry run: nothing was written", "strong")]
     if restored.quarantine is not None:
         number = counted(len(claim.rejections or ()), "rejected row")
@@ -66,7 +67,7 @@ def advice(restored: Restored) -> str:
         return ""
     if restored.quarantine is not None:
         return f"mend the rows in {restored.quarantine}, and restore that file"
-    if restored.claim.success:
+    if restored.claim.success and restored.written is None:
         return "mend the rows, or leave --dry-run out to set them aside"
     return "mend the rows, or set them aside with --quarantine"
 
@@ -75,6 +76,8 @@ def _word(restored: Restored) -> str:
     rejected = bool(restored.claim.rejections)
     if not restored.claim.success:
         return "REJECTED" if rejected else "FAILED"
+    if restored.written is not None:
+        return "WRITTEN"
     if restored.dry_run:
         return "DRY RUN"
     return "IN PART" if rejected else "RESTORED"

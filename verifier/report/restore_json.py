@@ -30,6 +30,7 @@ def document(restored: Restored, exit_code: int) -> Plain:
         "rejections": [_rejection(each) for each in claim.rejections or ()],
         "notes": list(claim.notes),
         "quarantine": restored.quarantine,
+        "written": restored.written,
     }
 
 
