@@ -18,9 +18,10 @@ from typing import Any, NoReturn
 
 from verifier import __version__
 from verifier.commands import backup, diff, implementations, restore, selftest, verify
-from verifier.commands.console import Stopped, give_up_output
+from verifier.commands.console import give_up_output
 from verifier.dsn import Dsn, redact
 from verifier.errors import RestoreVerifierError, UsageError
+from verifier.interrupts import Stopped
 from verifier.readers import suggestion
 from verifier.report.literal import printable
 from verifier.settings import PREFIX
