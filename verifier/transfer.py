@@ -44,6 +44,15 @@ class Format(StrEnum):
     INSERTS = "inserts"
 
 
+class Style(StrEnum):
+    """How a converted backup writes its rows (``--style``)."""
+
+    ROWS = "rows"
+    """Every row an INSERT with its ON CONFLICT."""
+    SET = "set"
+    """COPY into temporary tables, and one merge a table."""
+
+
 class Ids(StrEnum):
     """Whether numbers that a sequence made identify a row in both databases (``--ids``)."""
 

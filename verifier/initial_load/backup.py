@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psycopg
@@ -30,7 +29,7 @@ from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.counting import RowCounter
 from verifier.initial_load.fingerprint import fingerprint
 from verifier.initial_load.leaving_out import LeftOut
-from verifier.initial_load.manifest import Manifest, Writer
+from verifier.initial_load.manifest import Manifest, Writer, own_version
 from verifier.initial_load.snapshot import Snapshot
 from verifier.initial_load.termination import termination_as_exception
 from verifier.transfer import BackedUp, BackupOptions, Format, Progress
@@ -90,13 +89,6 @@ def backup(
     )
 
 
-def _version() -> str:
-    """This project's, where it is installed and not only lying there."""
-    with suppress(PackageNotFoundError):
-        return version("restore-verifier")
-    return "unknown"
-
-
 @contextmanager
 def _rolled_back(conn: Connection) -> Iterator[None]:
     """Our locks, snapshot and temporary tables end with the block."""
@@ -148,7 +140,7 @@ class _Job:
                         schema=fingerprint(shape, held.tables),
                         server=conn.info.parameter_status("server_version") or "",
                         tool=pg_dump.version(program),
-                        verifier=_version(),
+                        verifier=own_version(),
                         made=held.made.astimezone(UTC).isoformat(timespec="seconds"),
                         rules=left.rules,
                     )

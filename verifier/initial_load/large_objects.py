@@ -114,6 +114,11 @@ class LargeObjects:
         self._manager: AbstractContextManager[psycopg.Copy] | None = None
         self._copy: psycopg.Copy | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether the backup holds any."""
+        return self._created
+
     def add(self, piece: LargeObject) -> None:
         """Stage one piece. The connection is in a COPY until :meth:`pause` or :meth:`finish`."""
         if not 0 < piece.oid < 2**32:

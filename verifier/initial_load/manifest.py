@@ -17,7 +17,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from verifier.errors import BackupRefused
@@ -126,6 +128,13 @@ def _rule(given: Any) -> Rule:
     return Rule(
         table=given["table"], condition=given["condition"], left_out=_counts(given["left_out"])
     )
+
+
+def own_version() -> str:
+    """This project's, where it is installed and not only lying there."""
+    with suppress(PackageNotFoundError):
+        return version("restore-verifier")
+    return "unknown"
 
 
 class _Output(Protocol):

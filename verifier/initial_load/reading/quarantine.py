@@ -13,6 +13,7 @@ class Quarantined:
 
 
 def write(path, rows):
-    import json, dataclasses
+    import dataclasses
+    import json
 
     open(path, "w").write("".join(json.dumps(dataclasses.asdict(r)) + "\n" for r in rows))
