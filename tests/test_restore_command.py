@@ -16,9 +16,10 @@ import pytest
 from tests.test_cli import run, started
 from verifier.cli import main
 from verifier.commands.restore import hidden
+from verifier.config import Config, ServerKind
 from verifier.contract import Claim, Merge, Rejection
 from verifier.programs import client
-from verifier.servers import Database, Pair, Side
+from verifier.servers import Database, Pair, Side, choose
 
 SECRET = "s3cr3t-pa55"
 SCHEMA = """
@@ -192,9 +193,9 @@ def test_a_flag_switches_off_what_the_environment_switches_on(restore, backup, m
 
 
 def test_a_file_may_be_named_like_a_connection_string(restore, backup, tmp_path):
-    backup.rename(tmp_path / "dbname=x")
-    assert restore("dbname=x")[0] == 2
-    assert restore("./dbname=x")[0] == 0
+    backup.rename(tmp_path / "old dbname=x")
+    assert restore("old dbname=x")[0] == 2
+    assert restore("./old dbname=x")[0] == 0
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -412,6 +413,55 @@ def test_whoever_stops_a_restore_finds_the_target_as_it_was(
     assert sorted(each.name for each in tmp_path.iterdir()) == files
     code, _, err = run(tmp_path, "restore", str(backup), target.dsn.conninfo)
     assert code == 0, err
+
+
+@pytest.fixture
+def late(backup, tmp_path):
+    """A restore whose COMMIT waits, on a server of its own; and what lets it through."""
+    config = Config(servers=ServerKind.EMBEDDED, source_version=18, target_version=18)
+    with choose(config).start() as pair:
+        target = pair.databases(Side.TARGET).create("late")
+        target.execute(SCHEMA)
+        with psycopg.connect(pair.target.admin.conninfo, autocommit=True) as admin:
+            # Each COMMIT waits for a standby that is not there.
+            admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            admin.execute("SELECT pg_reload_conf()")
+            process = started(tmp_path, "restore", str(backup), target.dsn.conninfo)
+            _wait(target, "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'", some=True)
+
+            def let_through() -> None:
+                admin.execute("SET synchronous_commit = local")
+                admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                admin.execute("SELECT pg_reload_conf()")
+
+            yield process, target, let_through
+
+
+@pytest.mark.slow
+def test_whoever_stops_a_restore_too_late_is_told_that_it_is_done(late):
+    process, target, let_through = late
+    process.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    assert process.poll() is None
+    let_through()
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert "RESTORED" in out
+    assert len(target.execute(ROWS)) == 5
+
+
+@pytest.mark.slow
+def test_whoever_insists_on_stopping_a_commit_is_told_that_its_end_is_unknown(late):
+    process, target, let_through = late
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    let_through()
+    assert (process.returncode, out) == (130, "")
+    (line,) = err.splitlines()
+    assert "interrupted; COMMIT was under way: whether the backup is restored is unknown" in line
+    assert len(target.execute(ROWS)) == 5, "the server had committed, and nobody was lied to"
 
 
 def _wait(database: Database, query: str, *, some: bool) -> None:

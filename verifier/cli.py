@@ -27,9 +27,10 @@ from verifier.commands import (
     selftest,
     verify,
 )
-from verifier.commands.console import Stopped, give_up_output
+from verifier.commands.console import give_up_output
 from verifier.dsn import Dsn, redact
 from verifier.errors import RestoreVerifierError, UsageError
+from verifier.interrupts import Stopped
 from verifier.readers import suggestion
 from verifier.report.literal import printable
 from verifier.settings import PREFIX

@@ -10,6 +10,7 @@ from verifier.commands import console, places
 from verifier.config import BACKUP
 from verifier.dsn import libpq_set_aside, redact
 from verifier.errors import RestoreVerifierError, UsageError
+from verifier.interrupts import stoppable
 from verifier.report import backup as report
 from verifier.report import file
 from verifier.report.json import dumps
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     begun = time.monotonic()
     try:
         with (
-            console.stoppable("no backup was made"),
+            stoppable("no backup was made"),
             libpq_set_aside(),
             console.progress() as bar,
         ):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from verifier.config import settings_of
@@ -136,40 +134,6 @@ def progress() -> AbstractContextManager[Bar | None]:
     from verifier.progress import Bar
 
     return Bar()
-
-
-class Stopped(KeyboardInterrupt):
-    """The work was told to stop; the words say what became of it."""
-
-    def __init__(self, words: str, exit_code: int = 130) -> None:
-        super().__init__(words)
-        self.exit_code = exit_code
-
-
-@contextmanager
-def stoppable(outcome: str) -> Iterator[None]:
-    """Let SIGTERM and a lost terminal end the block as Ctrl-C does: transactions and files too.
-
-    Raises :class:`Stopped` with ``outcome``, or with the words of whoever knew more.
-    """
-    code = 130
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal code
-        code = 128 + number
-        raise KeyboardInterrupt
-
-    before = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
-            before[number] = signal.signal(number, stop)
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        raise Stopped(str(interrupt) or f"interrupted; {outcome}", code) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def destination(flag: str, name: str | None) -> Path | None:

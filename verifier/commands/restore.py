@@ -15,6 +15,7 @@ from verifier.config import RESTORE
 from verifier.contract import Claim, Row
 from verifier.dsn import libpq_set_aside, redact
 from verifier.errors import UsageError
+from verifier.interrupts import stoppable
 from verifier.report import file, restore_json
 from verifier.report import restore as report
 from verifier.report.json import dumps
@@ -92,7 +93,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     wanted = config.restore(quarantine=quarantine, dry_run=options.dry_run)
     begun = time.monotonic()
     with (
-        console.stoppable("the transaction was rolled back, nothing was changed"),
+        stoppable("the transaction was rolled back, nothing was changed"),
         libpq_set_aside(),
         console.progress() as bar,
     ):
@@ -115,7 +116,7 @@ def _told(restored: Restored, json_file: Path | None) -> tuple[int, str]:
     if code is None:
         code = 0 if restored.claim.success else 1
     troubles = []
-    with console.stoppable(f"the restore had come to its end: {sentence}"):
+    with stoppable(f"the restore had come to its end: {sentence}"):
         if json_file is not None:
             text = dumps(restore_json.document(restored, code))
             troubles.append(console.written(text, json_file))
