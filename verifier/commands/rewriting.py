@@ -16,6 +16,7 @@ from verifier.config import Config, ServerKind
 from verifier.contract import Claim
 from verifier.dsn import Dsn, libpq_set_aside, redact
 from verifier.errors import RestoreVerifierError, UsageError
+from verifier.interrupts import stoppable
 from verifier.programs import client
 from verifier.report import file, restore_json
 from verifier.report import restore as report
@@ -81,7 +82,7 @@ def run(
     json_file = console.destination("--json", options.json)
     begun = time.monotonic()
     with (
-        console.stoppable(f"{out} was not written"),
+        stoppable(f"{out} was not written"),
         libpq_set_aside(),
         console.progress() as bar,
         _target(config, options) as (target, shown),

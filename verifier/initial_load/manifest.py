@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from verifier.errors import BackupRefused
 from verifier.transfer import Format
@@ -137,6 +137,10 @@ def own_version() -> str:
     return "unknown"
 
 
+class _Input(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Output(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
@@ -167,7 +171,7 @@ class Checked:
     what one call reads, and the manifest.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: _Input, name: str) -> None:
         self.manifest: Manifest | None = None
         """Set at the end of a backup of ours."""
         self._file = file

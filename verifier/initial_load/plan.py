@@ -98,7 +98,7 @@ class Plan:
         self.content = stage(
             conn,
             self.catalog,
-            lambda: read(self.path),
+            lambda: read(self.path, catalog=self.catalog, models=self.options.models),
             self.options.control_tables,
             self.progress,
         )
