@@ -119,7 +119,9 @@ def test_usual_rows_are_read_in_bulk_only(monkeypatch: pytest.MonkeyPatch) -> No
     """What makes this reader fast: no look at single rows, but for the last of a table."""
     looked = []
     careful = inserts.Literals.list
-    monkeypatch.setattr(inserts.Literals, "list", lambda self: looked.append(1) or careful(self))
+    monkeypatch.setattr(
+        inserts.Literals, "list", lambda self, most: looked.append(1) or careful(self, most)
+    )
     values = "1, 'it''s\n', NULL, true, -1.5, B'1', '{\"a\": \"\\\\\"}', ''"
     one = f"INSERT INTO s.t (a, b, c, d, e, f, g, h) VALUES ({values});\n"
     several = one.replace(" (1,", "\n\t(1,").replace(

@@ -50,6 +50,12 @@ def test_an_encoding_that_is_not_known_is_refused(name: str) -> None:
         events(in_(name, "utf-8"))
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_a_file_that_powershell_wrote_is_refused_with_advice(codec: str) -> None:
+    with pytest.raises(BackupRefused, match=r"UTF-16.*--file"):
+        events(("\ufeff" + HEAD + TEXT + TAIL).encode(codec))
+
+
 def test_an_encoding_inside_a_value_is_not_announced() -> None:
     """A first piece of the file without its head must not be read in another encoding."""
     text = "INSERT INTO s.t (a) VALUES ('\nSET client_encoding = ''LATIN1'';\ncaf\u00e9');\n"

@@ -58,12 +58,14 @@ class Bulk:
     def take(self, text: bytes) -> Taken:
         """As many rows as can be read from ``text``, which begins behind a parenthesis."""
         nothing = Taken(0, 0, b"", True)
-        if not self._usable or b"\1" in text or b"\2" in text:
+        if not self._usable:
             return nothing
         if self._escapes and b"\\" in text.rstrip(b"\\").replace(b"\\\\", b""):
             return nothing
         pieces = text.split(b"'")
         outside = b"\0".join(pieces[::2])
+        if b"\1" in outside or b"\2" in outside:
+            return nothing
         outside = outside.replace(self._next_statement, b"\1").replace(self._next_row, b"\2")
         found = self._rows.match(outside)
         end = found.end() if found else 0

@@ -65,6 +65,10 @@ class Utf8:
         while len(head) < HEAD and (piece := file.read(HEAD - len(head))):
             head += piece
         self.empty = not head.strip()
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise BadTextError(
+                "the file is UTF-16, as PowerShell's > writes it; dump with pg_dump's --file"
+            )
         found = _ANNOUNCED.search(head)
         self.encoding = found[1].decode("ascii", "replace") if found else "UTF8"
         codec = CODECS.get(self.encoding.upper())
