@@ -22,7 +22,9 @@ VALUES = st.one_of(
 ODD = st.sampled_from(
     [r"E'a\'b'", "X'1F'", "null", "TRUE", ".5", " 1 ", "E'\\\\'", "'x' -- note\n", "1.", r"e'\n'"]
 )
-REFUSED = st.sampled_from(["now()", "'a' 'b'", "1,", "B'2'", "U&'x'", "\1", "1\2", "''::text"])
+REFUSED = st.sampled_from(
+    ["now()", "'a' 'b'", "1,", "B'2'", "B'1''0'", "U&'x'", "\1", "1\2", "''::text"]
+)
 BETWEEN = st.sampled_from(["", "\n", "-- x\n", "SET x = 1;\n", "INSERT INTO s.u (a) VALUES (1);\n"])
 
 

@@ -101,6 +101,12 @@ def test_large_objects() -> None:
     ]
 
 
+def test_a_row_like_those_before_is_no_large_object() -> None:
+    one = "INSERT INTO s.a (x) VALUES ('1');\n"
+    with pytest.raises(BackupRefused, match=f"line {FIRST + 2}: .*between BEGIN and COMMIT"):
+        parse(one + "BEGIN;\n" + one + "COMMIT;\n")
+
+
 OPEN = "BEGIN; SELECT pg_catalog.lo_open('1', 131072); "
 
 

@@ -83,7 +83,7 @@ class _Reader:
             if self.complete:
                 scanner.refuse(f"the backup goes on behind its end with {scanner.shown()}")
             self.started = True
-            if self.inserts.again():
+            if self.inserts.again() and not self.objects.framed:
                 yield from self.inserts.more()
             else:
                 yield from self._statement()
