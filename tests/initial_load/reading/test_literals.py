@@ -35,7 +35,7 @@ def test_backslashes_have_a_meaning_when_the_backup_says_so() -> None:
         "now()", "'1'::int", "1 + 1", "'a' || 'b'", "DEFAULT", "(SELECT 1)", "(1)", "ARRAY[1]",
         "- 1", "+1", "1_000", "0x1F", "1.e", "1a", "1..2", "U&'x'", "$$x$$", "$1", "N'x'",
         "E'\\000'", r"E'\xff'", r"E'\377'", r"E'\u00'", r"E'\ud800'", r"E'\U00110000'", r"E'\v'",
-        "B'12'", "B'1''0'", "1\1", "1\2", "'x'\1", "'x'\2,", 
+        "B'12'", "B'1''0'", "1\1", "1\2", "'x'\1", "'x'\2,",
         "X'1G'", "'a' 'b'", "date '2024-01-01'", "current_user", "NULL::int",
         "1 COLLATE \"C\"", ":'x'", "a", '"a"', "", "1, 2", "*", "1;", "\\! touch canary", "`ls`",
     ],
