@@ -7,8 +7,9 @@ from hypothesis import given, settings
 
 from tests.initial_load.reading.tools import FIRST, OFF, TEXTS, parse, quoted, values
 from verifier.errors import BackupRefused
-from verifier.initial_load.reading import copytext
+from verifier.initial_load.reading import copytext, scanner
 
+NEWLINE = "\n"
 LONG = 8 << 20
 
 
@@ -63,6 +64,15 @@ def test_a_literal_without_an_end_is_refused_where_it_starts(bulk: bool) -> None
 @pytest.mark.parametrize("text", ["x" * LONG, "'" * LONG, "\\\n" * LONG])
 def test_a_long_literal_is_read_in_linear_time(text: str) -> None:
     assert values(f"1 , {quoted(text)}", block=1 << 16) == ("1", text)
+
+
+@pytest.mark.parametrize("text", ["INSERT INTO s.t (a) VALUES ('", "COPY s.t (a) FROM stdin;\n"])
+def test_what_no_server_takes_is_refused_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(scanner, "LONGEST", 1 << 16)
+    with pytest.raises(BackupRefused, match=rf"line {FIRST + text.count(NEWLINE)}: no end within"):
+        parse(text + "x" * (1 << 20), block=1 << 10)
 
 
 @given(one=TEXTS, other=TEXTS)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from verifier.initial_load.reading import copytext
 
-_VALUE = rb"(?:\0++|B\0(?!\0)|NULL|true|false|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)"
+_VALUE = rb"(?:\0++|B\0|NULL|true|false|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)"
 _TO_COPY = bytes.maketrans(b"\1\2", b"\n\n")
 
 

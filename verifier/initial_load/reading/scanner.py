@@ -24,6 +24,7 @@ QUOTED = re.compile(rb'"((?:[^"]|"")++)"')
 # does not match on the next LOOK_AHEAD bytes never will.
 LOOK_AHEAD = 1000
 NAME_BYTES = 63  # the server cuts longer names
+LONGEST = 1 << 30  # bytes; MaxAllocSize, no server takes a longer row or statement
 MAX_COLUMNS = 1600  # MaxHeapAttributeNumber
 
 
@@ -59,6 +60,8 @@ class Scanner:
         if self._eof:
             return False
         start = self.pos if self.mark is None else self.mark
+        if len(self.data) - start > LONGEST:
+            self.refuse("no end within a gigabyte, which no server takes: the file is damaged")
         # Read more when a token is long, so that looking at it again stays linear.
         try:
             piece = self._file.read(max(self._block, len(self.data) - start))
