@@ -115,6 +115,14 @@ def test_every_place_where_a_block_can_end() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inserts, "WINDOW", block)
             assert joined(parse(text, block=block)) == expected
+        assert joined(parse(text, block=block, bulk=False)) == expected
+
+
+def test_a_number_is_whole_wherever_a_block_ends() -> None:
+    text = f"INSERT INTO s.t (a, b) VALUES ('{'x' * 2000}', -1.5e+3);\n"
+    start = len(HEAD) + text.index("-1.5e+3")
+    for block in range(start, start + 12):
+        assert rows(parse(text, block=block, bulk=False)) == [("x" * 2000, "-1.5e+3")]
 
 
 def test_usual_rows_are_read_in_bulk_only(monkeypatch: pytest.MonkeyPatch) -> None:

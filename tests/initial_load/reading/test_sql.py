@@ -66,6 +66,15 @@ def test_rows_of_one_table_come_together_and_in_order() -> None:
     ]
 
 
+def test_rows_without_values_in_between_do_not_take_the_next_rows() -> None:
+    one = "INSERT INTO s.a (x) VALUES ('1');\n"
+    assert parse(one + "INSERT INTO s.z DEFAULT VALUES;\n" + one)[2:] == [
+        Rows("s", "a", ("x",), b"1\n", 1, FIRST),
+        Rows("s", "z", (), b"\n", 1, FIRST + 1),
+        Rows("s", "a", ("x",), b"1\n", 1, FIRST + 2),
+    ]
+
+
 def test_a_setting_in_between_changes_how_the_same_statement_reads() -> None:
     one = "INSERT INTO s.a (x) VALUES ('\\\\');\n"
     assert rows(parse(one * 3 + "SET standard_conforming_strings = off;\n" + one * 3)) == [

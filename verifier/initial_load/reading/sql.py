@@ -72,8 +72,7 @@ class _Reader:
     def events(self) -> Iterator[Event]:
         scanner = self.scanner
         while True:
-            if scanner.skip_blank() and not self.objects.framed:
-                self.complete = True
+            self.complete = scanner.skip_blank() or self.complete
             next_byte = scanner.peek()
             if not next_byte:
                 break
