@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.initial_load.conftest import Move, assert_idempotent, assert_refused, total
@@ -90,6 +92,23 @@ def test_bookings_swapped_in_a_circle_and_one_that_takes_a_place(move: Move) -> 
         "INSERT INTO bk VALUES (1, '[1,2)'), (2, '[2,3)'), (3, '[3,4)'), (4, '[4,5)')",
     )
     assert total(claim) == Counts(inserted=1, updated=4), claim.message
+    assert_idempotent(move, claim)
+
+
+NETS = "CREATE TABLE bk (id int PRIMARY KEY, v inet)"
+
+
+@pytest.mark.parametrize(
+    "rule", ["", " DEFERRABLE; ALTER TABLE bk ALTER v SET NOT NULL"], ids=["nullable", "deferrable"]
+)
+def test_values_that_are_never_empty_change_places(move: Move, rule: str) -> None:
+    claim = move(
+        NETS,
+        "INSERT INTO bk VALUES (1, '10.0.0.0/24'), (2, '10.0.1.0/24')",
+        f"ALTER TABLE bk ADD EXCLUDE USING gist (v inet_ops WITH &&){rule};"
+        "INSERT INTO bk VALUES (1, '10.0.1.0/24'), (2, '10.0.0.0/24')",
+    )
+    assert total(claim) == Counts(updated=2), claim.message
     assert_idempotent(move, claim)
 
 
@@ -235,6 +254,21 @@ def test_period_that_several_parents_cover(move: Move) -> None:
         sides=NEW,
     )
     assert total(claim) == Counts(inserted=4, updated=1), claim.message
+    assert_idempotent(move, claim)
+
+
+def test_period_that_parents_of_the_target_cover(move: Move) -> None:
+    claim = move(
+        TEMPORAL + REFERS,
+        PRICES + "INSERT INTO sale VALUES (1, '[1,1]', '[2020-06-01,2021-06-01)')",
+        PRICES,
+        sides=NEW,
+    )
+    text = move.path.read_text()
+    move.path.write_text(re.sub("(?m)^INSERT INTO public.price .*\n", "", text))
+    move.rows("DELETE FROM sale")
+    claim = move.again()
+    assert total(claim) == Counts(inserted=1), claim.message
     assert_idempotent(move, claim)
 
 
