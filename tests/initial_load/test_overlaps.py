@@ -200,6 +200,49 @@ def test_names_that_are_in_the_way(move: Move) -> None:
     assert_idempotent(move, claim)
 
 
+MANY = (
+    "INSERT INTO bk SELECT n, int4range(n / 2 * 10 + {by}, n / 2 * 10 + {by} + 10),"
+    " int4range(n % 2, n % 2, '[]') FROM generate_series(1, 1500) n;"
+)
+ROOMS = "CREATE TABLE bk (id int PRIMARY KEY, during int4range, room int4range)"
+BY_ROOM = "ALTER TABLE bk ADD CONSTRAINT once EXCLUDE USING gist (room WITH =, during WITH &&);"
+
+
+def test_many_rows(move: Move) -> None:
+    claim = move(ROOMS, MANY.format(by=0), BY_ROOM)
+    assert total(claim) == Counts(inserted=1500), claim.message
+    assert_idempotent(move, claim)
+    move.rows("DELETE FROM bk;" + MANY.format(by=5))
+    claim = move.again()
+    assert total(claim) == Counts(updated=1500), claim.message
+    assert_idempotent(move, claim)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "named"),
+    [
+        ("UPDATE bk SET during = '[99,101)' WHERE id = 700", "", {"700", "20", "18"}),
+        ("", "INSERT INTO bk VALUES (9000, '[99,101)', '[0,0]')", {"20", "18"}),
+        ("UPDATE bk SET during = 'empty' WHERE id < 30", "", set()),
+        (
+            "UPDATE bk SET during = NULL WHERE id = 20",
+            "INSERT INTO bk VALUES (9, 'empty', '[0,0]'), (20, '[75,101)', '[0,0]')",
+            set(),
+        ),
+    ],
+    ids=["each other", "target", "empty", "into nothing"],
+)
+def test_few_conflicts_among_many_rows(
+    move: Move, source: str, target: str, named: set[str]
+) -> None:
+    claim = move(ROOMS, MANY.format(by=0) + source, BY_ROOM + target)
+    assert set(reasons(claim) if named else ()) == named, claim.message
+    if named:
+        assert_refused(move, claim)
+    else:
+        assert_idempotent(move, claim)
+
+
 # --- PostgreSQL 18 -----------------------------------------------------------------------
 
 NEW = (Side.TARGET, Side.TARGET)
