@@ -29,7 +29,7 @@ CREATE INDEX IF NOT EXISTS restore_conflict_n ON pg_temp.restore_conflict (n);
 CREATE TEMP TABLE IF NOT EXISTS restore_in_way (n bigint PRIMARY KEY) ON COMMIT DROP;
 CREATE TEMP TABLE IF NOT EXISTS restore_parked (tab int, con text, n bigint) ON COMMIT DROP;
 TRUNCATE pg_temp.restore_conflict, pg_temp.restore_in_way;
-DROP TABLE IF EXISTS pg_temp.restore_place;
+DROP TABLE IF EXISTS pg_temp.restore_place, pg_temp.restore_met;
 """
 _FEW = 1000
 """New places that are looked up one by one without more ado."""
@@ -122,10 +122,9 @@ class Overlaps:
         leaving = left and exclusion.key.immediate
         if clean and not leaving:
             return
-        with _by_index(self._conn):
-            if not clean:
-                self._among_themselves(staged, exclusion)
-            self._with_the_target(staged, exclusion, moves)
+        if not clean:
+            self._among_themselves(staged, exclusion)
+        self._with_the_target(staged, exclusion, moves)
 
     def _places(self, staged: Staged, exclusion: Exclusion, moves: str) -> tuple[int, int]:
         """Make ``restore_place``: the place of every row that will be written.
@@ -177,16 +176,23 @@ class Overlaps:
 
     def _among_themselves(self, staged: Staged, exclusion: Exclusion) -> None:
         parts = [f"p.k{no}" for no, _ in enumerate(exclusion.operators, 1)]
+        with _by_index(self._conn):
+            run(
+                self._conn,
+                "CREATE INDEX ON pg_temp.restore_place USING {index}; "
+                "CREATE TEMP TABLE restore_met ON COMMIT DROP AS SELECT w.n, p.n AS other"
+                " FROM pg_temp.restore_place w JOIN pg_temp.restore_place p"
+                " ON p.n <> w.n AND {conflict}",
+                index=exclusion.index,
+                conflict=exclusion.conflict(parts, "w"),
+            )
         run(
             self._conn,
-            "CREATE INDEX ON pg_temp.restore_place USING {index}; "
-            "INSERT INTO pg_temp.restore_conflict SELECT w.n, {backup} || {key}"
-            " FROM pg_temp.restore_place w JOIN pg_temp.restore_place p"
-            " ON p.n <> w.n AND {conflict} JOIN {rows} s ON s.{n} = p.n",
-            index=exclusion.index,
+            "INSERT INTO pg_temp.restore_conflict SELECT m.n, {backup} || {key}"
+            " FROM pg_temp.restore_met m JOIN {rows} s ON s.{n} = m.other; "
+            "DROP TABLE pg_temp.restore_met",
             backup=literal("the backup's row "),
             key=_shown(staged, "s."),
-            conflict=exclusion.conflict(parts, "w"),
             rows=staged.rows,
             n=staged.ordinal,
         )
@@ -201,18 +207,23 @@ class Overlaps:
             predicate=f"({exclusion.key.predicate or 'true'})",
             conflict=exclusion.conflict((f"({e})" for e in exclusion.key.expressions), _NEW),
         )
+        with _by_index(self._conn):
+            run(
+                self._conn,
+                "CREATE TEMP TABLE restore_met ON COMMIT DROP AS"
+                " SELECT {new}.n, t.* FROM pg_temp.restore_place {new} CROSS JOIN LATERAL {held} t"
+                " WHERE {new}.moved",
+                new=_NEW,
+                held=held,
+            )
         run(
             self._conn,
-            "WITH hit AS (SELECT {new}.n, t.shown, c.n AS mover"
-            "   FROM pg_temp.restore_place {new} CROSS JOIN LATERAL {held} t"
-            "   LEFT JOIN {moves} c ON c.t_oid = t.t_oid AND c.t_ctid = t.t_ctid"
-            "   WHERE {new}.moved),"
+            "WITH hit AS (SELECT t.n, t.shown, c.n AS mover FROM pg_temp.restore_met t"
+            "   LEFT JOIN {moves} c ON c.t_oid = t.t_oid AND c.t_ctid = t.t_ctid),"
             " away AS (INSERT INTO pg_temp.restore_in_way SELECT DISTINCT h.mover FROM hit h"
             "   WHERE h.mover <> h.n) "
             "INSERT INTO pg_temp.restore_conflict SELECT h.n, {target} || h.shown FROM hit h"
             " WHERE h.mover IS NULL",
-            new=_NEW,
-            held=held,
             moves=moves,
             target=literal("the target's row "),
         )
