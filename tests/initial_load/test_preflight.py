@@ -54,8 +54,7 @@ def refused(move: Move, dsn: Dsn, *parts: str) -> Claim:
 
 
 def only_children(move: Move) -> None:
-    text = move.path.read_text()
-    move.path.write_text(re.sub("(?m)^(INSERT INTO public.p |SELECT pg_cat).*\n", "", text))
+    move.leave_out("INSERT INTO public.p |SELECT pg_cat")
 
 
 SCHEMA = (
