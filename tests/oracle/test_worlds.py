@@ -186,6 +186,13 @@ WORLDS = {
         "INSERT INTO t VALUES (2, '1.1')",
         source="CREATE TABLE t (id int PRIMARY KEY, v jsonb);",
     ),
+    "a key that is equal and prints differently": World(
+        "CREATE TABLE t (id numeric PRIMARY KEY, v int);",
+        "INSERT INTO t VALUES (1.10, 1)",
+        "UPDATE t SET id = 1.10, v = 1",
+        present="INSERT INTO t VALUES (1.1, 0)",
+        claim=Claim(success=True, counts={"public.t": Counts(updated=1)}),
+    ),
     "array key": World(
         "CREATE TABLE t (id int PRIMARY KEY, v numeric[] UNIQUE);",
         "INSERT INTO t VALUES (1, '{1.10}'), (2, '{1.1}'), (3, '{{1.1}}')",

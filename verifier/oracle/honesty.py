@@ -201,11 +201,11 @@ def _what_happened(fates: Fates, node: Node) -> str:
     key = identity_of(table, settled.survivor)
     if fates.identity(node) != key:
         return "merged"
-    before = [fates.universe.row(held) for held in settled.entity.target]
-    held = next((row for row in before if identity_of(table, row) == key), None)
+    survivor = settled.survivor
+    held = next((node for node in settled.entity.target if fates.is_itself(node, survivor)), None)
     if held is None:
         return "inserted"
-    return "unchanged" if held == settled.survivor else "updated"
+    return "unchanged" if fates.universe.row(held) == survivor else "updated"
 
 
 def judge_failure(

@@ -200,7 +200,7 @@ class _RowJudge:
             key = identity_of(table, before)
             known = self.universe.source.tables[node.table].columns
             lost = differing(before, survivor, [name for name in before if name not in known])
-            if key != identity_of(table, survivor) or lost:
+            if lost or not self.fates.is_itself(node, survivor):
                 title = "a column that only the target has" if lost else "the primary key"
                 self.findings.add(
                     Finding(
