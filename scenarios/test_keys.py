@@ -29,20 +29,6 @@ def test_rows_known_by_different_ones_of_several_keys(scenario, world):
     scenario.restore().prove()
 
 
-@pytest.mark.guarantee("merging", "honesty", "atomicity")
-def test_row_that_is_two_rows_of_the_target_by_two_keys(scenario, world):
-    world(
-        """
-        CREATE TABLE users (id int PRIMARY KEY, email text UNIQUE, slug text UNIQUE);
-        CREATE TABLE post (id int PRIMARY KEY, author int NOT NULL REFERENCES users);
-        """,
-        source="INSERT INTO users VALUES (1, 'a@x', 's1'), (9, 'n@x', 'n'); "
-        "INSERT INTO post VALUES (1, 1), (2, 9)",
-        target="INSERT INTO users VALUES (2, 'a@x', 'z'), (3, 'q@x', 's1')",
-    )
-    scenario.restore().prove()
-
-
 @pytest.mark.guarantee("merging", "idempotence")
 def test_deleted_rows_are_outside_of_a_partial_key(scenario, world):
     world(
