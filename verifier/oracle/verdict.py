@@ -16,7 +16,7 @@ from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.naming import Named
 from verifier.oracle.ordering import judge_order, ordered
 from verifier.oracle.restorable import downstream, gaps, obstacles
-from verifier.oracle.rows import judge_rows, judge_untouched
+from verifier.oracle.rows import judge_large_objects, judge_rows, judge_untouched
 from verifier.oracle.snapshot import Snapshot
 
 
@@ -82,6 +82,7 @@ class Judge:
         fates = Fates(universe, restore.after, self._obstacles)
         judge_rows(fates, restore.claim, findings)
         judge_untouched(self._before, restore.after, self._selected, findings)
+        judge_large_objects(self._source, self._before, restore.after, findings)
         self._silently_dropped(restore.claim, findings)
         self._needlessly_rejected(restore.claim, findings)
         judge_integrity(self._before, restore.after, self._violations, restore.violations, findings)
