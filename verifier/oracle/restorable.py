@@ -95,6 +95,11 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
             )
         if None not in values and universe.parent(node, foreign_key) is None:
             return Obstacle(f"its parent in {foreign_key.parent} does not exist", foreign_key.name)
+        if None not in values and universe.is_overwritten(node, foreign_key):
+            return Obstacle(
+                f"its parent in {foreign_key.parent} is overwritten by another row",
+                foreign_key.name,
+            )
     return None
 
 

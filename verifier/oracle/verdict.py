@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 
 from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Verdict
 from verifier.oracle.collect import Findings
@@ -52,6 +53,18 @@ class Judge:
 
     def judge(self, restore: Restore, *, disturbed: bool = False) -> Judgement:
         """The judgement of a restore; ``disturbed`` says that a fault gave it a right to fail."""
+        if self._universe.contested and not self._reshaped(restore.after):
+            return self._knowing(restore.after)._judge(restore, disturbed)
+        return self._judge(restore, disturbed)
+
+    def _knowing(self, after: Snapshot) -> Judge:
+        """This judge, when it has seen what the rows became that several would have."""
+        known = copy(self)
+        known._universe = Universe(self._source, self._before, self._selected, after)
+        known._obstacles = obstacles(known._universe)
+        return known
+
+    def _judge(self, restore: Restore, disturbed: bool) -> Judgement:
         judgement = Judgement()
         if any(rows.rows for rows in self._before.tables.values()):
             judgement.exercised.add(Guarantee.PRESERVATION)
