@@ -201,6 +201,14 @@ WORLDS = {
         present="INSERT INTO t VALUES (1.1, 0)",
         claim=Claim(success=True, counts={"public.t": Counts(updated=1)}),
     ),
+    "a key that is equal and keeps the other text": World(
+        "CREATE TABLE t (id numeric PRIMARY KEY, v int);",
+        "INSERT INTO t VALUES (1.10, 1)",
+        "UPDATE t SET v = 1",
+        present="INSERT INTO t VALUES (1.1, 0)",
+        claim=Claim(success=True, counts={"public.t": Counts(updated=1)}),
+        wrong={G.FIDELITY, G.HONESTY},
+    ),
     "keys that are no primary key, passed on": World(
         "CREATE TABLE t (a text NOT NULL UNIQUE, b int NOT NULL UNIQUE);",
         "INSERT INTO t VALUES ('y', 3), ('x', 1)",

@@ -80,7 +80,12 @@ class Fates:
         """Whether ``survivor`` has the node's identity: one that is equal, however it prints."""
         table = self.universe.table(node.table)
         key = identity_of(table, survivor)
-        if key == identity_of(table, self.universe.row(node)):
+        own = (
+            self.identity(node)
+            if node.side == SOURCE
+            else identity_of(table, self.universe.row(node))
+        )
+        if key == own:
             return True
         rows, identity = self.after.tables[table.name], table.identity
         if identity is None or identity.name not in rows.keys:

@@ -57,7 +57,7 @@ class _RowJudge:
         self._target_identity(settled.entity, survivor)
         if self._equal_to_one(table, members, survivor):
             for node in members:
-                if self.fates.identity(node) != identity_of(table, survivor):
+                if not self.fates.is_itself(node, survivor):
                     self._merged(node, survivor)
 
     def _lost(self, entity: Entity, members: list[Node]) -> None:
@@ -137,7 +137,7 @@ class _RowJudge:
             for column in self.fates.compared(table)
             if (column not in identity or len(members) == 1)
         ]
-        if len(members) == 1 and self.fates.identity(members[0]) != identity_of(table, survivor):
+        if len(members) == 1 and not self.fates.is_itself(members[0], survivor):
             compared = [column for column in compared if column not in identity]
         differences = {node: differing(wanted[node], survivor, compared) for node in members}
         nearest = min(members, key=lambda node: len(differences[node]))
