@@ -61,6 +61,36 @@ def test_values_that_a_stricter_table_refuses(scenario, world):
     scenario.restore().prove()
 
 
+@pytest.mark.guarantee("completeness", "honesty")
+def test_values_that_a_type_of_the_target_refuses(scenario, world):
+    world(
+        "",
+        source="""
+        CREATE TYPE mood AS ENUM ('sad', 'calm');
+        CREATE DOMAIN share AS int;
+        CREATE TABLE person (
+            id int PRIMARY KEY, mood mood, share share, name text, price numeric, size int,
+            born text);
+        CREATE TABLE visit (id int PRIMARY KEY, person int NOT NULL);
+        INSERT INTO person VALUES (1, 'calm', 100, 'Ann', 1.1, 32767, '2000-02-29'),
+            (2, 'sad', 1, 'Bob', 1, 1, NULL), (3, NULL, 101, 'Cat', 1, 1, NULL),
+            (4, NULL, 1, 'Daniela', 1, 1, NULL), (5, NULL, 1, 'Eve', 1.25, 1, NULL),
+            (6, NULL, 1, 'Fay', 1, 32768, NULL), (7, NULL, 1, 'Gil', 1, 1, '2000-02-30');
+        INSERT INTO visit VALUES (1, 1), (2, 2), (3, 7);
+        """,
+        target="""
+        CREATE TYPE mood AS ENUM ('calm', 'glad');
+        CREATE DOMAIN share AS int CHECK (VALUE <= 100);
+        CREATE TABLE person (
+            id int PRIMARY KEY, mood mood, share share, name varchar(5), price numeric(4, 1),
+            size smallint, born date);
+        CREATE TABLE visit (id int PRIMARY KEY, person int NOT NULL REFERENCES person);
+        INSERT INTO person (id, name) VALUES (1, 'old'), (7, 'old'), (9, 'own');
+        """,
+    )
+    scenario.restore().prove()
+
+
 @pytest.mark.guarantee("honesty", "atomicity")
 @pytest.mark.parametrize(
     "change",

@@ -336,6 +336,12 @@ CASES = [
         G.COMPLETENESS,
         UNNAMED,
     ),
+    Case(
+        refusal.test_values_that_a_type_of_the_target_refuses,
+        "faulty:swallow-errors",
+        G.COMPLETENESS,
+        UNNAMED,
+    ),
     *(
         Case(
             refusal.test_structure_that_the_target_lacks,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
+from types import MappingProxyType
 
 from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Verdict
 from verifier.oracle.collect import Findings
@@ -11,6 +12,7 @@ from verifier.oracle.collisions import not_merged
 from verifier.oracle.diff import changes, identity_of, select
 from verifier.oracle.entities import Node, Universe
 from verifier.oracle.fate import Fates
+from verifier.oracle.fitting import Unfit
 from verifier.oracle.honesty import judge_failure, judge_lie, judge_success
 from verifier.oracle.integrity import judge_integrity
 from verifier.oracle.judgement import Judgement, Restore
@@ -25,7 +27,8 @@ class Judge:
     """Holds restores of one frozen source into one target against the contract.
 
     ``control`` names tables (unqualified) that describe the target itself and are not
-    part of what is moved.
+    part of what is moved. ``unfit`` names values of the source that no implementation could
+    restore.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class Judge:
         before: Snapshot,
         violations: list[Finding],
         control: Iterable[str] = (),
+        unfit: Unfit = MappingProxyType({}),
     ) -> None:
         apart = set(control)
         self._selected = frozenset(
@@ -44,7 +48,8 @@ class Judge:
         self._source, self._before, self._violations = source, before, violations
         self._universe = Universe(source, before, self._selected)
         self._gaps = gaps(self._universe)
-        self._obstacles = obstacles(self._universe)
+        self._unfit = {name: unfit[name] for name in unfit if name in self._selected}
+        self._obstacles = obstacles(self._universe, self._unfit)
 
     @property
     def restorable(self) -> bool:
@@ -61,7 +66,7 @@ class Judge:
         """This judge, when it has seen what the rows became that several would have."""
         known = copy(self)
         known._universe = Universe(self._source, self._before, self._selected, after)
-        known._obstacles = obstacles(known._universe)
+        known._obstacles = obstacles(known._universe, self._unfit)
         return known
 
     def _judge(self, restore: Restore, disturbed: bool) -> Judgement:
