@@ -63,17 +63,36 @@ WHERE c.oid = ANY (%(all)s)
 ORDER BY 1
 """
 
+# to_regclass would fail on a schema that may not be used, which has a sentence of its own.
+_UNREADABLE = """
+SELECT format('%%I.%%I', n.nspname, c.relname), quote_ident(current_user)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND format('%%I.%%I', n.nspname, c.relname) = ANY (%s)
+  AND NOT has_table_privilege(c.oid, 'SELECT')
+ORDER BY 1
+"""
 
-def denied(conn: Connection, written: Iterable[Table], read: Iterable[Table] = ()) -> list[str]:
+
+def denied(
+    conn: Connection,
+    written: Iterable[Table],
+    read: Iterable[Table] = (),
+    sequences: Iterable[str] = (),
+) -> list[str]:
     """Missing rights and row-level security on the tables to be written and those only read.
 
-    ``read`` are parents and such; a table may be in both.
+    ``read`` are parents and such; a table may be in both. ``sequences`` (quoted names) are
+    those that the backup sets; those that feed a written table are looked at anyway.
     """
+    written = list(written)
     oids = [table.oid for table in written]
     both = list({*oids, *(table.oid for table in read)})
     found: dict[str, None] = {}
     for row in conn.execute(_TABLES, {"written": oids, "all": both}):
         found.update(dict.fromkeys(_denied(*row)))
+    fed = (sequence.quoted for table in written for sequence in table.sequences)
+    for name, user in conn.execute(_UNREADABLE, [list(dict.fromkeys([*fed, *sequences]))]):
+        found[f"{user} has no SELECT on {name}; GRANT SELECT ON SEQUENCE {name} TO {user}"] = None
     return list(found)
 
 
