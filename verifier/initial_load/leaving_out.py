@@ -28,7 +28,8 @@ from verifier.transfer import Exclude
 
 _COLUMN = re.compile(r'column "?([^"]+?)"? does not exist')
 # SQLSTATE classes of a condition that cannot be right: what it says, or what it computes.
-_CONDITIONS_FAULT = ("42", "22", "0A", "2F", "38", "39", "P0", "21")
+# 08P01: a parameter ($1), for which there is no value.
+_CONDITIONS_FAULT = ("42", "22", "0A", "2F", "38", "39", "P0", "21", "08P01")
 
 
 @dataclass(frozen=True, slots=True)
