@@ -201,6 +201,15 @@ def test_progress_is_by_rows_and_tables(move: Move, tmp_path: Path) -> None:
     assert set(tables) <= ROWS.keys()
 
 
+def test_progress_names_tables_as_sql_writes_them(move: Move, tmp_path: Path) -> None:
+    source = move.database(
+        Side.SOURCE, """CREATE TABLE "Größe '" (); INSERT INTO "Größe '" DEFAULT VALUES"""
+    )
+    hooks = Hooks()
+    backup(source.dsn, tmp_path / "b.sql", progress=hooks)
+    assert hooks.phases[-1] == 'public."Größe \'"'
+
+
 def test_what_is_left_out_or_not_durable_is_noted(move: Move, tmp_path: Path) -> None:
     source = move.database(Side.SOURCE, ODD, DATA, 'CREATE TABLE "_prisma_migrations" (id text)')
     done = backup(
@@ -348,6 +357,27 @@ def test_a_backup_that_is_ended_leaves_nothing(
     assert path.read_text() == "older"
     assert list(tmp_path.iterdir()) == [path]
     assert children() == []
+    until(lambda: not dumping(source))
+
+
+def test_a_backup_that_is_killed_leaves_nothing(move: Move, tmp_path: Path) -> None:
+    source = move.database(Side.SOURCE, ROWS_OF_A_LARGE_TABLE)
+    script = (
+        "import os, signal, sys; from pathlib import Path; from verifier.dsn import Dsn;"
+        "from tests.initial_load.backups import Hooks; from verifier.initial_load import backup;"
+        "hooks = Hooks(advance=lambda: os.kill(os.getpid(), signal.SIGKILL));"
+        "backup(Dsn.parse(sys.stdin.read()), Path(sys.argv[1]), progress=hooks)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "b.sql"],
+        input=source.dsn.conninfo,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    if not hasattr(os, "O_TMPFILE"):
+        pytest.skip("files without a name are Linux's")
+    assert list(tmp_path.iterdir()) == []
     until(lambda: not dumping(source))
 
 

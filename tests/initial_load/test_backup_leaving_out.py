@@ -273,7 +273,7 @@ OF_ALL_KINDS = (
     'INSERT INTO "Odd.s"."a ""q""\n'
     'nl" ("it\'s", "SELECT", f, n, b, ts, i, bits, a, j, flag, c, rel, m) VALUES'
     " ('gone', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),"
-    " (E'a\\tb\\r\\nc\\\\d\\\\.\\b\\f\\v ''q''', 'it''s \"so\"', '-0', 1.10, '\\x00275c0a',"
+    " (E'a\\tb\\r\\nc\\\\d\\\\.\\b\\f\\x0b ''q''', 'it''s \"so\"', '-0', 1.10, '\\x00275c0a',"
     "  '0044-03-15 12:00 BC', '-1 2:03', '101', '{a,NULL,\"NULL\",\"\",\"\\\\\\\\\"}',"
     "  '{\"a\": \"\\u00e9''\"}', true, 'ab', 'zero', '$1.50'),"
     " ('', NULL, 'NaN', 'NaN', '', 'infinity', NULL, NULL, '{}', 'null', false, '', NULL, NULL),"

@@ -140,7 +140,7 @@ class _Job:
                 self.progress.expect(sum(expected.values()))
                 with output.replacing(self.path) as file:
                     writer = Writer(file)
-                    rows = self._stream(writer, dump, self._ours(conn, shape, left))
+                    rows = self._stream(held, writer, dump, self._ours(conn, shape, left))
                     tables = _agreed(held, expected, rows)
                     manifest = Manifest(
                         tables=tables,
@@ -178,26 +178,33 @@ class _Job:
             yield from own_rows.rows_of(conn, shape, table, left, self.options.format)
 
     def _stream(
-        self, writer: Writer, dump: pg_dump.Dump, ours: Iterator[bytes]
+        self, held: Snapshot, writer: Writer, dump: pg_dump.Dump, ours: Iterator[bytes]
     ) -> Mapping[tuple[str, str], int]:
         """Write what pg_dump writes, and ``ours`` before its end; the rows, by schema and table."""
         counter = RowCounter()
+        names = {(table.schema, table.name): table.quoted for table in held.roots()}
         trailer: list[bytes] = []
         for piece in pg_dump.before_trailer(dump.pieces(), trailer):
-            self._write(writer, counter, piece)
+            self._write(writer, counter, names, piece)
         for piece in ours:
-            self._write(writer, counter, piece)
+            self._write(writer, counter, names, piece)
         for piece in trailer:
-            self._write(writer, counter, piece)
+            self._write(writer, counter, names, piece)
         counter.end()
         return counter.rows
 
-    def _write(self, writer: Writer, counter: RowCounter, piece: bytes) -> None:
+    def _write(
+        self,
+        writer: Writer,
+        counter: RowCounter,
+        names: Mapping[tuple[str, str], str],
+        piece: bytes,
+    ) -> None:
         table, total = counter.current, counter.total
         writer.write(piece)
         counter.feed(piece)
         if counter.current is not None and counter.current != table:
-            self.progress.doing(".".join(counter.current))
+            self.progress.doing(names.get(counter.current, "rows"))
         if counter.total != total:
             self.progress.advance(counter.total - total)
 
