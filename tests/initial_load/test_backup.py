@@ -211,12 +211,17 @@ def test_progress_names_tables_as_sql_writes_them(move: Move, tmp_path: Path) ->
 
 
 def test_what_is_left_out_or_not_durable_is_noted(move: Move, tmp_path: Path) -> None:
-    source = move.database(Side.SOURCE, ODD, DATA, 'CREATE TABLE "_prisma_migrations" (id text)')
+    source = move.database(
+        Side.SOURCE,
+        ODD,
+        DATA,
+        'CREATE TABLE "_prisma_migrations" (id text); CREATE TABLE paid (v money)',
+    )
     done = backup(
         source.dsn, tmp_path / "b.sql", BackupOptions(control_tables=("_prisma_migrations",))
     )
     notes = "\n".join(done.notes)
-    for part in ("public.fast", "public.kept", "public._prisma_migrations"):
+    for part in ("public.fast", "public.kept", "public._prisma_migrations", "public.paid: amounts"):
         assert part in notes
     assert "public.seen" not in notes
 
@@ -379,6 +384,45 @@ def test_a_backup_that_is_killed_leaves_nothing(move: Move, tmp_path: Path) -> N
         pytest.skip("files without a name are Linux's")
     assert list(tmp_path.iterdir()) == []
     until(lambda: not dumping(source))
+
+
+def test_files_without_a_name_are_not_needed(
+    move: Move, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "O_TMPFILE", 0, raising=False)  # as kernels before 3.11 take it
+    source = move.database(Side.SOURCE, "CREATE TABLE t (id int)")
+    path = tmp_path / "b.sql"
+    with pytest.raises(Broken):
+        backup(source.dsn, path, progress=Hooks(counting_rows=_break))
+    assert list(tmp_path.iterdir()) == []
+    assert backup(source.dsn, path).rows == manifest(path).tables
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_that_are_not_text_are_one_sentence(move: Move, tmp_path: Path) -> None:
+    source = move.database(Side.SOURCE)
+    name = f"{source.name}_ascii"
+    with psycopg.connect(source.admin.conninfo, autocommit=True) as session:
+        session.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C'"
+            " LC_CTYPE 'C'"
+        )
+    try:
+        admin = source.admin.with_(dbname=name)
+        with psycopg.connect(admin.conninfo, autocommit=True, client_encoding="UTF8") as session:
+            session.execute("CREATE TABLE t (v text); INSERT INTO t VALUES ('é')")
+            done = backup(admin, tmp_path / "b.sql")
+            assert done.rows == {"public.t": 1}
+            assert "SQL_ASCII" in "".join(done.notes)
+            session.execute("SET client_encoding = 'SQL_ASCII'")
+            session.execute(b'CREATE TABLE "\xe9" (v text)')
+        with pytest.raises(BackupError, match="not what its encoding says"):
+            backup(admin, tmp_path / "b.sql")
+        assert manifest(done.path).tables == {"public.t": 1}
+    finally:
+        with psycopg.connect(source.admin.conninfo, autocommit=True) as session:
+            session.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_full_disk_is_one_sentence(move: Move, tmp_path: Path) -> None:

@@ -25,7 +25,16 @@ import psycopg
 
 from verifier.dsn import Dsn, redact
 from verifier.errors import BackupError
-from verifier.initial_load import catalog, leaving_out, output, own_rows, pg_dump, session, snapshot
+from verifier.initial_load import (
+    catalog,
+    leaving_out,
+    output,
+    own_rows,
+    pg_dump,
+    remarks,
+    session,
+    snapshot,
+)
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.counting import RowCounter
 from verifier.initial_load.fingerprint import fingerprint
@@ -83,7 +92,15 @@ def backup(
                 continue
             except psycopg.Error as error:
                 said = redact(str(error).strip().split("\n")[0], dsn)
-                raise BackupError(f"backup of {dsn} failed: {said}; nothing was kept") from error
+                hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
+                raise BackupError(
+                    f"backup of {dsn} failed: {said}{hint}; nothing was kept"
+                ) from error
+            except UnicodeDecodeError as error:
+                raise BackupError(
+                    f"backup of {dsn} failed: names in it are not what its encoding says they are; "
+                    "nothing was kept, rename them or give the database its true encoding"
+                ) from error
     raise BackupError(
         f"each of {_ATTEMPTS} attempts to back up {dsn} was overtaken by a session that wants to "
         "change a table; make the backup when no migration runs"
@@ -153,7 +170,7 @@ class _Job:
                         rules=left.rules,
                     )
                     writer.end(manifest)
-            notes = (*snapshot.notes(conn, held), *left.notes)
+            notes = (*remarks.notes(conn, held), *left.notes)
         left_out = sorted((held.tables[oid].quoted, rows) for oid, rows in left.rows.items())
         return BackedUp(path=self.path, rows=tables, left_out=dict(left_out), notes=notes)
 
