@@ -400,7 +400,7 @@ def test_files_without_a_name_are_not_needed(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_names_that_are_not_text_are_one_sentence(move: Move, tmp_path: Path) -> None:
+def test_bytes_that_are_no_text_make_no_backup(move: Move, tmp_path: Path) -> None:
     source = move.database(Side.SOURCE)
     name = f"{source.name}_ascii"
     with psycopg.connect(source.admin.conninfo, autocommit=True) as session:
@@ -412,14 +412,13 @@ def test_names_that_are_not_text_are_one_sentence(move: Move, tmp_path: Path) ->
         admin = source.admin.with_(dbname=name)
         with psycopg.connect(admin.conninfo, autocommit=True, client_encoding="UTF8") as session:
             session.execute("CREATE TABLE t (v text); INSERT INTO t VALUES ('é')")
-            done = backup(admin, tmp_path / "b.sql")
-            assert done.rows == {"public.t": 1}
-            assert "SQL_ASCII" in "".join(done.notes)
+            assert backup(admin, tmp_path / "b.sql").rows == {"public.t": 1}
             session.execute("SET client_encoding = 'SQL_ASCII'")
-            session.execute(b'CREATE TABLE "\xe9" (v text)')
-        with pytest.raises(BackupError, match="not what its encoding says"):
-            backup(admin, tmp_path / "b.sql")
-        assert manifest(done.path).tables == {"public.t": 1}
+            for statement in (b"INSERT INTO t VALUES ('\xe9')", b'CREATE TABLE "\xe9" (v text)'):
+                session.execute(statement)
+                with pytest.raises(BackupError, match='invalid byte sequence for encoding "UTF8"'):
+                    backup(admin, tmp_path / "b.sql")
+        assert manifest(tmp_path / "b.sql").tables == {"public.t": 1}
     finally:
         with psycopg.connect(source.admin.conninfo, autocommit=True) as session:
             session.execute(f"DROP DATABASE {name} WITH (FORCE)")

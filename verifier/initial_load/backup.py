@@ -96,11 +96,6 @@ def backup(
                 raise BackupError(
                     f"backup of {dsn} failed: {said}{hint}; nothing was kept"
                 ) from error
-            except UnicodeDecodeError as error:
-                raise BackupError(
-                    f"backup of {dsn} failed: names in it are not what its encoding says they are; "
-                    "nothing was kept, rename them or give the database its true encoding"
-                ) from error
     raise BackupError(
         f"each of {_ATTEMPTS} attempts to back up {dsn} was overtaken by a session that wants to "
         "change a table; make the backup when no migration runs"

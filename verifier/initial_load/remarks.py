@@ -54,9 +54,4 @@ def _dependent(conn: Connection, snapshot: Snapshot) -> list[str]:
             f"{listed(money)}: amounts of type money are written as lc_monetary = {setting[0]} "
             "has them; a target with another lc_monetary may read other amounts"
         )
-    if conn.info.parameter_status("server_encoding") == "SQL_ASCII":
-        found.append(
-            "the source's encoding is SQL_ASCII, which says nothing about bytes: they are written "
-            "as they are, and can be restored only if they are UTF-8"
-        )
     return found
