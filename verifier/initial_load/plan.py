@@ -126,6 +126,12 @@ class Plan:
             f"control table left alone: {table} ({count} rows of the backup)"
             for table, count in self.content.ignored.items()
         ]
+        notes += [
+            f"{staged.table.quoted}: amounts of type money were read as lc_monetary = C has them, "
+            "as in our own backups; other tools may have written them otherwise"
+            for staged in tables
+            if any(column.base == "money" for column in staged.given)
+        ]
         return notes + [said for staged in tables if (said := suspects.note(self.conn, staged))]
 
     def _settle(self, tables: list[Staged]) -> None:
