@@ -172,8 +172,8 @@ class _Table:
                 self._refuse(
                     number,
                     name,
-                    "is missing, and its column would get its default, which is not what the "
-                    "backup's source had: make the backup again with every field",
+                    "is missing, which is not NULL for a column that has a default or takes no "
+                    "NULL: make the backup again with every field of every record",
                 )
             else:
                 values.append(None)  # which is what a missing value becomes
@@ -186,6 +186,8 @@ class _Table:
             text = to_text(value, column, self.labels.get(name))
         except UnfitError as error:
             self._refuse(number, name, str(error))
+        except RecursionError:
+            self._refuse(number, name, "is nested too deeply")
         return None if text is None else text.encode("utf-8")
 
     def _refuse(self, number: int, name: str, found: str) -> NoReturn:

@@ -40,7 +40,7 @@ _RULES = (
     (r"(?:[lr]|ea|oa)f$", 1, ("ves", "fs")),
     (r"[lwn]ife$", 2, ("ves",)),
 )
-_ADVICE = "give the Prisma schema with --models, or name it as the table"
+_ADVICE = "give the Prisma schema with --models, or call it as the target does"
 
 
 class UnmappableError(Exception):
