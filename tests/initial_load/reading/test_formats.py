@@ -190,13 +190,20 @@ def test_an_archive_inside_a_damaged_stream_names_the_stream(dumps: Dumps, tmp_p
     assert "the gzip stream is damaged" in refusal(path)
 
 
-def test_pg_restore_ends_when_nobody_reads_on(dumps: Dumps, tmp_path: Path) -> None:
-    for path in (dumps(18, "-Fc"), dumps(18, "-Ft"), dumps(18, "-Fd")):
-        events = read(path)
-        next(events)
-        assert len(running()) == 1
-        events.close()
-        assert running() == set()
+def test_pg_restore_ends_when_nobody_reads_on(servers: Pair, tmp_path: Path) -> None:
+    database = servers.databases(Side.TARGET).create("long")
+    database.execute("CREATE TABLE t AS SELECT repeat('x', 1000) FROM generate_series(1, 9000)")
+    try:
+        for form in ("-Fc", "-Ft", "-Fd"):
+            command = [client("pg_dump", server=18), form, f"--file={tmp_path / form}"]
+            subprocess.run(command, env={**os.environ, **database.dsn.environ}, check=True)
+            events = read(tmp_path / form)
+            next(events)
+            assert len(running()) == 1
+            events.close()
+            assert running() == set()
+    finally:
+        servers.databases(Side.TARGET).drop(database)
 
 
 def test_a_pg_restore_that_hangs_is_ended(

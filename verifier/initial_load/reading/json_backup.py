@@ -108,7 +108,7 @@ def _models(document: Document) -> Iterator[str]:
                 yield name
             case "{" if name in _WRAPPERS:
                 for inner in document.members():
-                    if document.peek() != "[":
+                    if document.peek() not in ("[", ""):  # which the list's reader says
                         document.refuse(f"{name}.{inner} is no list of records")
                     yield inner
             case "{" if name not in _ABOUT:

@@ -91,7 +91,7 @@ class Document:
         """The names of the object that starts here; the value has to be read in between."""
         for _ in self._inside("{", "}"):
             if self.peek() != '"':
-                self.refuse("a name in double quotes was expected")
+                self._broken("a name in double quotes was expected", self._pos)
             name = self.value()
             self._expect(":")
             yield name
@@ -109,16 +109,19 @@ class Document:
             except json.JSONDecodeError as error:
                 string = error.msg.startswith("Unterminated string")
                 early = string or error.pos > len(self._text) - _NEAR
+                # Reading on drops what is in front of the value.
+                offset = error.pos - self._pos
                 if not (early and self._grown()):
-                    self._broken(error.msg, error.pos)
+                    self._broken(error.msg, self._pos + offset)
             except ValueError as error:
                 self.refuse(str(error))
             except RecursionError:
                 self.refuse("values are nested too deeply")
             else:
+                length = end - self._pos
                 # A number may go on behind what was read so far.
                 if end < len(self._text) or not self._grown():
-                    self._pos = end
+                    self._pos += length
                     return value
 
     def end(self) -> None:
