@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from verifier.contract import Claim, Counts
@@ -13,6 +17,7 @@ from verifier.implementations.base import Endpoint
 from verifier.implementations.initial_load import InitialLoad
 from verifier.initial_load import restore
 from verifier.servers import Database, Pair, Side
+from verifier.transfer import RestoreOptions
 
 HEAD = """--
 -- PostgreSQL database dump
@@ -36,6 +41,7 @@ class Move:
         self._made: list[tuple[Side, Database]] = []
         self.directory = directory
         self.control: tuple[str, ...] = ()
+        self.options = RestoreOptions()
         self.path = directory / "backup.sql"
         self.target: Database
 
@@ -61,13 +67,26 @@ class Move:
         return self.again()
 
     def again(self) -> Claim:
-        return restore(self.path, self.target.dsn, self.control)
+        options = replace(self.options, control_tables=self.control)
+        return restore(self.path, self.target.dsn, options)
 
     def load(self, statements: str, target: str) -> Claim:
         """Restore a backup that holds ``statements`` into a target made by ``target``."""
         self.target = self.database(Side.TARGET, target)
         self.path.write_text(HEAD + statements + TAIL, encoding="utf-8")
         return self.again()
+
+    def leave_out(self, lines: str) -> None:
+        """Take the lines that match ``lines`` out of the backup, and what would tell of that."""
+        text = self.path.read_text()
+        self.path.write_text(re.sub(f"(?m)^({lines}|-- restore-verifier ).*\n", "", text))
+
+    @contextmanager
+    def holding(self, statement: str) -> Iterator[int]:
+        """Another session that has run ``statement`` and not ended its transaction; its pid."""
+        with psycopg.connect(self.target.dsn.conninfo) as holder:
+            holder.execute(statement)
+            yield holder.info.backend_pid
 
     def _endpoint(self, database: Database) -> Endpoint:
         return Endpoint(database.dsn, database.server.major, self.directory, self.control)

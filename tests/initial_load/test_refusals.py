@@ -100,11 +100,11 @@ def test_truncation_at_any_byte_is_refused(move: Move, restricted: bool) -> None
     )
     assert claim.success
     whole = move.path.read_bytes()
-    if not restricted:  # as versions before August 2025 wrote it
+    if not restricted:  # as pg_dump's versions before August 2025 wrote it
         whole = b"".join(
             line
             for line in whole.splitlines(keepends=True)
-            if not line.startswith((b"\\restrict ", b"\\unrestrict "))
+            if not line.startswith((b"\\restrict ", b"\\unrestrict ", b"-- restore-verifier "))
         )
     move.rows("DELETE FROM t")
     before = move.state()
@@ -125,7 +125,6 @@ def test_truncation_at_any_byte_is_refused(move: Move, restricted: bool) -> None
     [
         "\\! touch {canary}",
         "COPY public.t FROM PROGRAM 'touch {canary}';",
-        "COPY public.t (id) FROM stdin;\n1\n\\.\n",
         "DROP TABLE public.t;",
         "INSERT INTO public.t (id) VALUES (pg_sleep(1));",
         "INSERT INTO public.t (id) VALUES ((SELECT 1));",
@@ -134,7 +133,6 @@ def test_truncation_at_any_byte_is_refused(move: Move, restricted: bool) -> None
         "INSERT INTO public.t (id) VALUES (1); DELETE FROM public.t;",
         "SELECT pg_catalog.set_config('search_path', 'evil', false);",
         "SELECT pg_catalog.pg_terminate_backend(1);",
-        "SELECT pg_catalog.lo_create('1');",
         "DO $$BEGIN END$$;",
         "BEGIN;",
         "\\copy public.t from program 'touch {canary}'",
@@ -184,11 +182,12 @@ def test_missing_file_is_a_failed_claim(move: Move) -> None:
 
 def test_write_that_the_server_refuses_names_table_and_constraint(move: Move) -> None:
     claim = move(
-        "CREATE TABLE bk (id int PRIMARY KEY, during tsrange)",
-        "INSERT INTO bk VALUES (1, '[2025-01-01,2025-01-03)'), (2, '[2025-01-02,2025-01-04)')",
-        "ALTER TABLE bk ADD CONSTRAINT bk_overlap EXCLUDE USING gist (during WITH &&)",
+        "CREATE TABLE bk (id int PRIMARY KEY)",
+        "INSERT INTO bk VALUES (1)",
+        # No staged row has the table's own oid.
+        "ALTER TABLE bk ADD CONSTRAINT nowhere CHECK (tableoid <> 'bk'::regclass)",
     )
-    assert "public.bk: bk_overlap" in claim.message
+    assert "public.bk: nowhere" in claim.message
     assert_refused(move, claim)
 
 

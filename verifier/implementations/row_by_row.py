@@ -7,9 +7,10 @@ The faulty implementations are made from it, each by one small change.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -21,7 +22,10 @@ from verifier.errors import BackupRefused
 from verifier.implementations import sequences
 from verifier.implementations.base import Backup, Endpoint
 from verifier.implementations.target import Outcome, Table, TableRow, Target
-from verifier.initial_load import Insert, SetVal, dump, read
+from verifier.initial_load import backup
+from verifier.initial_load.reading.events import Event, Rows, SetVal
+from verifier.initial_load.reading.sql import read_sql
+from verifier.transfer import BackupOptions, Format
 
 T = TypeVar("T", int, Table)
 
@@ -59,9 +63,8 @@ class RowByRow:
 
     def backup(self, source: Endpoint) -> Backup:
         """Dump the data of ``source`` as INSERTs. Raises :class:`~verifier.errors.BackupError`."""
-        path = source.workdir / "backup.sql"
-        dump(source.dsn, path, major=source.major, control_tables=source.control_tables)
-        return Backup((path,))
+        options = BackupOptions(format=Format.INSERTS, control_tables=source.control_tables)
+        return Backup((backup(source.dsn, source.workdir / "backup.sql", options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Write every row of ``backup``; the claim is what this code believes it has done."""
@@ -96,14 +99,14 @@ class RowByRow:
         """The rows and sequences of ``backup``, but for the tables called ``without``."""
         content = Content()
         for path in backup.files:
-            for found in read(path):
+            for found in _events(path):
                 if isinstance(found, SetVal):
                     content.sequences[found.sequence] = (found.value, found.called)
-                elif isinstance(found, Insert) and found.table not in without:
+                elif isinstance(found, Rows) and found.table not in without:
                     table = Table(found.schema, found.table)
                     content.rows.setdefault(table, []).extend(
                         TableRow(table, dict(zip(found.columns, values, strict=True)))
-                        for values in found.rows
+                        for values in found.values()
                     )
         return content
 
@@ -159,6 +162,15 @@ class RowByRow:
     def write(self, target: Target, row: TableRow) -> Outcome | None:
         """Write one row; ``None`` leaves it out of the counts."""
         return target.upsert(row, on=target.identity(row.table))
+
+
+def _events(path: Path) -> Iterator[Event]:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BackupRefused(f"{path.name} cannot be read: {error.strerror}") from error
+    with file:
+        yield from read_sql(file, path.name)
 
 
 def _parents_first(parents: Mapping[T, set[T]], what: str) -> list[T]:

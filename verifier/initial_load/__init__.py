@@ -1,19 +1,20 @@
 """The built-in backup → transfer → restore system.
 
-``dump`` makes a backup, ``parser`` reads one as data, ``engine`` restores it.
+``backup`` makes a backup, ``reading`` reads one as data, ``engine`` restores it.
 The engine stages the rows in temporary tables of the target and decides and
 writes in SQL, set by set, inside one transaction::
 
-    parser ─▶ stage ─▶ checks ─▶ merge ─▶ write ─▶ sequences ─▶ COMMIT
-                 ▲        (one strongly connected component of tables after another,
-              catalog      parents first; any rejection ends in ROLLBACK)
+    reading ─▶ stage ─▶ checks ─▶ merge ─▶ write ─▶ sequences ─▶ COMMIT
+                  ▲        (one strongly connected component of tables after another,
+               catalog     parents first; any rejection ends in ROLLBACK)
 
 The module answers to :class:`verifier.contract.Claim` and shares nothing with the
 oracle that judges it.
 """
 
-from verifier.initial_load.dump import dump
+from verifier.initial_load.backup import backup
+from verifier.initial_load.convert import convert
 from verifier.initial_load.engine import restore
-from verifier.initial_load.parser import Insert, Setting, SetVal, Statement, read
+from verifier.initial_load.export import clean
 
-__all__ = ["Insert", "SetVal", "Setting", "Statement", "dump", "read", "restore"]
+__all__ = ["backup", "clean", "convert", "restore"]

@@ -38,6 +38,8 @@ class Column:
     always: bool
     """``GENERATED ALWAYS AS IDENTITY``."""
     generated: bool
+    builtin: bool
+    """Whether the type is PostgreSQL's own."""
     length: int | None
     """Most characters of a ``varchar(n)`` or ``char(n)``."""
 
@@ -71,6 +73,11 @@ class ForeignKey:
     references: tuple[str, ...]
     full: bool
     """MATCH FULL: all columns NULL or none."""
+    deferrable: bool
+    follows: bool
+    """Whether the server itself changes children when a parent's columns change."""
+    period: bool = False
+    """The last column is a range, to be covered by those of the parents together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,6 @@ class Table:
     keys: tuple[UniqueKey, ...]
     checks: tuple[Check, ...]
     sequences: tuple[Sequence, ...]
-    triggers: bool
-    """Whether user triggers or rules may change what is written."""
 
     @property
     def only(self) -> str:
@@ -128,14 +133,17 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
        format('%I.%I', n.nspname, c.relname) AS quoted, c.relkind = 'p' AS partitioned,
        coalesce((SELECT a.relid FROM pg_partition_ancestors(c.oid) WITH ORDINALITY a(relid, step)
                  ORDER BY a.step DESC LIMIT 1), c.oid)::oid::bigint AS root,
-       EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
-                 AND g.tgenabled <> 'D')
-         OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid) AS triggers,
        CASE WHEN c.relispartition THEN pg_get_partition_constraintdef(c.oid) END AS bounds
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND n.nspname !~ '^pg_(toast|temp_)'
 ORDER BY n.nspname, c.relname
+"""
+
+_NAMES = """
+SELECT format('%I.%I', n.nspname, c.relname) AS quoted
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)'
 """
 
 _COLUMNS = """
@@ -153,6 +161,7 @@ SELECT a.attrelid::bigint AS oid, a.attname AS name, format('%I', a.attname) AS 
          WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
            AND p.refclassid = 'pg_class'::regclass) AS fed,
        a.attidentity = 'a' AS always, a.attgenerated <> '' AS generated,
+       y.oid < 16384 AS builtin,
        CASE WHEN y.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4
             THEN a.atttypmod - 4 END AS length
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
@@ -164,6 +173,7 @@ WHERE a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """
 
+# A key WITHOUT OVERLAPS is one by equality, too: equal rows overlap.
 # An index that is invalid or not ready still refuses duplicates, so all are taken.
 # {nulls}: the column is new in PostgreSQL 15.
 _KEYS = """
@@ -187,7 +197,7 @@ SELECT i.indrelid::bigint AS oid, x.relname AS name, i.indisprimary AS primary,
          SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND NOT a.attnotnull
            AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])) AS identifying
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-WHERE i.indisunique AND NOT i.indisexclusion AND i.indislive
+WHERE i.indisunique AND i.indislive
 ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 """
 
@@ -195,7 +205,9 @@ ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 # same child (one for each partition that is referenced) are left out.
 _FOREIGN_KEYS = """
 SELECT k.conname AS name, k.conrelid::bigint AS child, k.confrelid::bigint AS parent,
-       k.confmatchtype = 'f' AS full,
+       k.confmatchtype = 'f' AS full, k.condeferrable AS deferrable,
+       k.confupdtype IN ('c', 'n', 'd') AS follows,
+       {period} AS period,
        (SELECT array_agg(a.attname::text ORDER BY u.no) FROM unnest(k.conkey)
           WITH ORDINALITY u(att, no)
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.att) AS columns,
@@ -233,11 +245,17 @@ ORDER BY 1, 2
 """
 
 
+def names(conn: Connection) -> list[str]:
+    """Every table of the users', quoted; asked without a lock on any of them."""
+    return [row["quoted"] for row in _rows(conn, _NAMES)]
+
+
 def load(conn: Connection) -> Catalog:
     """Read the catalogue of the database that ``conn`` is connected to."""
     major = conn.info.server_version // 10000
     nulls = "NOT i.indnullsnotdistinct" if major >= 15 else "true"
     enforced = "k.conenforced" if major >= 18 else "true"
+    period = "k.conperiod" if major >= 18 else "false"
     columns = _grouped(conn, _COLUMNS)
     keys = _grouped(conn, _KEYS.format(nulls=nulls))
     checks = _grouped(conn, _CHECKS.format(enforced=enforced))
@@ -256,7 +274,7 @@ def load(conn: Connection) -> Catalog:
             sequences=tuple(Sequence(**sequence) for sequence in sequences.get(oid, [])),
         )
     foreign = []
-    for row in _rows(conn, _FOREIGN_KEYS.format(enforced=enforced)):
+    for row in _rows(conn, _FOREIGN_KEYS.format(enforced=enforced, period=period)):
         row["columns"], row["references"] = tuple(row["columns"]), tuple(row["references"])
         foreign.append(ForeignKey(**row))
     named = {(table.schema, table.name): table for table in tables.values()}

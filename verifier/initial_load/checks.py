@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.session import literal, run
-from verifier.initial_load.stage import Staged, reason
+from verifier.initial_load.periods import uncovered
+from verifier.initial_load.session import literal, paste, run
+from verifier.initial_load.stage import Staged
+from verifier.initial_load.values import reason
 
 
 def complete(conn: Connection, staged: Staged) -> None:
@@ -29,33 +32,73 @@ def complete(conn: Connection, staged: Staged) -> None:
         )
 
 
-def rows(conn: Connection, staged: Staged) -> None:
+def rows(conn: Connection, staged: Staged) -> int:
     """Reject rows that break a length, precision, NOT NULL or check of their own table."""
+    if not _doubtful(conn, staged):
+        return 0
+    rejected = 0
     bounded = [column for column in staged.given if column.bounded]
-    if bounded and not _bounds(conn, staged, bounded):
-        for column in bounded:
-            _bounds_one_by_one(conn, staged, column)
+    if bounded:
+        found = _bounds(conn, staged, bounded)
+        if found is None:
+            found = sum(_bounds_one_by_one(conn, staged, column) for column in bounded)
+        rejected += found
     filled = [column for column in staged.given if column.not_null]
     if filled:
         case = " ".join(f"WHEN b.{c.quoted} IS NULL THEN {literal(c.quoted)}" for c in filled)
         where = " OR ".join(f"s.{column.quoted} IS NULL" for column in filled)
-        reject(conn, staged, where, f"'column ' || CASE {case} END || ' is NULL'")
+        rejected += reject(conn, staged, where, f"'column ' || CASE {case} END || ' is NULL'")
     for check in staged.table.checks:
         # One that staging cannot evaluate (a check on tableoid) is evaluated by the
         # server when the row is written, and fails the whole restore.
-        _attempt(
-            conn,
-            staged,
-            f"({check.expression}) IS FALSE",
-            literal(f"breaks {check.name}: {check.expression}"),
-            literal(check.name),
+        rejected += (
+            _attempt(
+                conn,
+                staged,
+                f"({check.expression}) IS FALSE",
+                literal(f"breaks {check.name}: {check.expression}"),
+                literal(check.name),
+            )
+            or 0
         )
+    return rejected
 
 
-def _bounds(conn: Connection, staged: Staged, columns: list[Column]) -> bool:
+def _doubtful(conn: Connection, staged: Staged) -> bool:
+    """Whether a row may break a rule of its own: all rules in one look at the rows."""
+    terms = [_loses(column, "s") for column in staged.given if column.bounded]
+    terms += [f"s.{column.quoted} IS NULL" for column in staged.given if column.not_null]
+    terms += [f"({check.expression}) IS FALSE" for check in staged.table.checks]
+    if not terms:
+        return False
+    with _savepoint(conn) as tried:
+        found = run(
+            conn,
+            "SELECT EXISTS (SELECT FROM {rows} s WHERE {terms})",
+            rows=staged.rows,
+            terms=" OR ".join(terms),
+        ).fetchone()
+        tried.append(bool(found and found[0]))
+    return tried[0] if tried else True
+
+
+@contextmanager
+def _savepoint(conn: Connection) -> Iterator[list[bool]]:
+    """A block whose statements may not be possible on every row; its list stays empty then."""
+    conn.execute("SAVEPOINT attempt")
+    try:
+        yield []
+    except (psycopg.DataError, psycopg.ProgrammingError):
+        conn.execute("ROLLBACK TO attempt")
+    finally:
+        if not conn.closed:
+            conn.execute("RELEASE attempt")
+
+
+def _bounds(conn: Connection, staged: Staged, columns: list[Column]) -> int | None:
     """Reject values that the declared length or precision would cut or round without a word.
 
-    ``False`` if that cannot be evaluated on every row.
+    ``None`` if that cannot be evaluated on every row.
     """
     case = " ".join(f"WHEN {_loses(column, 'b')} THEN {_loss(column)}" for column in columns)
     return _attempt(
@@ -63,15 +106,17 @@ def _bounds(conn: Connection, staged: Staged, columns: list[Column]) -> bool:
     )
 
 
-def _bounds_one_by_one(conn: Connection, staged: Staged, column: Column) -> None:
+def _bounds_one_by_one(conn: Connection, staged: Staged, column: Column) -> int:
     """The same where a value may be out of range, which is an error and no difference."""
-    fails = f"{reason(conn, f's.{column.quoted}::text', column.type)} IS NOT NULL"
+    fails = f"{reason(conn, f's.{column.quoted}::text', column, column.type)} IS NOT NULL"
     where = f"CASE WHEN {fails} THEN true ELSE {_loses(column, 's')} END"
-    reject(conn, staged, where, _loss(column))
+    return reject(conn, staged, where, _loss(column))
 
 
 def _loses(column: Column, alias: str) -> str:
     value = f"{alias}.{column.quoted}"
+    if column.length and column.exact:
+        return f"length({value}) > {column.length}"
     return f"{value} IS DISTINCT FROM {value}::{column.type}"
 
 
@@ -82,18 +127,12 @@ def _loss(column: Column) -> str:
 
 def _attempt(
     conn: Connection, staged: Staged, where: str, reason: str, constraint: str = "''"
-) -> bool:
-    """Reject where possible; ``False`` if ``where`` cannot be evaluated on every staged row."""
-    conn.execute("SAVEPOINT attempt")
-    try:
-        reject(conn, staged, where, reason, constraint)
-    except (psycopg.DataError, psycopg.ProgrammingError):
-        conn.execute("ROLLBACK TO attempt")
-        return False
-    finally:
-        if not conn.closed:
-            conn.execute("RELEASE attempt")
-    return True
+) -> int | None:
+    """Reject where possible; ``None`` if ``where`` cannot be evaluated on every staged row."""
+    rejected = None
+    with _savepoint(conn):
+        rejected = reject(conn, staged, where, reason, constraint)
+    return rejected
 
 
 def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: list[Staged]) -> int:
@@ -103,16 +142,86 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
         found = 0
         for child in among:
             for key in catalog.foreign_keys:
-                if key.child == child.table.oid and _staged(child, key):
+                if key.child != child.table.oid or not _staged(child, key):
+                    continue
+                if key.period:
+                    found += uncovered(conn, catalog, family(tables, key.parent), child, key)
+                else:
                     found += _orphans(conn, catalog, tables, child, key)
         total += found
         if not found:
             return total
 
 
+def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
+    """Reject rows that would take from children in the target what they refer to.
+
+    Only columns outside the identity can change, so only keys that refer to such are
+    asked. A child that the backup overwrites, too, is none.
+    """
+    rejected = 0
+    fixed = {column.name for column in parent.identity}
+    for key in catalog.foreign_keys:
+        linked = key.parent in (parent.table.oid, parent.table.root)
+        free = not (key.follows or key.period or set(key.references) <= fixed)
+        if linked and parent.updates and free:
+            rejected += _forsaken(conn, catalog, tables, parent, key)
+    return rejected
+
+
+def _forsaken(
+    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged, key: ForeignKey
+) -> int:
+    child = catalog.tables[key.child]
+    ours = [child.columns[name].quoted for name in key.columns]
+    theirs = [parent.table.columns[name].quoted for name in key.references]
+    refers = " AND ".join(f"k.{a} = t.{b}" for a, b in zip(ours, theirs, strict=True))
+    kept = " AND ".join(f"o.{column} = t.{column}" for column in theirs)
+    overwritten = "".join(
+        f" AND NOT EXISTS (SELECT FROM {staged.rows} w WHERE "
+        + " AND ".join(f"w.{c.quoted} = k.{c.quoted}" for c in staged.identity)
+        + ")"
+        for staged in tables
+        if staged.table.oid == key.child and staged.identity and _staged(staged, key)
+    )
+    return reject(
+        conn,
+        parent,
+        paste(
+            "s.{n} IN (SELECT c.n FROM {change} c JOIN {target} t"
+            " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid"
+            " WHERE NOT EXISTS (SELECT FROM {rows} o WHERE {kept})"
+            " AND EXISTS (SELECT FROM {child} k WHERE {refers} {overwritten}))",
+            n=parent.ordinal,
+            change=parent.change,
+            target=parent.table.only,
+            rows=parent.rows,
+            kept=kept,
+            child=child.only,
+            refers=refers,
+            overwritten=overwritten,
+        ),
+        literal(f"rows of {child.quoted} in the target refer to what it would overwrite"),
+        literal(key.name),
+    )
+
+
 def family(tables: Sequence[Staged], parent: int) -> list[Staged]:
     """The staged tables whose rows a foreign key to ``parent`` may point to."""
     return [s for s in tables if parent in (s.table.oid, s.table.root)]
+
+
+def _staying(parents: list[Staged], key: ForeignKey) -> str:
+    """SQL that a target row ``p`` keeps the columns that ``key`` refers to.
+
+    A row that the backup is about to overwrite keeps its identity, and nothing else.
+    """
+    return "".join(
+        f" AND NOT EXISTS (SELECT FROM {parent.change} c"
+        f" WHERE c.t_oid = p.tableoid AND c.t_ctid = p.ctid)"
+        for parent in parents
+        if parent.updates and not set(key.references) <= {c.name for c in parent.identity}
+    )
 
 
 def _staged(child: Staged, key: ForeignKey) -> bool:
@@ -126,10 +235,11 @@ def _orphans(
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
     pairs = list(zip(columns, references, strict=True))
-    sources = [staged.rows for staged in family(tables, key.parent)] + [parent.only]
+    family_ = family(tables, key.parent)
     same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
     where = [f"s.{column} IS NOT NULL" for column in columns]
-    where += [f"NOT EXISTS (SELECT FROM {source} p WHERE {same})" for source in sources]
+    where += [f"NOT EXISTS (SELECT FROM {p.rows} p WHERE {same})" for p in family_]
+    where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
     if key.full and len(columns) > 1:
         mixed = f"num_nulls({', '.join(f's.{c}' for c in columns)})"
         reject(
@@ -139,7 +249,7 @@ def _orphans(
             literal(f"{key.name} is MATCH FULL and only some of its columns are NULL"),
             literal(key.name),
         )
-    numbers = ", ".join(str(staged.number) for staged in family(tables, key.parent)) or "-1"
+    numbers = ", ".join(str(staged.number) for staged in family_) or "-1"
     lost = " AND ".join(
         f"r.key->>{literal(name)} = b.{column}::text"
         for name, column in zip(key.references, columns, strict=True)

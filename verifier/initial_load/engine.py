@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -12,92 +12,168 @@ from verifier.contract import Claim
 from verifier.dsn import Dsn, redact
 from verifier.errors import BackupRefused
 from verifier.initial_load import catalog as catalogue
-from verifier.initial_load import checks, ledger, match, outcome, repoint, sequences, session, write
-from verifier.initial_load.catalog import Catalog, Connection
-from verifier.initial_load.order import components
-from verifier.initial_load.stage import Content, Staged, stage
+from verifier.initial_load import (
+    ledger,
+    outcome,
+    preflight,
+    sequences,
+    session,
+    triggers,
+    views,
+    write,
+)
+from verifier.initial_load.catalog import Catalog, Connection, Table
+from verifier.initial_load.plan import Plan, Refused
+from verifier.initial_load.reading import quarantine
+from verifier.initial_load.stage import Staged
+from verifier.interrupts import no_way_back
+from verifier.transfer import Progress, RestoreOptions
+
+_DEFAULTS = RestoreOptions()
+_UNKNOWN = (
+    "whether the backup is restored is unknown; "
+    "run the restore again, it changes nothing that is there already"
+)
 
 
-class _Rejected(Exception):
-    """Rows or the whole backup do not fit; holds the claim that says so."""
-
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-
-
-def restore(path: Path, dsn: Dsn, control_tables: Collection[str] = ()) -> Claim:
+def restore(
+    path: Path,
+    dsn: Dsn,
+    options: RestoreOptions = _DEFAULTS,
+    progress: Progress | None = None,
+) -> Claim:
     """Restore the backup ``path`` into the database ``dsn``.
 
     Never raises for a restore that fails: the claim says why. Exit codes: 0 done,
     1 rows were rejected or the target refused them, 2 no connection or no backup.
-    ``control_tables`` (unquoted, of any schema) are left alone.
+    """
+    return attempt(path, dsn, options, progress, _restore)
+
+
+def attempt(
+    path: Path,
+    dsn: Dsn,
+    options: RestoreOptions,
+    progress: Progress | None,
+    act: Callable[[Plan], Claim],
+) -> Claim:
+    """Plan the restore of ``path`` into ``dsn`` and ``act`` on it, in one transaction.
+
+    Whatever goes wrong on the way is a claim, too, and changes nothing.
     """
     try:
-        conn = session.connect(dsn)
+        conn = session.connect(dsn, options.lock_timeout, alone=not options.dry_run)
     except psycopg.Error as error:
         said = redact(str(error).strip().split("\n")[0], dsn)
         return outcome.failed(f"no restore on {dsn}: {said}; nothing was changed", 2)
     try:
-        return _restore(conn, path, control_tables)
-    except _Rejected as rejected:
-        return rejected.claim
-    except BackupRefused as refused:
-        return outcome.failed(f"the backup is refused: {refused}; nothing was changed", 2)
-    except write.NotWritten as error:
-        return outcome.failed(f"{error}; nothing was changed", 1)
-    except psycopg.Error as error:
-        return outcome.server_error(error, dsn, lost=conn.broken)
+        return _outcome(Plan(conn, path, options, progress), dsn, act)
     finally:
         # Closing without COMMIT rolls back.
         conn.close()
 
 
-def _restore(conn: Connection, path: Path, control_tables: Collection[str]) -> Claim:
-    catalog = catalogue.load(conn)
-    ledger.create(conn)
-    content = stage(conn, catalog, path, control_tables)
-    if content.problems:
-        raise _Rejected(outcome.unfit(content))
-    _lock(conn, content)
-    order = _order(catalog, content.tables)
-    for tables in order:
-        _settle(conn, catalog, content, tables)
-    _stop_if_rejected(conn, order)
-    for staged in content.tables:
-        write.plan(conn, catalog, staged)
-    _stop_if_rejected(conn, order)
+def _outcome(plan: Plan, dsn: Dsn, act: Callable[[Plan], Claim]) -> Claim:
+    try:
+        plan.make()
+        return act(plan)
+    except Refused as refusal:
+        return refusal.claim
+    except (write.NotWritten, BackupRefused) as error:
+        refused = isinstance(error, BackupRefused)
+        said = f"the backup is refused: {error}" if refused else str(error)
+        return outcome.failed(f"{said}; nothing was changed", 2 if refused else 1)
+    except OSError as error:
+        kept_in = plan.options.quarantine
+        said = f"the rejected rows could not be kept in {kept_in}: {error.strerror}"
+        return outcome.failed(f"{said}; nothing was changed", 2)
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.errors.LockNotAvailable) and not plan.conn.broken:
+            return outcome.failed(f"{_waited_for(plan)}; nothing was changed", 1)
+        return outcome.server_error(error, dsn, lost=plan.conn.broken)
+
+
+def _restore(plan: Plan) -> Claim:
+    """Write what is planned, and commit it."""
+    conn, options = plan.conn, plan.options
+    if not options.dry_run:
+        plan.notes += _write(plan)
+        unknown = sequences.advance(conn, plan.content)
+        plan.notes += [f"the target has no sequence {name}: not positioned" for name in unknown]
+    claim = outcome.restored(
+        plan.content,
+        plan.counts,
+        plan.merges,
+        plan.rejections,
+        plan.notes,
+        dry_run=options.dry_run,
+        kept_in=options.quarantine,
+    )
+    return claim if options.dry_run else _keep_and_commit(plan, claim)
+
+
+def _waited_for(plan: Plan) -> str:
+    """After a lock timeout: what was waited for, and who holds it. Rolls back."""
+    plan.conn.rollback()
+    names = [staged.table.quoted for staged in plan.content.tables]
+    # The catalogue itself asks for a locked table's indexes; any table may be it then.
+    held = "; ".join(preflight.holders(plan.conn, names or catalogue.names(plan.conn)))
+    return (
+        f"a lock was not to be had before the lock timeout: {held or 'it is free by now'}; "
+        "let the holder end, and run the restore again"
+    )
+
+
+def _keep_and_commit(plan: Plan, claim: Claim) -> Claim:
+    """Commit; the rejected rows are in their file before, so that they are always somewhere."""
+    path = plan.options.quarantine
+    if path is None or not claim.rejections:
+        return _commit(plan.conn, claim)
+    quarantine.write(path, ledger.quarantined(plan.conn, plan.content.tables))
+    done, unknown = outcome.failed("", 2), False
+    try:
+        done = _commit(plan.conn, claim)
+    except KeyboardInterrupt:
+        unknown = True
+        raise
+    finally:
+        # Of a restore whose end is unknown the rows are kept.
+        if not done.success and not unknown and not plan.conn.broken:
+            path.unlink(missing_ok=True)
+    return done
+
+
+def _write(plan: Plan) -> list[str]:
+    """Write everything; notes about it."""
+    conn = plan.conn
+    written = [one for tables in plan.order for one in tables if one.inserts + one.updates]
+    touched = [staged.table for staged in written]
+    off = triggers.Off(conn, touched)
+    objects = plan.content.objects.write()
+    for staged in written:
+        plan.overlaps.park(staged)
     conn.execute("SET CONSTRAINTS ALL DEFERRED")
-    for tables in _together(catalog, order):
-        write.write(conn, catalog, tables)
-    counts = {staged.table.quoted: outcome.count(conn, staged) for staged in content.tables}
-    merges = ledger.merges(conn, content.tables)
+    for tables in _together(plan.catalog, plan.order):
+        plan.doing(f"writing {', '.join(staged.table.quoted for staged in tables)}")
+        write.write(conn, plan.catalog, tables, off)
     conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    if any(staged.table.triggers for staged in content.tables):
-        for staged in content.tables:
-            write.verify(conn, staged)
-    unknown = sequences.advance(conn, content)
-    claim = outcome.restored(content, counts, merges, unknown)
-    return _commit(conn, claim)
+    off.back()
+    # A trigger of one table may write to another.
+    if any(off.firing(table) for table in touched):
+        for staged in plan.content.tables:
+            write.verify(conn, staged, off)
+    return [*off.notes, *objects.notes, *_views(plan, touched)]
 
 
-def _lock(conn: Connection, content: Content) -> None:
-    """Keep other writers out, readers stay; in one order, so that none waits for another."""
-    names = sorted(staged.table.quoted for staged in content.tables)
-    if names:
-        session.run(conn, "LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE", names=", ".join(names))
-
-
-def _order(catalog: Catalog, tables: list[Staged]) -> list[list[Staged]]:
-    """The staged tables by components of the target's foreign keys, parents first."""
-    parents: dict[int, list[int]] = {}
-    for staged in sorted(tables, key=lambda one: one.table.quoted):
-        parents[staged.number] = [
-            parent.number
-            for key in catalog.foreign_keys
-            if key.child == staged.table.oid
-            for parent in checks.family(tables, key.parent)
-        ]
-    return [[tables[number] for number in found] for found in components(parents)]
+def _views(plan: Plan, touched: list[Table]) -> list[str]:
+    if plan.options.refresh:
+        plan.doing("refreshing materialised views")
+        done = views.refresh(plan.conn)
+        return [f"materialised views refreshed: {', '.join(done)}"] if done else []
+    stale = views.stale(plan.conn, touched)
+    if not stale:
+        return []
+    return [f"materialised views are stale now: {', '.join(stale)} (--refresh renews them)"]
 
 
 def _together(catalog: Catalog, order: list[list[Staged]]) -> list[list[Staged]]:
@@ -126,59 +202,16 @@ def _together(catalog: Catalog, order: list[list[Staged]]) -> list[list[Staged]]
     return found
 
 
-def _settle(conn: Connection, catalog: Catalog, content: Content, tables: list[Staged]) -> None:
-    """Decide what becomes of every row of one component; its parents are settled.
-
-    A merge moves references, moved references may make rows equal that were not:
-    within the component this goes on until nothing moves. It ends, because every
-    round makes groups larger or takes rows out.
-    """
-    for staged in tables:
-        checks.complete(conn, staged)
-        checks.rows(conn, staged)
-    own = {staged.table.oid for staged in tables}
-    while True:
-        checks.orphans(conn, catalog, content.tables, tables)
-        moved: set[int] = set()
-        left = _rows(conn, tables)
-        for staged in tables:
-            match.decide(conn, staged)
-        for staged in tables:
-            moved |= repoint.repoint(conn, catalog, content.tables, staged)
-        if not moved & own and left == _rows(conn, tables):
-            return
-
-
-def _rows(conn: Connection, tables: list[Staged]) -> int:
-    """Rows that are still staged."""
-    total = 0
-    for staged in tables:
-        row = session.run(conn, "SELECT count(*) FROM {rows}", rows=staged.rows).fetchone()
-        total += row[0] if row else 0
-    return total
-
-
-def _stop_if_rejected(conn: Connection, order: list[list[Staged]]) -> None:
-    # Parents first: the first rejection is then a cause and not a consequence.
-    tables = [staged for component in order for staged in component]
-    rejections = ledger.rejections(conn, tables)
-    if rejections:
-        raise _Rejected(outcome.rejected(rejections, ledger.refused(rejections, tables)))
-
-
 def _commit(conn: Connection, claim: Claim) -> Claim:
     """``claim``, once the server has said COMMIT."""
     if conn.info.transaction_status is not TransactionStatus.INTRANS:
         return outcome.failed("the transaction ended before its time; nothing was changed", 1)
+    no_way_back(f"COMMIT was under way: {_UNKNOWN}")
     try:
         said = conn.execute("COMMIT").statusmessage
     except psycopg.Error as error:
         if conn.broken:
-            return outcome.failed(
-                "the connection was lost during COMMIT: whether the backup is restored is "
-                "unknown; run the restore again, it changes nothing that is there already",
-                2,
-            )
+            return outcome.failed(f"the connection was lost during COMMIT: {_UNKNOWN}", 2)
         raise error
     if said != "COMMIT":
         return outcome.failed(f"the server answered {said} to COMMIT; nothing was changed", 1)

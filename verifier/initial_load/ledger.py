@@ -8,8 +8,11 @@ row that it collides with.
 
 from __future__ import annotations
 
-from verifier.contract import Counts, Merge, Rejection
+from collections.abc import Iterator
+
+from verifier.contract import Merge, Rejection
 from verifier.initial_load.catalog import Connection
+from verifier.initial_load.reading.quarantine import Quarantined
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Staged
 
@@ -17,7 +20,7 @@ from verifier.initial_load.stage import Staged
 def create(conn: Connection) -> None:
     conn.execute(
         "CREATE TEMP TABLE restore_rejected"
-        " (tab int, n bigint, key json, reason text, con text) ON COMMIT DROP"
+        " (tab int, n bigint, key json, data json, reason text, con text) ON COMMIT DROP"
     )
     conn.execute(
         "CREATE TEMP TABLE restore_was"
@@ -40,13 +43,14 @@ def reject(
         conn,
         "WITH b AS (DELETE FROM {rows} AS s WHERE {where} RETURNING s.*) "
         "INSERT INTO pg_temp.restore_rejected "
-        "SELECT {number}, b.{n}, coalesce(w.key, {key}), {reason}, {constraint} "
+        "SELECT {number}, b.{n}, coalesce(w.key, {key}), {row}, {reason}, {constraint} "
         "FROM b LEFT JOIN pg_temp.restore_was w ON w.tab = {number} AND w.n = b.{n}",
         rows=staged.rows,
         where=where,
         number=str(staged.number),
         n=staged.ordinal,
         key=staged.key_json("b"),
+        row=staged.row_json("b"),
         reason=reason,
         constraint=constraint,
     ).rowcount
@@ -62,6 +66,19 @@ def rejections(conn: Connection, tables: list[Staged]) -> tuple[Rejection, ...]:
     )
 
 
+def quarantined(conn: Connection, tables: list[Staged]) -> Iterator[Quarantined]:
+    """Every rejected row with what the backup has of it; not all of them at once."""
+    names = {staged.number: staged.table.quoted for staged in tables}
+    with conn.cursor(name="restore_rejected") as cursor:
+        cursor.execute(
+            "SELECT tab, data, key, reason, con FROM pg_temp.restore_rejected ORDER BY tab, n"
+        )
+        for tab, data, key, reason, constraint in cursor:
+            yield Quarantined(
+                table=names[tab], row=data, key=key, reason=reason, constraint=constraint or ""
+            )
+
+
 def merges(conn: Connection, tables: list[Staged]) -> tuple[Merge, ...]:
     """Every merged row, by table and position in the backup."""
     rows = conn.execute(
@@ -73,9 +90,9 @@ def merges(conn: Connection, tables: list[Staged]) -> tuple[Merge, ...]:
     )
 
 
-def refused(rejected: tuple[Rejection, ...], tables: list[Staged]) -> dict[str, Counts]:
-    """The counts of a restore that wrote nothing."""
-    counts = {staged.table.quoted: 0 for staged in tables}
+def counts(rejected: tuple[Rejection, ...], tables: list[Staged]) -> dict[str, int]:
+    """Rejected rows by table, every table of ``tables`` among them."""
+    found = {staged.table.quoted: 0 for staged in tables}
     for rejection in rejected:
-        counts[rejection.table] += 1
-    return {table: Counts(rejected=count) for table, count in counts.items()}
+        found[rejection.table] = found.get(rejection.table, 0) + 1
+    return found

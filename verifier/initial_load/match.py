@@ -6,6 +6,8 @@ the target row of the same identity, or one that it collides with on another uni
 key. Target rows that some row of the backup *is* by identity do not count as
 collisions: their other keys are overwritten (values swapped between rows, trap U11).
 
+Where several groups collide with one row of the target, one of them becomes that row,
+and the others are rows of their own again: what they collided with is overwritten.
 A group that is two rows of the target is rejected, never guessed (trap U04).
 
 The answer goes to the table's fate: ``n``, ``winner`` (ordinals), ``t_oid`` and
@@ -32,13 +34,20 @@ TRUNCATE pg_temp.restore_hit, pg_temp.restore_tie, pg_temp.restore_group;
 
 
 def decide(conn: Connection, staged: Staged) -> None:
-    """(Re)make the fate of every staged row of the table; reject the ambiguous ones."""
+    """(Re)make the fate of every staged row of the table; reject the ambiguous ones.
+
+    Of a group the last row wins, or the newest where the table has a recency column;
+    ties are settled by the identity, then by the ordinal.
+    """
     while True:
         conn.execute(_SCRATCH)
-        _hits(conn, staged)
         if _ties(conn, staged):
             _groups(conn)
-        if not _ambiguous(conn, staged):
+            if staged.recency:
+                _prefer(conn, staged)
+        _hits(conn, staged)
+        _claims(conn)
+        if not _ambiguous(conn, staged) + _outdated(conn, staged):
             break
     _record(conn, staged)
 
@@ -50,9 +59,8 @@ def evaluated(key: UniqueKey, source: str, handle: str) -> str:
     if key.nulls_distinct:
         where += [f"({part}) IS NOT NULL" for part in key.expressions]
     return paste(
-        "SELECT {handle}, {parts} FROM {source} WHERE {where}",
-        handle=handle,
-        parts=parts,
+        "SELECT {parts} FROM {source} WHERE {where}",
+        parts=f"{handle}, {parts}" if handle else parts,
         source=source,
         where=" AND ".join(where) or "true",
     )
@@ -94,27 +102,16 @@ def _ties(conn: Connection, staged: Staged) -> int:
     """Fill ``restore_tie``: rows that belong together, ``grp`` being the last of them."""
     total = 0
     for no, key in enumerate(staged.keys):
-        total += _tie(
+        total += run(
             conn,
-            str(no),
-            evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
-            ", ".join(f"k{i}" for i, _ in enumerate(key.expressions, 1)),
-        )
-    return total + _tie(
-        conn, "NULL", "SELECT DISTINCT n, t_oid, t_ctid FROM pg_temp.restore_hit", "t_oid, t_ctid"
-    )
-
-
-def _tie(conn: Connection, key: str, rows: str, parts: str) -> int:
-    return run(
-        conn,
-        "INSERT INTO pg_temp.restore_tie SELECT n, {key}::int, grp FROM ("
-        "  SELECT n, max(n) OVER w AS grp, count(*) OVER w AS size FROM ({rows}) k"
-        "  WINDOW w AS (PARTITION BY {parts})) x WHERE size > 1",
-        key=key,
-        rows=rows,
-        parts=parts,
-    ).rowcount
+            "INSERT INTO pg_temp.restore_tie SELECT n, {key}, grp FROM ("
+            "  SELECT n, max(n) OVER w AS grp, count(*) OVER w AS size FROM ({rows}) k"
+            "  WINDOW w AS (PARTITION BY {parts})) x WHERE size > 1",
+            key=str(no),
+            rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+            parts=", ".join(f"k{i}" for i, _ in enumerate(key.expressions, 1)),
+        ).rowcount
+    return total
 
 
 def _groups(conn: Connection) -> None:
@@ -135,6 +132,34 @@ def _groups(conn: Connection) -> None:
         WHERE g.n = m.n AND g.winner < m.winner"""
     while conn.execute(spread).rowcount:
         continue
+
+
+def _prefer(conn: Connection, staged: Staged) -> None:
+    """The newest row of a group wins, not the last."""
+    key = "".join(f", s.{c.quoted} DESC" for c in staged.identity if c.kind in "NSDU")
+    run(
+        conn,
+        "UPDATE pg_temp.restore_group g SET winner = m.best FROM ("
+        "  SELECT g.n, first_value(g.n) OVER (PARTITION BY g.winner"
+        "    ORDER BY s.{column} DESC NULLS LAST {key}, g.n DESC) AS best"
+        "  FROM pg_temp.restore_group g JOIN {rows} s ON s.{n} = g.n) m WHERE m.n = g.n",
+        column=staged.recency,
+        key=key,
+        rows=staged.rows,
+        n=staged.ordinal,
+    )
+
+
+def _claims(conn: Connection) -> None:
+    """A row of the target goes to one group: by identity, else by the first key, else the last."""
+    conn.execute("""
+        DELETE FROM pg_temp.restore_hit d USING (
+          SELECT h.n, h.t_oid, h.t_ctid, coalesce(g.winner, h.n) AS winner,
+            first_value(coalesce(g.winner, h.n)) OVER (PARTITION BY h.t_oid, h.t_ctid
+              ORDER BY h.own DESC, h.key, coalesce(g.winner, h.n) DESC) AS claimant
+          FROM pg_temp.restore_hit h LEFT JOIN pg_temp.restore_group g USING (n)) c
+        WHERE c.winner <> c.claimant
+          AND d.n = c.n AND d.t_oid = c.t_oid AND d.t_ctid = c.t_ctid""")
 
 
 def _names(staged: Staged, key: str) -> str:
@@ -181,6 +206,38 @@ def _ambiguous(conn: Connection, staged: Staged) -> int:
             winner=winner,
         ),
     )
+
+
+def _outdated(conn: Connection, staged: Staged) -> int:
+    """Reject the rows that collide with a row of the target that is newer than its own row."""
+    if not staged.recency:
+        return 0
+    rejected = 0
+    for key in staged.keys[1:]:
+        rejected += reject(
+            conn,
+            staged,
+            paste(
+                "s.{n} IN (SELECT s.n FROM ({rows}) s JOIN ({target}) t ON {same}"
+                " JOIN pg_temp.restore_hit h ON h.own AND h.t_oid = t.t_oid AND h.t_ctid = t.t_ctid"
+                " LEFT JOIN pg_temp.restore_group g ON g.n = s.n"
+                " LEFT JOIN pg_temp.restore_group o ON o.n = h.n"
+                " JOIN {staged} w ON w.{n} = coalesce(o.winner, h.n)"
+                " JOIN {only} x ON x.tableoid = t.t_oid AND x.ctid = t.t_ctid"
+                " WHERE coalesce(g.winner, s.n) <> coalesce(o.winner, h.n)"
+                " AND x.{recency} > w.{recency})",
+                n=staged.ordinal,
+                rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+                target=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
+                same=same(staged, key, "s", "t"),
+                staged=staged.rows,
+                only=staged.table.only,
+                recency=staged.recency,
+            ),
+            literal("collides with a row of the target that is newer than its own and stays"),
+            literal(key.name),
+        )
+    return rejected
 
 
 def _record(conn: Connection, staged: Staged) -> None:

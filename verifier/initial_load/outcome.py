@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import psycopg
 
@@ -13,35 +14,58 @@ from verifier.initial_load.session import run
 from verifier.initial_load.stage import Content, Staged
 
 
-def count(conn: Connection, staged: Staged) -> Counts:
-    """What became of each row of the backup's table, after it was written.
+def count(conn: Connection, staged: Staged, rejected: int = 0) -> Counts:
+    """What becomes of each row of the backup's table, once it is decided.
 
     A row is merged when its group's row in the target has another key than it had
     (after its references moved). Every row is counted once.
     """
-    _record_merges(conn, staged)
-    row = run(
-        conn,
-        "WITH kept AS (SELECT f.winner, f.t_ctid IS NULL AS new, c.n IS NOT NULL AS changed"
-        "  FROM {fate} f LEFT JOIN {change} c ON c.n = f.winner WHERE f.n NOT IN"
-        "  (SELECT n FROM pg_temp.restore_merged WHERE tab = {number})) "
-        "SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE changed), count(*) FROM kept",
-        fate=staged.fate,
-        change=f"pg_temp.change_{staged.number}",
-        number=str(staged.number),
-    ).fetchone()
-    assert row is not None
-    inserted, updated, kept = row
+    if staged.grouped:
+        _record_merges(conn, staged)
+    stays = _record_newer(conn, staged) if staged.recency and not staged.all_new else 0
+    if not staged.grouped:
+        inserted, updated, kept = staged.inserts, staged.updates, staged.total - rejected - stays
+    else:
+        row = run(
+            conn,
+            "WITH kept AS (SELECT f.t_ctid IS NULL AS new, c.n IS NOT NULL AS changed"
+            "  FROM {fate} f LEFT JOIN {change} c ON c.n = f.winner WHERE f.n NOT IN"
+            "  (SELECT n FROM pg_temp.restore_merged WHERE tab = {number})) "
+            "SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE changed), count(*)"
+            " FROM kept",
+            fate=staged.fate,
+            change=staged.change,
+            number=str(staged.number),
+        ).fetchone()
+        assert row is not None
+        inserted, updated, kept = row
     return Counts(
         inserted=inserted,
         updated=updated,
         unchanged=kept - inserted - updated,
-        merged=staged.total - kept,
+        merged=staged.total - kept - rejected,
+        rejected=rejected,
     )
 
 
+def _record_newer(conn: Connection, staged: Staged) -> int:
+    """Rows that stay behind a newer row of the target count as merged into it."""
+    return run(
+        conn,
+        "INSERT INTO pg_temp.restore_merged "
+        "SELECT {number}, k.n, k.n, {key}, {key}, 'the target''s row is newer' FROM {kept} k"
+        " JOIN {rows} s ON s.{n} = k.n WHERE k.n NOT IN"
+        " (SELECT n FROM pg_temp.restore_merged WHERE tab = {number})",
+        number=str(staged.number),
+        key=staged.key_json("s"),
+        kept=staged.kept,
+        rows=staged.rows,
+        n=staged.ordinal,
+    ).rowcount
+
+
 def _record_merges(conn: Connection, staged: Staged) -> None:
-    """Fill ``restore_merged``: of each group, all but the row whose key the target now has."""
+    """Fill ``restore_merged``: of each group, all but the row whose key the target then has."""
     equal = (
         " AND ".join(f"a.{c.quoted} = w.{c.quoted}" for c in staged.identity) or "m.n = m.winner"
     )
@@ -70,37 +94,96 @@ def _record_merges(conn: Connection, staged: Staged) -> None:
     )
 
 
+_COUNTED = ("inserted", "updated", "unchanged", "merged")
+
+
 def restored(
-    content: Content, counts: Mapping[str, Counts], merges: tuple[Merge, ...], unknown: list[str]
+    content: Content,
+    counts: Mapping[str, Counts],
+    merges: tuple[Merge, ...],
+    rejections: tuple[Rejection, ...],
+    notes: Sequence[str],
+    *,
+    dry_run: bool = False,
+    kept_in: Path | None = None,
 ) -> Claim:
-    total = sum(staged.total for staged in content.tables)
-    parts = [
-        f"{sum(getattr(count, name) for count in counts.values())} {name}"
-        for name in ("inserted", "updated", "unchanged", "merged")
-    ]
-    message = f"{total} rows of {len(counts)} tables restored: {', '.join(parts)}"
-    if content.ignored:
-        message += f"; control tables left alone: {', '.join(content.ignored)}"
-    if unknown:
-        message += f"; sequences that the target does not have: {', '.join(unknown)}"
-    return Claim(
-        success=True, exit_code=0, message=message, counts=counts, merges=merges, rejections=()
+    """What was done, or what would be; rows that were set aside make the exit code 1."""
+    verb = "would be restored (dry run, nothing was written)" if dry_run else "restored"
+    parts = [f"{sum(getattr(one, name) for one in counts.values())} {name}" for name in _COUNTED]
+    return _done(
+        content,
+        counts,
+        merges,
+        rejections,
+        notes,
+        did=f"{verb}: {', '.join(parts)}",
+        kept_in=None if dry_run else kept_in,
     )
 
 
-def rejected(rejections: tuple[Rejection, ...], counts: Mapping[str, Counts]) -> Claim:
+def exported(
+    content: Content,
+    counts: Mapping[str, Counts],
+    merges: tuple[Merge, ...],
+    rejections: tuple[Rejection, ...],
+    notes: Sequence[str],
+    *,
+    out: Path,
+    kept_in: Path | None,
+) -> Claim:
+    """What was written to the file ``out``; the database is as it was."""
+    merged = sum(one.merged for one in counts.values())
+    did = f"written to {out}, {merged} merged"
+    return _done(content, counts, merges, rejections, notes, did=did, kept_in=kept_in)
+
+
+def _done(
+    content: Content,
+    counts: Mapping[str, Counts],
+    merges: tuple[Merge, ...],
+    rejections: tuple[Rejection, ...],
+    notes: Sequence[str],
+    *,
+    did: str,
+    kept_in: Path | None,
+) -> Claim:
+    total = sum(staged.total for staged in content.tables) - len(rejections)
+    message = f"{total} rows of {len(counts)} tables {did}"
+    if rejections:
+        where = f", kept in {kept_in}" if kept_in else ""
+        message += f"; {len(rejections)} rejected{where}: {_first(rejections)}"
+    return Claim(
+        success=True,
+        exit_code=1 if rejections else 0,
+        message=message,
+        counts=counts,
+        merges=merges,
+        rejections=rejections,
+        notes=tuple(notes),
+    )
+
+
+def rejected(
+    rejections: tuple[Rejection, ...], counts: Mapping[str, int], notes: Sequence[str]
+) -> Claim:
+    return Claim(
+        success=False,
+        exit_code=1,
+        message=f"{_first(rejections)}; nothing was changed",
+        counts={table: Counts(rejected=count) for table, count in counts.items()},
+        merges=(),
+        rejections=rejections,
+        notes=tuple(notes),
+    )
+
+
+def _first(rejections: tuple[Rejection, ...]) -> str:
+    """The first rejection in words, and how many more there are."""
     first = rejections[0]
     key = ", ".join(f"{name}={value}" for name, value in first.key.items())
     more = f" (and {len(rejections) - 1} more rows)" if len(rejections) > 1 else ""
     named = f" [{first.constraint}]" if first.constraint else ""
-    return Claim(
-        success=False,
-        exit_code=1,
-        message=f"{first.table} ({key}): {first.reason}{named}{more}; nothing was changed",
-        counts=counts,
-        merges=(),
-        rejections=rejections,
-    )
+    return f"{first.table} ({key}): {first.reason}{named}{more}"
 
 
 def unfit(content: Content) -> Claim:

@@ -7,7 +7,7 @@ when the transaction fails (trap F03).
 from __future__ import annotations
 
 from verifier.initial_load.catalog import Connection, Sequence
-from verifier.initial_load.parser import SetVal
+from verifier.initial_load.reading.events import SetVal
 from verifier.initial_load.session import literal, run
 from verifier.initial_load.stage import Content, Staged
 

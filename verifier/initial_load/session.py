@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -31,17 +33,36 @@ _PINNED = {
 }
 
 
-def connect(dsn: Dsn) -> Connection:
-    """Open a transaction on ``dsn`` that holds the restore lock, with text forms pinned."""
+def connect(dsn: Dsn, lock_timeout: float | None = None, *, alone: bool = True) -> Connection:
+    """Open a transaction on ``dsn`` with text forms pinned, that holds the restore lock.
+
+    Not ``alone``, it holds no lock and sees one snapshot, for looking only.
+    ``lock_timeout``: seconds to wait for a lock; ``None`` leaves it to the account.
+    """
     conn = psycopg.connect(dsn.conninfo, client_encoding="UTF8", prepare_threshold=None)
+    if not alone:
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     try:
         for name, value in _PINNED.items():
             run(conn, "SET LOCAL {name} = {value}", name=name, value=literal(value))
-        run(conn, "SELECT pg_advisory_xact_lock({key})", key=str(LOCK))
+        if lock_timeout is not None:
+            run(conn, "SET LOCAL lock_timeout = {ms}", ms=str(max(1, round(lock_timeout * 1000))))
+        if alone:
+            run(conn, "SELECT pg_advisory_xact_lock({key})", key=str(LOCK))
     except BaseException:
         conn.close()
         raise
     return conn
+
+
+@contextmanager
+def unpinned(conn: Connection) -> Iterator[None]:
+    """The account's own settings for the time of a ``with`` block that does not fail."""
+    for name in _PINNED:
+        run(conn, "SET LOCAL {name} TO DEFAULT", name=name)
+    yield
+    for name, value in _PINNED.items():
+        run(conn, "SET LOCAL {name} = {value}", name=name, value=literal(value))
 
 
 def run(conn: Connection, template: str, **parts: str) -> Cursor:

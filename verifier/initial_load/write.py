@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from verifier.initial_load import changes, triggers
 from verifier.initial_load.catalog import Catalog, Column, Connection, UniqueKey
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.match import evaluated, same
-from verifier.initial_load.session import array, literal, paste, run
+from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 
 
@@ -21,30 +22,30 @@ class NotWritten(Exception):
     """The target did something else than it was told; the message says what."""
 
 
-def plan(conn: Connection, catalog: Catalog, staged: Staged) -> None:
-    """Find what has to be written, before anything is; may reject rows.
+_NOBODY = "a trigger of another table, or the action of a foreign key"
 
-    Makes ``change_N``: the winners whose target row differs.
-    """
-    if staged.table.identity is None:
-        _pair_keyless(conn, staged)
-    _create_changes(conn, staged)
+
+def plan(conn: Connection, catalog: Catalog, staged: Staged) -> int:
+    """Reject what cannot be written, before anything is; the number of rows."""
+    if not staged.updates:
+        return 0
+    rejected = 0
     fixed = [c for c in staged.given if c.always and c not in staged.identity]
     if fixed:
-        reject(
+        rejected += reject(
             conn,
             staged,
             paste(
-                "s.{n} IN (SELECT f.n FROM {pairs} WHERE {differ})",
+                "s.{n} IN (SELECT c.n FROM {pairs} WHERE {differ})",
                 n=staged.ordinal,
                 pairs=_pairs(staged),
-                differ=" OR ".join(_differs(column) for column in fixed),
+                differ=" OR ".join(changes.unlike(column) for column in fixed),
             ),
             literal(f"{fixed[0].quoted} is GENERATED ALWAYS and cannot be changed"),
         )
     for key, where in _wanted(staged):
         if _parking(catalog, staged, key) is None:
-            reject(
+            rejected += reject(
                 conn,
                 staged,
                 paste("s.{n} IN (SELECT p.n FROM {where} p)", n=staged.ordinal, where=where),
@@ -54,69 +55,14 @@ def plan(conn: Connection, catalog: Catalog, staged: Staged) -> None:
                 ),
                 literal(key.name),
             )
-
-
-def _text(column: Column, alias: str) -> str:
-    return f"{alias}.{column.quoted}::{column.type}::text"
-
-
-def _differs(column: Column) -> str:
-    return f"{_text(column, 's')} IS DISTINCT FROM {_text(column, 't')}"
+    return rejected
 
 
 def _pairs(staged: Staged) -> str:
-    """FROM items: fate ``f`` of winners with a target row, staged row ``s``, target row ``t``."""
+    """FROM items: the changes ``c``, staged row ``s``, target row ``t``."""
     return (
-        f"{staged.fate} f JOIN {staged.rows} s ON s.{staged.ordinal} = f.n AND f.n = f.winner"
-        f" JOIN {staged.table.only} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid"
-    )
-
-
-def _settable(staged: Staged) -> list[Column]:
-    """What an UPDATE may set: all but the identity, whose text only may be another (1.1, 1.10)."""
-    return [
-        column
-        for column in staged.given
-        if not column.always and (column not in staged.identity or not column.exact)
-    ]
-
-
-def _pair_keyless(conn: Connection, staged: Staged) -> None:
-    """Without an identity, equal rows pair off one to one; what is left over is missing."""
-    text = {alias: array([_text(column, alias) for column in staged.given]) for alias in ("s", "t")}
-    run(
-        conn,
-        "UPDATE {fate} f SET t_oid = t.t_oid, t_ctid = t.t_ctid FROM ("
-        "  SELECT s.{n} AS n, {ours} AS row, row_number() OVER (PARTITION BY {ours} ORDER BY s.{n})"
-        "    AS no FROM {rows} s JOIN {fate} f ON f.n = s.{n} AND f.t_ctid IS NULL"
-        "    AND f.n = f.winner) s "
-        "JOIN (SELECT t.tableoid AS t_oid, t.ctid AS t_ctid, {theirs} AS row,"
-        "        row_number() OVER (PARTITION BY {theirs} ORDER BY t.tableoid, t.ctid) AS no"
-        "      FROM {target} t WHERE NOT EXISTS (SELECT FROM {fate} f"
-        "        WHERE f.t_oid = t.tableoid AND f.t_ctid = t.ctid)) t USING (row, no) "
-        "WHERE f.n = s.n",
-        fate=staged.fate,
-        n=staged.ordinal,
-        rows=staged.rows,
-        target=staged.table.only,
-        ours=text["s"],
-        theirs=text["t"],
-    )
-
-
-def _change(staged: Staged) -> str:
-    return f"pg_temp.change_{staged.number}"
-
-
-def _create_changes(conn: Connection, staged: Staged) -> None:
-    differ = " OR ".join(_differs(column) for column in _settable(staged)) or "false"
-    run(
-        conn,
-        "CREATE TEMP TABLE {name} ON COMMIT DROP AS "
-        "SELECT f.n, f.t_oid, f.t_ctid FROM {pairs} WHERE {differ}",
-        name=f"change_{staged.number}",
-        pairs=_pairs(staged),
-        differ=differ,
+        f"{staged.change} c JOIN {staged.rows} s ON s.{staged.ordinal} = c.n"
+        f" JOIN {staged.table.only} t ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid"
     )
 
 
@@ -134,11 +80,11 @@ def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
         if key is identity or not key.immediate:
             continue
         written = paste(
-            "SELECT k.* FROM ({rows}) k JOIN {fate} f ON f.n = k.n AND f.n = f.winner"
-            " WHERE f.t_ctid IS NULL OR EXISTS (SELECT FROM {change} c WHERE c.n = k.n)",
+            "SELECT k.* FROM ({rows}) k WHERE k.n IN (SELECT n FROM {new})"
+            " OR k.n IN (SELECT n FROM {change})",
             rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
-            fate=staged.fate,
-            change=_change(staged),
+            new=staged.new,
+            change=staged.change,
         )
         yield (
             key,
@@ -146,12 +92,23 @@ def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
                 "(SELECT DISTINCT c.n, c.t_oid, c.t_ctid FROM {change} c"
                 " JOIN ({held}) t ON t.t_oid = c.t_oid AND t.t_ctid = c.t_ctid"
                 " JOIN ({written}) s ON {same} AND s.n <> c.n)",
-                change=_change(staged),
+                change=staged.change,
                 held=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
                 written=written,
                 same=same(staged, key, "s", "t"),
             ),
         )
+
+
+def handed_on(conn: Connection, staged: Staged) -> list[str]:
+    """The keys of which values pass from a row of the target to another one."""
+    if not staged.updates:
+        return []
+    return [
+        key.name
+        for key, wanted in _wanted(staged)
+        if run(conn, "SELECT FROM {wanted} w LIMIT 1", wanted=wanted).rowcount
+    ]
 
 
 _ENOUGH = 20
@@ -167,7 +124,7 @@ def _parking(catalog: Catalog, staged: Staged, key: UniqueKey) -> tuple[Column, 
     own = [fk for fk in catalog.foreign_keys if fk.child == oid]
     bound = {name for fk in catalog.foreign_keys if fk.parent == oid for name in fk.references}
     bound |= {name for fk in own if fk.full and len(fk.columns) > 1 for name in fk.columns}
-    free = {column.name: column for column in _settable(staged) if column.name not in bound}
+    free = {column.name: column for column in changes.settable(staged) if column.name not in bound}
     for name in key.plain:
         # A reference may be NULL in between: a foreign key leaves such a row alone.
         if name in free and not free[name].not_null and key.nulls_distinct:
@@ -224,100 +181,98 @@ def _park(conn: Connection, catalog: Catalog, staged: Staged) -> None:
             target=staged.table.only,
             column=column.quoted,
             value=value,
-            change=_change(staged),
+            change=staged.change,
         )
 
 
 # --- the statements that write -----------------------------------------------------------
 
 
-def write(conn: Connection, catalog: Catalog, tables: list[Staged]) -> None:
-    """Write ``tables`` in one statement. Raises :class:`NotWritten` or the server's error."""
+def write(conn: Connection, catalog: Catalog, tables: list[Staged], off: triggers.Off) -> None:
+    """Write ``tables``, in one statement if there are several things to do.
+
+    Raises :class:`NotWritten` or the server's error.
+    """
     for staged in tables:
-        _park(conn, catalog, staged)
-    parts: list[str] = []
-    expected: list[tuple[Staged, str]] = []
-    done: list[str] = []
-    due: list[str] = []
-    for statements in (map(_insert, tables), map(_update, tables)):
-        for staged, (statement, what, rows) in zip(tables, statements, strict=True):
-            if statement:
-                name = f"w{len(parts)}"
-                parts.append(f"{name} AS ({statement} RETURNING 1)")
-                done.append(paste("(SELECT count(*) FROM {name})", name=name))
-                due.append(paste("(SELECT count(*) FROM {rows})", rows=rows))
-                expected.append((staged, what))
-    found = run(
-        conn,
-        "WITH {parts} SELECT ARRAY[{done}], ARRAY[{due}]",
-        parts=", ".join(parts),
-        done=", ".join(done),
-        due=", ".join(due),
-    ).fetchone()
-    for (staged, what), was, should in zip(expected, *(found or ((), ())), strict=True):
-        _agree(staged, was, should, what)
+        if staged.updates:
+            _park(conn, catalog, staged)
+    inserted = [(staged, _insert(staged), staged.inserts, "inserted") for staged in tables]
+    updated = [(staged, _update(staged), staged.updates, "updated") for staged in tables]
+    due = [part for part in inserted + updated if part[2]]
+    if len(due) == 1:
+        [(staged, statement, count, what)] = due
+        _agree(staged, run(conn, "{it}", it=statement).rowcount, count, what, off)
+    elif due:
+        parts = [f"w{no} AS ({part[1]} RETURNING 1)" for no, part in enumerate(due)]
+        counts = [paste("(SELECT count(*) FROM {w})", w=f"w{no}") for no, _ in enumerate(due)]
+        found = run(
+            conn, "WITH {parts} SELECT {counts}", parts=", ".join(parts), counts=", ".join(counts)
+        ).fetchone()
+        for (staged, _, count, what), done in zip(due, found or (), strict=True):
+            _agree(staged, done, count, what, off)
 
 
-def _insert(staged: Staged) -> tuple[str, str, str]:
-    """The statement, what it does, and FROM items for the rows that it has to write."""
-    new = f"{staged.fate} f WHERE f.n = f.winner AND f.t_ctid IS NULL"
+def _insert(staged: Staged) -> str:
     columns = [column for column in staged.columns if not column.generated]
     names = ", ".join(column.quoted for column in columns)
-    statement = paste(
-        "INSERT INTO {table} {names} SELECT {values} FROM {rows} s"
-        " WHERE s.{n} IN (SELECT f.n FROM {new}) ORDER BY s.{n}",
+    return paste(
+        "INSERT INTO {table} {names} SELECT {values} FROM {rows} s {where}",
         table=staged.table.quoted,
         names=f"({names}) OVERRIDING SYSTEM VALUE" if columns else "",
         values=", ".join(f"s.{column.quoted}" for column in columns),
         rows=staged.rows,
-        n=staged.ordinal,
-        new=new,
+        where=""
+        if staged.all_new
+        else paste(
+            "WHERE s.{n} IN (SELECT n FROM {new}) ORDER BY s.{n}", n=staged.ordinal, new=staged.new
+        ),
     )
-    return statement, "inserted", new
 
 
-def _update(staged: Staged) -> tuple[str, str, str]:
-    """The same; the statement is empty where nothing can be set."""
-    settable = _settable(staged)
-    change = _change(staged)
-    statement = paste(
+def _update(staged: Staged) -> str:
+    return paste(
         "UPDATE {target} t SET {set} FROM {change} c JOIN {rows} s ON s.{n} = c.n "
         "WHERE t.tableoid = c.t_oid AND t.ctid = c.t_ctid",
         target=staged.table.only,
-        set=", ".join(f"{column.quoted} = s.{column.quoted}" for column in settable),
-        change=change,
+        set=", ".join(f"{c.quoted} = s.{c.quoted}" for c in changes.settable(staged)),
+        change=staged.change,
         rows=staged.rows,
         n=staged.ordinal,
     )
-    return statement if settable else "", "updated", change
 
 
-def _agree(staged: Staged, done: int, due: int, what: str) -> None:
+def _agree(staged: Staged, done: int, due: int, what: str, off: triggers.Off) -> None:
     if done != due:
         raise NotWritten(
             f"{staged.table.quoted}: {due} rows were to be {what} and {done} were; "
-            "a trigger or rule of the target drops rows"
+            f"a trigger or rule of the target drops rows ({off.blame(staged.table) or _NOBODY})"
         )
 
 
-def verify(conn: Connection, staged: Staged) -> None:
+def verify(conn: Connection, staged: Staged, off: triggers.Off) -> None:
     """Look whether every row is as it was written. Raises :class:`NotWritten`.
 
     Only triggers and rules can make a difference, so it is for tables that have any.
     """
-    if not staged.identity:
+    if not staged.identity or not staged.inserts + staged.updates:
         return
+    written = ""
+    if not staged.all_new:
+        written = paste(
+            "s.{n} IN (SELECT n FROM {new} UNION ALL SELECT n FROM {change}) AND",
+            n=staged.ordinal,
+            new=staged.new,
+            change=staged.change,
+        )
     equal = " AND ".join(f"t.{c.quoted} = s.{c.quoted}" for c in staged.identity)
-    differ = " OR ".join(_differs(column) for column in staged.given) or "false"
+    differ = " OR ".join(changes.unlike(column) for column in staged.given) or "false"
     row = run(
         conn,
-        "SELECT count(*), min({key}::text) FROM {fate} f JOIN {rows} s ON s.{n} = f.n "
-        "LEFT JOIN {target} t ON {equal} "
-        "WHERE f.n = f.winner AND (t.tableoid IS NULL OR {differ})",
+        "SELECT count(*), min({key}::text) FROM {rows} s LEFT JOIN {target} t ON {equal} "
+        "WHERE {written} (t.tableoid IS NULL OR {differ})",
         key=staged.key_json("s"),
-        fate=staged.fate,
         rows=staged.rows,
-        n=staged.ordinal,
+        written=written,
         target=staged.table.only,
         equal=equal,
         differ=differ,
@@ -325,5 +280,5 @@ def verify(conn: Connection, staged: Staged) -> None:
     if row and row[0]:
         raise NotWritten(
             f"{staged.table.quoted}: {row[0]} rows are not as written, first {row[1]}; "
-            "a trigger or rule of the target changes them"
+            f"a trigger or rule of the target changes them ({off.blame(staged.table) or _NOBODY})"
         )

@@ -1,12 +1,14 @@
 """What is true: the oracle observes databases over its own connections and judges.
 
 ``compare`` tells in what two databases differ. For the judgement of a restore, ``take``
-reads a database, ``violations`` asks it for rules that do not hold,
+reads a database, ``violations`` asks it for rules that do not hold, ``unfit`` for values
+that its types refuse,
 :class:`Probe` watches the writes, and :class:`Judge` holds all of it against the
 contract. Nothing here knows the built-in restore.
 """
 
 from verifier.oracle.comparing import Progress, compare
+from verifier.oracle.fitting import unfit
 from verifier.oracle.integrity import violations
 from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.probe import Held, Probe, Writes
@@ -29,5 +31,6 @@ __all__ = [
     "judge_retry",
     "leftovers",
     "take",
+    "unfit",
     "violations",
 ]

@@ -1,8 +1,9 @@
 """Which source rows the target can take at all.
 
 A row that breaks a rule of the target (its parent exists nowhere, a NOT NULL column
-is NULL, a check is false, it matches two different target rows) cannot be restored
-by anybody; it has to be rejected by name, and so has everything that depends on it.
+is NULL, a check is false, a type refuses a value, it matches two different target rows)
+cannot be restored by anybody; it has to be rejected by name, and so has everything that
+depends on it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from verifier.oracle.collisions import constraint_of
 from verifier.oracle.entities import SOURCE, Node, Universe
+from verifier.oracle.fitting import Unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,14 @@ def gaps(universe: Universe) -> list[Gap]:
     return found
 
 
-def obstacles(universe: Universe) -> dict[Node, Obstacle]:
+def obstacles(universe: Universe, unfit: Unfit) -> dict[Node, Obstacle]:
     """Every source row that cannot be restored, with the reason."""
     found: dict[Node, Obstacle] = {}
+    for table, columns in unfit.items():
+        for column, positions in columns.items():
+            reason = f"the type of column {column} does not take its value"
+            for position in positions:
+                found[Node(table, SOURCE, position)] = Obstacle(reason, f"type of {column}")
     for entity in universe.entities:
         for node in entity.source:
             obstacle = _own_obstacle(universe, node)
@@ -95,6 +102,11 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
             )
         if None not in values and universe.parent(node, foreign_key) is None:
             return Obstacle(f"its parent in {foreign_key.parent} does not exist", foreign_key.name)
+        if None not in values and universe.is_overwritten(node, foreign_key):
+            return Obstacle(
+                f"its parent in {foreign_key.parent} is overwritten by another row",
+                foreign_key.name,
+            )
     return None
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from verifier.errors import BackupRefused
+from verifier.initial_load.reading import copytext
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -26,8 +29,25 @@ class Rows:
     """Line of the file on which the first of the rows starts, from 1."""
 
     def values(self) -> Iterator[tuple[str | None, ...]]:
-        """The rows as text values, ``None`` for NULL."""
-        ...
+        """The rows as text values, ``None`` for NULL.
+
+        Raises :class:`~verifier.errors.BackupRefused` for what no server takes as text:
+        escapes that make up a NUL or bytes that are not UTF-8.
+        """
+        for number, row in enumerate(copytext.rows(self.data, empty=not self.columns)):
+            try:
+                yield tuple(None if value is None else _text(value) for value in row)
+            except ValueError as error:
+                raise BackupRefused(
+                    f"{self.schema}.{self.table}, row {number + 1} from line {self.line} on: "
+                    f"a value is no text ({error}); make the backup again"
+                ) from error
+
+
+def _text(value: bytes) -> str:
+    if b"\0" in value:
+        raise ValueError("it holds a NUL")
+    return value.decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +71,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class LargeObject:
-    """A piece of a large object; one without any content comes as a piece of no bytes."""
+    """A piece of a large object; its creation comes as a piece of no bytes."""
 
     oid: int
     offset: int

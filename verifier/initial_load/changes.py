@@ -1,0 +1,157 @@
+"""What has to be written: rows that are new, and target rows that differ from the backup's."""
+
+from __future__ import annotations
+
+from verifier.initial_load.catalog import Column, Connection
+from verifier.initial_load.session import array, paste, run
+from verifier.initial_load.stage import Staged
+
+
+def settable(staged: Staged) -> list[Column]:
+    """What an UPDATE may set: all but the identity, whose text only may be another (1.1, 1.10)."""
+    return [
+        column
+        for column in staged.given
+        if not column.always and (column not in staged.identity or not column.exact)
+    ]
+
+
+def unlike(column: Column) -> str:
+    """SQL for a staged row ``s`` and a target row ``t`` that differ in ``column``."""
+    if column.exact and not column.bounded:
+        return f"s.{column.quoted} IS DISTINCT FROM t.{column.quoted}"
+    return f"{_text(column, 's')} IS DISTINCT FROM {_text(column, 't')}"
+
+
+def _text(column: Column, alias: str) -> str:
+    return f"{alias}.{column.quoted}::{column.type}::text"
+
+
+def differ(staged: Staged) -> str:
+    """SQL for a staged row ``s`` and a target row ``t`` that differ in what can be set.
+
+    Rows that are equal byte for byte have equal texts, and are found in a fraction of
+    the time; only where bytes differ are the texts made and asked.
+    """
+    columns = settable(staged)
+    if not columns:
+        return "false"
+    ours, theirs = (
+        ", ".join(f"{alias}.{column.quoted}::{column.type}" for column in columns)
+        for alias in ("s", "t")
+    )
+    return (
+        f"(record_image_ne(ROW({ours}), ROW({theirs}))"
+        f" AND ({' OR '.join(unlike(column) for column in columns)}))"
+    )
+
+
+def by_identity(conn: Connection, staged: Staged) -> None:
+    """Fill ``new`` and ``change`` where every row is the target row of its identity, or new."""
+    staged.grouped = False
+    found = run(
+        conn, "SELECT EXISTS (SELECT FROM {target} LIMIT 1)", target=staged.table.only
+    ).fetchone()
+    staged.all_new = not (found and found[0])
+    if staged.all_new:
+        staged.inserts, staged.updates = _count(conn, staged.rows), 0
+        return
+    same = " AND ".join(f"t.{c.quoted} = s.{c.quoted}" for c in staged.identity)
+    _tables(
+        conn,
+        staged,
+        paste(
+            "SELECT s.{n} AS n, t.tableoid AS t_oid, t.ctid AS t_ctid, {newer} AS newer"
+            " FROM {rows} s LEFT JOIN {target} t ON {same} WHERE t.ctid IS NULL OR {differ}",
+            n=staged.ordinal,
+            newer=_newer(staged),
+            rows=staged.rows,
+            target=staged.table.only,
+            same=same,
+            differ=differ(staged),
+        ),
+    )
+
+
+def by_fate(conn: Connection, staged: Staged) -> None:
+    """Fill ``new`` and ``change`` from what was decided about every row."""
+    staged.grouped, staged.all_new = True, False
+    if staged.table.identity is None:
+        _pair_keyless(conn, staged)
+    _tables(
+        conn,
+        staged,
+        paste(
+            "SELECT f.n, f.t_oid, f.t_ctid, {newer} AS newer"
+            " FROM {fate} f JOIN {rows} s ON s.{n} = f.n"
+            " LEFT JOIN {target} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid"
+            " WHERE f.n = f.winner AND (f.t_ctid IS NULL OR {differ})",
+            newer=_newer(staged),
+            fate=staged.fate,
+            rows=staged.rows,
+            n=staged.ordinal,
+            target=staged.table.only,
+            differ=differ(staged),
+        ),
+    )
+
+
+def _newer(staged: Staged) -> str:
+    """SQL that the target row ``t`` is newer than the staged row ``s``."""
+    if not staged.recency:
+        return "false"
+    return f"coalesce(t.{staged.recency} > s.{staged.recency}, false)"
+
+
+def _tables(conn: Connection, staged: Staged, query: str) -> None:
+    run(
+        conn,
+        "DROP TABLE IF EXISTS pg_temp.restore_delta, {new}, {change}, {kept};"
+        "CREATE TEMP TABLE restore_delta ON COMMIT DROP AS {query};"
+        "CREATE TEMP TABLE {new_} ON COMMIT DROP AS"
+        "  SELECT n FROM pg_temp.restore_delta WHERE t_ctid IS NULL;"
+        "CREATE TEMP TABLE {change_} ON COMMIT DROP AS"
+        "  SELECT n, t_oid, t_ctid FROM pg_temp.restore_delta WHERE t_ctid IS NOT NULL"
+        "  AND NOT newer;"
+        "CREATE TEMP TABLE {kept_} ON COMMIT DROP AS SELECT n FROM pg_temp.restore_delta"
+        "  WHERE newer;"
+        "ANALYZE {new}; ANALYZE {change}",
+        new=staged.new,
+        change=staged.change,
+        new_=staged.new.removeprefix("pg_temp."),
+        change_=staged.change.removeprefix("pg_temp."),
+        kept=staged.kept,
+        kept_=staged.kept.removeprefix("pg_temp."),
+        query=query,
+    )
+    staged.inserts = _count(conn, staged.new)
+    staged.updates = _count(conn, staged.change)
+
+
+def _count(conn: Connection, table: str) -> int:
+    row = run(conn, "SELECT count(*) FROM {table}", table=table).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _pair_keyless(conn: Connection, staged: Staged) -> None:
+    """Without an identity, equal rows pair off one to one; what is left over is missing."""
+    text = {alias: array([_text(column, alias) for column in staged.given]) for alias in ("s", "t")}
+    run(
+        conn,
+        "UPDATE {fate} f SET t_oid = t.t_oid, t_ctid = t.t_ctid FROM ("
+        "  SELECT s.{n} AS n, {ours} AS row, row_number() OVER (PARTITION BY {ours} ORDER BY s.{n})"
+        "    AS no FROM {rows} s JOIN {fate} f ON f.n = s.{n} AND f.t_ctid IS NULL"
+        "    AND f.n = f.winner) s "
+        "JOIN (SELECT t.tableoid AS t_oid, t.ctid AS t_ctid, {theirs} AS row,"
+        "        row_number() OVER (PARTITION BY {theirs} ORDER BY t.tableoid, t.ctid) AS no"
+        "      FROM {target} t WHERE NOT EXISTS (SELECT FROM {fate} f"
+        "        WHERE f.t_oid = t.tableoid AND f.t_ctid = t.ctid)) t USING (row, no) "
+        "WHERE f.n = s.n",
+        fate=staged.fate,
+        n=staged.ordinal,
+        rows=staged.rows,
+        target=staged.table.only,
+        ours=text["s"],
+        theirs=text["t"],
+    )

@@ -1,0 +1,210 @@
+"""What a restore is going to do: the backup staged, its rows matched, rejected or accepted.
+
+Nothing of the target is changed here; :mod:`engine` writes what is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from verifier.contract import Claim, Counts, Merge, Rejection
+from verifier.initial_load import catalog as catalogue
+from verifier.initial_load import (
+    changes,
+    checks,
+    ledger,
+    match,
+    outcome,
+    preflight,
+    repoint,
+    survey,
+    suspects,
+    write,
+)
+from verifier.initial_load.catalog import Catalog, Connection
+from verifier.initial_load.large_objects import LargeObjects
+from verifier.initial_load.order import components
+from verifier.initial_load.overlaps import Overlaps
+from verifier.initial_load.reading import read
+from verifier.initial_load.session import run
+from verifier.initial_load.stage import Content, Staged
+from verifier.initial_load.staging import stage
+from verifier.transfer import Progress, RestoreOptions
+
+
+class Refused(Exception):
+    """Rows or the whole backup do not fit; holds the claim that says so."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+
+
+class Plan:
+    """The plan of one restore; :meth:`make` fills it in."""
+
+    def __init__(
+        self, conn: Connection, path: Path, options: RestoreOptions, progress: Progress | None
+    ) -> None:
+        self.conn = conn
+        self.path = path
+        self.options = options
+        self.progress = progress
+        self.catalog = Catalog({}, ())
+        self.content = Content(LargeObjects(conn))
+        self.overlaps: Overlaps
+        self.order: list[list[Staged]] = []
+        """The staged tables by components of the target's foreign keys, parents first."""
+        self.rejections: tuple[Rejection, ...] = ()
+        self.merges: tuple[Merge, ...] = ()
+        self.counts: Mapping[str, Counts] = {}
+        self.notes: list[str] = []
+
+    def make(self) -> None:
+        """Decide what becomes of every row. Raises :class:`Refused` and the server's errors."""
+        conn = self.conn
+        self._stage()
+        if not self.options.dry_run:
+            _lock(conn, self.content)
+        self.overlaps = Overlaps(conn, self.catalog, self.content.tables)
+        self.order = _order(self.catalog, self.content.tables)
+        for tables in self.order:
+            self._settle(tables)
+        # Parents first: the first rejection is then a cause and not a consequence.
+        settled = [staged for tables in self.order for staged in tables]
+        suspected = self.content.objects.suspected() if self.options.strict_ids else ()
+        self.rejections = ledger.rejections(conn, settled) + suspected
+        lost = ledger.counts(self.rejections, settled)
+        self.notes += self._remarks(settled)
+        # A large object is no row that could be set aside.
+        if suspected or (self.rejections and not self.options.quarantine):
+            raise Refused(outcome.rejected(self.rejections, lost, self.notes))
+        self.counts = {
+            staged.table.quoted: outcome.count(conn, staged, lost[staged.table.quoted])
+            for staged in self.content.tables
+        }
+        self.merges = ledger.merges(conn, self.content.tables)
+
+    def doing(self, what: str) -> None:
+        if self.progress:
+            self.progress.doing(what)
+
+    def _stage(self) -> None:
+        """Read the backup, and see that it fits the target as a whole."""
+        conn = self.conn
+        self.catalog = catalogue.load(conn)
+        _ready(preflight.unready(conn))
+        ledger.create(conn)
+        self.content = stage(
+            conn,
+            self.catalog,
+            lambda: read(self.path, catalog=self.catalog, models=self.options.models),
+            self.options.control_tables,
+            self.progress,
+        )
+        if self.content.problems:
+            raise Refused(outcome.unfit(self.content))
+        self._prefer()
+        named = {staged.table.oid: staged.table for staged in self.content.tables}
+        keys = self.catalog.foreign_keys
+        parents = [self.catalog.tables[key.parent] for key in keys if key.child in named]
+        _ready(preflight.denied(conn, named.values(), parents))
+        _ready(self.content.objects.denied())
+
+    def _prefer(self) -> None:
+        """Give every table its recency column. Raises :class:`Refused` if none has it."""
+        name = self.options.prefer
+        for staged in self.content.tables:
+            if name in {column.name for column in staged.given}:
+                staged.recency = staged.table.columns[name].quoted
+        if name and not any(staged.recency for staged in self.content.tables):
+            said = f"no table of the backup has a column {name!r} to prefer the newest row by"
+            raise Refused(outcome.failed(f"{said}; nothing was changed", 2))
+
+    def _remarks(self, tables: list[Staged]) -> list[str]:
+        notes = [
+            f"control table left alone: {table} ({count} rows of the backup)"
+            for table, count in self.content.ignored.items()
+        ]
+        return notes + [said for staged in tables if (said := suspects.note(self.conn, staged))]
+
+    def _settle(self, tables: list[Staged]) -> None:
+        """Decide what becomes of every row of one component; its parents are settled."""
+        self.doing(f"matching {', '.join(staged.table.quoted for staged in tables)}")
+        for staged in tables:
+            checks.complete(self.conn, staged)
+            checks.rows(self.conn, staged)
+        while True:
+            checks.orphans(self.conn, self.catalog, self.content.tables, tables)
+            if any(staged.grouped for staged in tables) or not all(
+                [survey.plain(self.conn, staged) for staged in tables]
+            ):
+                self._group(tables)
+            # A rejected row may be the parent or the survivor of others.
+            if not sum(self._plan(staged) for staged in tables):
+                return
+
+    def _plan(self, staged: Staged) -> int:
+        """Reject what cannot be written as it is; the number of rows."""
+        rejected = write.plan(self.conn, self.catalog, staged)
+        rejected += checks.forsaken(self.conn, self.catalog, self.content.tables, staged)
+        rejected += self.overlaps.reject(staged)
+        if self.options.strict_ids:
+            rejected += suspects.refuse(self.conn, staged)
+        return rejected
+
+    def _group(self, tables: list[Staged]) -> None:
+        """Tell the rows of one component apart, and let references follow those that merge.
+
+        A merge moves references, moved references may make rows equal that were not:
+        within the component this goes on until nothing moves. It ends, because every
+        round makes groups larger or takes rows out.
+        """
+        conn, everything = self.conn, self.content.tables
+        own = {staged.table.oid for staged in tables}
+        while True:
+            moved: set[int] = set()
+            left = _rows(conn, tables)
+            for staged in tables:
+                match.decide(conn, staged)
+            for staged in tables:
+                moved |= repoint.repoint(conn, self.catalog, everything, staged)
+            if not moved & own and left == _rows(conn, tables):
+                break
+            checks.orphans(conn, self.catalog, everything, tables)
+        for staged in tables:
+            changes.by_fate(conn, staged)
+
+
+def _ready(problems: list[str]) -> None:
+    if problems:
+        raise Refused(outcome.failed(f"{'; '.join(problems)}; nothing was changed", 1))
+
+
+def _lock(conn: Connection, content: Content) -> None:
+    """Keep other writers out, readers stay; in one order, so that none waits for another."""
+    names = sorted(staged.table.quoted for staged in content.tables)
+    if names:
+        run(conn, "LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE", names=", ".join(names))
+
+
+def _order(catalog: Catalog, tables: list[Staged]) -> list[list[Staged]]:
+    """The staged tables by components of the target's foreign keys, parents first."""
+    parents: dict[int, list[int]] = {}
+    for staged in sorted(tables, key=lambda one: one.table.quoted):
+        parents[staged.number] = [
+            parent.number
+            for key in catalog.foreign_keys
+            if key.child == staged.table.oid
+            for parent in checks.family(tables, key.parent)
+        ]
+    return [[tables[number] for number in found] for found in components(parents)]
+
+
+def _rows(conn: Connection, tables: list[Staged]) -> int:
+    """Rows that are still staged."""
+    total = 0
+    for staged in tables:
+        row = run(conn, "SELECT count(*) FROM {rows}", rows=staged.rows).fetchone()
+        total += row[0] if row else 0
+    return total
