@@ -40,7 +40,7 @@ SELECT 'c' || left(md5('category ' || n), 24),
        NULL,
        CASE WHEN n > 5 THEN 'c' || left(md5('category ' || 1 + n % 5), 24) END,
        'Category ' || n, (ARRAY['🍞', '👟', '☕️'])[1 + n % 3], '#3B82F6', NULL, n,
-       CASE WHEN n % 2 > 0 THEN '{{"sizes": ["s", "m"], "note": "it''s; -- no comment"}}'::jsonb END,
+       CASE WHEN n % 2 > 0 THEN '{{"sizes": ["s"], "note": "it''s; -- no comment"}}'::jsonb END,
        true, n % 7 = 0,
        timestamp '2023-02-01' + n * interval '1 hour', timestamp '2025-01-01' + n * interval '3 s'
 FROM generate_series(1, {categories}) n"""

@@ -28,8 +28,9 @@ def write(inserts: Path, path: Path) -> None:
             if columns:
                 quotes += line.count(b"'")
                 if line.endswith(_END) and not quotes % 2:
-                    line = line[: 1 - len(_END)] + b" " + _clause(columns) + b";\n"
+                    written.write(line.removesuffix(_END) + b") " + _clause(columns) + b";\n")
                     columns = b""
+                    continue
             written.write(line)
 
 
