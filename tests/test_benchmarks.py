@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -41,7 +45,7 @@ def test_every_contender_but_the_peer_gives_the_right_answer_in_every_state(tmp_
 def benchmark_modules(monkeypatch):
     """The benchmark's modules as it imports them."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return lambda name: pytest.importorskip(name)
+    return import_module
 
 
 def restore(*arguments, cwd, **environ):
@@ -60,7 +64,10 @@ def restore(*arguments, cwd, **environ):
 def test_every_restorer_restores_the_shop_and_what_can_be_repeated_once_more(tmp_path):
     out = tmp_path / "figures.json"
     sizes = ["--rows", "1000,2000", "--rounds", "1"]
-    run = restore(*sizes, "--out", out, cwd=tmp_path, TMPDIR=str(tmp_path))
+    with TemporaryDirectory() as place:
+        Path(place).chmod(0o755)  # the servers' account has to get through
+        run = restore(*sizes, "--out", out, cwd=tmp_path, TMPDIR=place)
+        left = [each.name for each in Path(place).glob("*benchmark*")]
     assert run.returncode == 0, run.stdout + run.stderr
     timings = json.loads(out.read_text())["timings"]
     assert [each["wrong"] for each in timings] == [""] * len(timings)
@@ -72,15 +79,55 @@ def test_every_restorer_restores_the_shop_and_what_can_be_repeated_once_more(tmp
     assert "FAILED" not in run.stdout
     assert "not measured" not in run.stdout
     assert "time for a row, 2,000 rows against 1,000" in run.stdout
-    assert list(tmp_path.iterdir()) == [out]
+    assert left == []
 
 
-@pytest.mark.slow
-def test_a_program_that_fails_is_told_and_the_others_go_on(tmp_path):
-    """A directory in the place of the home of ``restore-verifier`` lets every start of it fail."""
-    (tmp_path / "verifier").mkdir()
-    (tmp_path / "verifier" / "__init__.py").write_text("raise SystemExit('not today')")
-    out = tmp_path / "figures.json"
+def spoilt(modules, monkeypatch, spoil):
+    """The timings of two restorers of a COPY dump, once ``spoil`` has changed its bytes."""
+    restorers, restoring = modules("restorers"), modules("restoring")
+    back_up = restorers.back_up
+
+    def made(source, backup, directory):
+        file = back_up(source, backup, directory)
+        file.write_bytes(spoil(file.read_bytes()))
+        return file
+
+    monkeypatch.setattr(restorers, "back_up", made)
+    return lambda servers: restoring.Bench(
+        servers, [restorers.COPY, restorers.OURS_COPY], 2, lambda words: None
+    ).run(1000)
+
+
+def test_a_restore_of_other_rows_is_a_failure_however_fast(servers, benchmark_modules, monkeypatch):
+    def without_a_row(dump):
+        return re.sub(rb"\n[^\n]*\tSKU-000000007\t[^\n]*", b"", dump, count=1)
+
+    timings = spoilt(benchmark_modules, monkeypatch, without_a_row)(servers)
+    assert timings[0].wrong == "product_variants has 799 rows of 800"
+    assert timings[1].wrong == "product_variants has 799 rows of 800"
+    assert [len(each.seconds) for each in timings] == [1, 1, 0]
+
+
+def test_a_restore_of_other_values_is_a_failure_however_fast(
+    servers, benchmark_modules, monkeypatch
+):
+    def with_another_price(dump):
+        return re.sub(rb"(\tSKU-000000007\t[0-9]+)", rb"\g<1>1", dump, count=1)
+
+    timings = spoilt(benchmark_modules, monkeypatch, with_another_price)(servers)
+    assert timings[0].wrong == "product_variants has other rows than the source"
+    assert timings[1].wrong == "product_variants has other rows than the source"
+
+
+def test_a_program_that_fails_is_told_with_what_it_said(servers, benchmark_modules, monkeypatch):
+    def unreadable(dump):
+        return dump.replace(b"\tSKU-000000007\t", b"\tSKU-000000007\tmuch\t", 1)
+
+    timings = spoilt(benchmark_modules, monkeypatch, unreadable)(servers)
+    assert timings[0].wrong.startswith("exit code 3: ")
+    assert "extra data after last expected column" in timings[0].wrong
+    assert timings[1].wrong.startswith("exit code ")
+    assert [each.median for each in timings] == [None] * 3
 
 
 def test_an_upsert_ends_where_its_insert_ends(tmp_path, benchmark_modules):
