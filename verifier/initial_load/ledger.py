@@ -8,13 +8,20 @@ row that it collides with.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from pathlib import Path
 
 from verifier.contract import Merge, Rejection
 from verifier.initial_load.catalog import Connection
+from verifier.initial_load.reading import quarantine
 from verifier.initial_load.reading.quarantine import Quarantined
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Staged
+
+
+class NotKept(Exception):
+    """The rejected rows cannot be written to their file; the message says why."""
 
 
 def create(conn: Connection) -> None:
@@ -64,6 +71,18 @@ def rejections(conn: Connection, tables: list[Staged]) -> tuple[Rejection, ...]:
         Rejection(table=names[tab][1], key=key, reason=reason, constraint=con or "")
         for tab, key, reason, con in sorted(rows, key=lambda row: names[row[0]][0])
     )
+
+
+def keep(conn: Connection, tables: list[Staged], path: Path) -> None:
+    """Write every rejected row to the file ``path``. Raises :class:`NotKept`."""
+    try:
+        quarantine.write(path, quarantined(conn, tables))
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise NotKept(
+            f"the rejected rows could not be kept in {path}: {error.strerror or error}; "
+            f"{'make room' if full else 'see that it can be written'}, or name another file"
+        ) from error
 
 
 def quarantined(conn: Connection, tables: list[Staged]) -> Iterator[Quarantined]:
