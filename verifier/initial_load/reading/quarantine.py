@@ -190,7 +190,13 @@ class _Reader:
             table, columns = self._head
             schema, relation = unquoted(table)
             yield Rows(
-                schema, relation, columns, b"".join(self._rows), len(self._rows), self._first
+                schema,
+                relation,
+                columns,
+                b"".join(self._rows),
+                len(self._rows),
+                self._first,
+                by_line=True,
             )
         self._rows, self._size = [], 0
 
