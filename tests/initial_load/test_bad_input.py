@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.initial_load.conftest import HEAD, TAIL, Move, total
+from tests.initial_load.conftest import HEAD, TAIL, Move, assert_refused, total
 from verifier.contract import Claim
 from verifier.initial_load import plan, restore
 from verifier.initial_load.reading.events import Event
@@ -103,3 +103,19 @@ def test_file_that_cannot_be_read_is_not_blamed_on_the_quarantine(
 
     monkeypatch.setattr(plan, "read", fails)
     refused(move, move.again(), "backup.sql cannot be read:", "Input/output error", exit_code=2)
+
+
+# --- values that the target cannot take ----------------------------------------------------
+
+
+def test_number_that_the_target_made_and_cannot_change_is_a_rejected_row(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE t (name text PRIMARY KEY, no int GENERATED ALWAYS AS IDENTITY)",
+        "INSERT INTO t (name) VALUES ('a'), ('b')",
+        "INSERT INTO t (name) VALUES ('b'), ('new'), ('a')",
+    )
+    assert {(r.key["name"], r.reason) for r in claim.rejections or ()} == {
+        ("a", "no is GENERATED ALWAYS and cannot be changed"),
+        ("b", "no is GENERATED ALWAYS and cannot be changed"),
+    }
+    assert_refused(move, claim)

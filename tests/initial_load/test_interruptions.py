@@ -2,7 +2,7 @@
 
 What a restore sends is the same on every run, so that each statement can be the last one:
 the client is killed in front of it or while it is under way, its session is terminated, the
-server is stopped. ``RESTORE_VERIFIER_EVERY_STEP=1`` tries all of them in every way.
+server is stopped. ``EVERY_STEP=1`` tries all of them in every way.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from verifier.transfer import RestoreOptions
 
 pytestmark = pytest.mark.slow
 
-EVERY = bool(os.environ.get("RESTORE_VERIFIER_EVERY_STEP"))
+EVERY = bool(os.environ.get("EVERY_STEP"))
 
 BOTH = """
 CREATE TABLE shop (id serial PRIMARY KEY, code text, slot int NOT NULL, picture oid,
