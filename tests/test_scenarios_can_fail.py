@@ -163,6 +163,18 @@ CASES = [
         G.COMPLETENESS,
         FAILED,
     ),
+    Case(
+        test_exclusion.test_booking_that_overlaps_one_that_stays,
+        "faulty:swallow-errors",
+        G.COMPLETENESS,
+        UNNAMED,
+    ),
+    Case(
+        test_exclusion.test_bookings_that_overlap_each_other,
+        "faulty:swallow-errors",
+        G.COMPLETENESS,
+        UNNAMED,
+    ),
     # Ordering.
     Case(
         test_ordering.test_tree_whose_children_have_smaller_numbers,

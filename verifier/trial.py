@@ -79,7 +79,8 @@ class Trial:
             )
         self._before = before
         unfit = oracle.unfit(self._target.admin, frozen, before)
-        self._judge = oracle.Judge(frozen, before, violations, self._control, unfit)
+        excluded = oracle.excluded(self._target.admin, frozen, before, unfit)
+        self._judge = oracle.Judge(frozen, before, violations, self._control, unfit, excluded)
         self._total = oracle.Judgement()
 
     def _endpoint(self, database: Database) -> Endpoint:

@@ -15,6 +15,7 @@ from verifier.contract import Claim
 from verifier.dsn import Dsn
 from verifier.initial_load import preflight, restore, session
 from verifier.initial_load.catalog import load
+from verifier.transfer import Format
 
 
 @contextmanager
@@ -67,7 +68,8 @@ DML = "GRANT SELECT, INSERT, UPDATE ON p, c TO {role}"
 
 def test_every_missing_right_is_named(move: Move) -> None:
     move(
-        SCHEMA + "CREATE SCHEMA s; CREATE TABLE s.x (id int)", ROWS + "; INSERT INTO s.x VALUES (1)"
+        SCHEMA + "CREATE SCHEMA s; CREATE TABLE s.x (id serial)",
+        ROWS + "; INSERT INTO s.x VALUES (1)",
     )
     with role(move, "GRANT SELECT ON p TO {role}", "GRANT INSERT (id) ON c TO {role}") as plain:
         name = plain.parameters["user"]
@@ -78,6 +80,7 @@ def test_every_missing_right_is_named(move: Move) -> None:
             f"{name} has no SELECT, INSERT, UPDATE on public.c",
             f"GRANT USAGE ON SCHEMA s TO {name}",
             f"{name} has no SELECT, INSERT, UPDATE on s.x",
+            f"GRANT SELECT ON SEQUENCE s.x_id_seq TO {name}",
         )
 
 
@@ -89,6 +92,7 @@ def test_rights_by_column_are_enough_to_insert(move: Move) -> None:
 
 
 def test_parents_that_cannot_be_read_are_named(move: Move) -> None:
+    move.format = Format.INSERTS
     move(SCHEMA, ROWS)
     only_children(move)
     with role(move, "GRANT SELECT, INSERT, UPDATE ON c TO {role}") as plain:
@@ -101,12 +105,16 @@ def test_parents_that_cannot_be_read_are_named(move: Move) -> None:
 
 def test_sequences_that_cannot_be_moved_are_named(move: Move) -> None:
     move(SCHEMA, ROWS)
+    move.rows("TRUNCATE p, c RESTART IDENTITY")
     with role(move, DML) as plain, psycopg.connect(plain.conninfo) as conn:
         owner, name = move.target.dsn.parameters["user"], plain.parameters["user"]
         assert preflight.immovable(conn, ["public.p_id_seq", "public.gone"]) == [
             f"sequence public.p_id_seq has to move on and {name} does not own it; "
             f"restore as {owner}"
         ]
+        refused(move, plain, "no SELECT on public.p_id_seq; GRANT SELECT ON SEQUENCE")
+        move.rows(f"GRANT SELECT ON SEQUENCE p_id_seq TO {name}")
+        refused(move, plain, "sequence public.p_id_seq has to move on", f"restore as {owner}")
     with psycopg.connect(move.target.dsn.conninfo) as conn:
         assert preflight.immovable(conn, ["public.p_id_seq"]) == []
 
@@ -147,6 +155,7 @@ def test_policies_that_apply_to_another_role_are_refused(move: Move) -> None:
 
 
 def test_policies_on_a_parent_that_is_only_read_are_refused(move: Move) -> None:
+    move.format = Format.INSERTS
     move(SCHEMA, ROWS, HALF)
     only_children(move)
     with role(move, DML) as plain:

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from verifier.contract import Claim, Finding, Guarantee, Severity, Verdict
-from verifier.oracle import Judge, Judgement, Probe, Restore, take, unfit, violations
+from verifier.oracle import (
+    Judge,
+    Judgement,
+    Probe,
+    Restore,
+    excluded,
+    take,
+    unfit,
+    violations,
+)
 from verifier.servers import Database, Pair, Side
 
 SCHEMA = """
@@ -65,12 +74,14 @@ class Bench:
         self.probe.install()
         self.before = take(self.target.admin)
         source = take(self.source.admin, self.before.schema)
+        refused = unfit(self.target.admin, source, self.before)
         self.judge = Judge(
             source,
             self.before,
             violations(self.target.admin, self.before.schema),
             control,
-            unfit(self.target.admin, source, self.before),
+            refused,
+            excluded(self.target.admin, source, self.before, refused),
         )
 
     def observe(self, claim: Claim = DONE) -> Restore:

@@ -432,6 +432,33 @@ WORLDS = {
         "CREATE TABLE e (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&));",
         "INSERT INTO e VALUES (1, '[1,3)'), (2, '[3,5)')",
     ),
+    "exclusion: one of the target stays in the way": World(
+        "CREATE TABLE e (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&));",
+        "INSERT INTO e VALUES (1, '[1,3)'), (2, '[20,21)')",
+        "",
+        source="CREATE TABLE e (id int PRIMARY KEY, r int4range);",
+        present="INSERT INTO e VALUES (1, '[14,16)'), (9, '[2,4)')",
+        claim=Claim(
+            success=False,
+            exit_code=1,
+            message="e: e_r_excl",
+            rejections=(Rejection(table="public.e", key={"id": "1"}, reason="in the way"),),
+        ),
+    ),
+    "exclusion: rows of the source are in each other's way": World(
+        "CREATE TABLE e (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&));",
+        "INSERT INTO e VALUES (1, '[1,3)'), (2, '[2,5)'), (3, '[7,8)')",
+        "",
+        source="CREATE TABLE e (id int PRIMARY KEY, r int4range);",
+        claim=Claim(
+            success=False,
+            exit_code=1,
+            message="e: e_r_excl",
+            rejections=tuple(
+                Rejection(table="public.e", key={"id": key}, reason="x") for key in ("1", "2")
+            ),
+        ),
+    ),
     "deferrable": World(
         "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED,"
         " v int UNIQUE DEFERRABLE);",

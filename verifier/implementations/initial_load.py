@@ -53,7 +53,7 @@ def clean(
 
 
 class InitialLoad:
-    """pg_dump's INSERT format, read as data and merged into the target in one transaction."""
+    """A backup with a manifest, read as data and merged into the target in one transaction."""
 
     name = "initial-load"
     not_offered: Mapping[Guarantee, str] = MappingProxyType({})
@@ -62,7 +62,7 @@ class InitialLoad:
         self, to_back_up: BackupOptions | None = None, to_restore: RestoreOptions | None = None
     ) -> None:
         """With options of its own; the control tables are those of the endpoint."""
-        self._to_back_up = to_back_up or BackupOptions(format=Format.INSERTS)
+        self._to_back_up = to_back_up or BackupOptions()
         self._to_restore = to_restore or RestoreOptions()
 
     def backup(self, source: Endpoint) -> Backup:

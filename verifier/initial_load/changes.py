@@ -9,9 +9,7 @@ from verifier.initial_load.stage import Staged
 
 def compared(staged: Staged) -> list[Column]:
     """What makes a row differ: all but the identity, of which only the text may (1.1, 1.10)."""
-    return [
-        column for column in staged.given if column not in staged.identity or not column.exact
-    ]
+    return [column for column in staged.given if column not in staged.identity or not column.exact]
 
 
 def settable(staged: Staged) -> list[Column]:

@@ -88,11 +88,9 @@ def keep(conn: Connection, tables: list[Staged], path: Path) -> None:
 def quarantined(conn: Connection, tables: list[Staged]) -> Iterator[Quarantined]:
     """Every rejected row with what the backup has of it; not all of them at once."""
     names = {staged.number: staged.table.quoted for staged in tables}
-    with conn.cursor(name="restore_rejected") as cursor:
-        cursor.execute(
-            "SELECT tab, data, key, reason, con FROM pg_temp.restore_rejected ORDER BY tab, n"
-        )
-        for tab, data, key, reason, constraint in cursor:
+    query = "SELECT tab, data, key, reason, con FROM pg_temp.restore_rejected ORDER BY tab, n"
+    with conn.cursor() as cursor:
+        for tab, data, key, reason, constraint in cursor.stream(query):
             yield Quarantined(
                 table=names[tab], row=data, key=key, reason=reason, constraint=constraint or ""
             )

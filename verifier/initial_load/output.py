@@ -6,7 +6,6 @@ import errno
 import gzip
 import os
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import BinaryIO, Protocol
 
 from verifier.errors import BackupError, UsageError
 
-_PREFIX, _PART = ".restore-verifier-", ".part"
 _BUFFER = 1 << 18
 _GZIP_LEVEL = 6
 """As the gzip program has it; Python's own is 9, three times as slow for 2 % less."""
@@ -55,53 +53,44 @@ def replacing(path: Path) -> Iterator[Output]:
 def whole(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a file that takes the place of ``path`` once it is complete and on disk.
 
-    Readable by its owner only. Before, it has no name where the system can do that, so that
-    nothing is left even of a process that is killed. Raises :class:`OSError`.
+    Readable by its owner only. Raises :class:`OSError`.
     """
-    number, part = _begun(path.parent)
+    # In the same directory: a file moves in one step only within a file system.
+    part = path.parent / f".restore-verifier-{secrets.token_hex(8)}.part"
     try:
+        number, named = _temporary(part)
         with open(number, "wb", buffering=_BUFFER) as file:
             yield file
             file.flush()
             os.fsync(number)
-            if part is None:
-                part = _named(number, path)
-        if part is not None:
+            named = named or not _name(number, path, part)
+        if named:
             os.replace(part, path)
-            part = None
         _settle(path.parent)
     finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
-def _begun(directory: Path) -> tuple[int, Path | None]:
-    """An open file in ``directory``, and its name if it has one.
+def _temporary(part: Path) -> tuple[int, bool]:
+    """A file to write, and whether it has the name ``part`` already.
 
-    In the same directory: a file moves in one step only within a file system. Without a
-    name by O_TMPFILE of Linux (open(2)), which not every file system has.
+    Where the system can do it, the file has no name: nothing is left even when we are killed.
     """
-    if os.path.isdir("/proc/self/fd") and hasattr(os, "O_TMPFILE"):
+    if hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir():
+        # Not every file system knows such files.
         with suppress(OSError):
-            return os.open(directory, os.O_TMPFILE | os.O_WRONLY, 0o600), None
-    number, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_PART, dir=directory)
-    return number, Path(name)
+            return os.open(part.parent, os.O_TMPFILE | os.O_WRONLY, 0o600), False
+    return os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), True
 
 
-def _named(number: int, path: Path) -> Path | None:
-    """Give an open file the name ``path``, or another one, which is returned, if it is taken."""
-
-    def link(name: Path) -> None:
-        # With a descriptor Python follows the link, which names the file itself.
-        os.link(f"/proc/self/fd/{number}", name, src_dir_fd=number, follow_symlinks=True)
-
-    try:
-        link(path)
-    except FileExistsError:
-        part = path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_PART}")
-        link(part)
-        return part
-    return None
+def _name(number: int, path: Path, part: Path) -> bool:
+    """Give a file without a name the name ``path``, or ``part`` if it is taken; whether it was."""
+    for name in (path, part):
+        with suppress(FileExistsError):
+            # Python follows the link only if a directory is given; the path needs none.
+            os.link(f"/proc/self/fd/{number}", name, src_dir_fd=number)
+            return name == path
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(part))
 
 
 def _compressed(file: BinaryIO, path: Path) -> Output:

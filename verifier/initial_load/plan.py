@@ -119,7 +119,7 @@ class Plan:
         named = {staged.table.oid: staged.table for staged in self.content.tables}
         keys = self.catalog.foreign_keys
         parents = [self.catalog.tables[key.parent] for key in keys if key.child in named]
-        _ready(preflight.denied(conn, named.values(), parents))
+        _ready(preflight.denied(conn, named.values(), parents, self.content.sequences))
         _ready(self.content.objects.denied())
 
     def _prefer(self) -> None:
@@ -136,6 +136,12 @@ class Plan:
         notes = [
             f"control table left alone: {table} ({count} rows of the backup)"
             for table, count in self.content.ignored.items()
+        ]
+        notes += [
+            f"{staged.table.quoted}: amounts of type money were read as lc_monetary = C has them, "
+            "as in our own backups; other tools may have written them otherwise"
+            for staged in tables
+            if any(column.base == "money" for column in staged.given)
         ]
         return notes + [said for staged in tables if (said := suspects.note(self.conn, staged))]
 

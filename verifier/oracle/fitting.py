@@ -1,28 +1,44 @@
-"""Values of the source that the target's types do not take.
+"""What only the target's server can say of the source's rows: whether they fit its rules.
 
-The target's own input functions are asked, whatever the source says of its types: an enum
-may lack a label, a domain be stricter, a text be too long, a number have too many digits.
+Its own input functions are asked, whatever the source says of its types: an enum may lack a
+label, a domain be stricter, a text be too long, a number have too many digits. And its own
+operators say which rows exclude each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from verifier.dsn import Dsn
-from verifier.oracle.catalog import Column
+from verifier.oracle.catalog import Column, Exclusion
 from verifier.oracle.session import looking
 from verifier.oracle.snapshot import Snapshot, TableRows
 
 Unfit = Mapping[str, Mapping[str, frozenset[int]]]
 """Table → column → positions of the source's rows whose value the target's type refuses."""
 
-_TYPES = """
-SELECT y.typcategory::text, y.typnamespace = 'pg_catalog'::regnamespace
-FROM pg_type y WHERE y.oid = to_regtype(%s)
-"""
+Place = tuple[bool, int]
+"""Whether a row is the target's, and its position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Two rows that may not stand side by side."""
+
+    constraint: str
+    one: Place
+    other: Place
+
+
+Excluded = Mapping[str, Sequence[Clash]]
+"""Table → clashes between its rows, of the source and of the target before."""
+
+_CATEGORY = "SELECT typcategory::text FROM pg_type WHERE oid = to_regtype(%s)"
 
 
 def unfit(dsn: Dsn, source: Snapshot, before: Snapshot) -> Unfit:
@@ -48,9 +64,10 @@ def unfit(dsn: Dsn, source: Snapshot, before: Snapshot) -> Unfit:
 def _refused(
     connection: psycopg.Connection[Any], rows: TableRows, column: Column, given: str
 ) -> frozenset[int]:
-    (category, built_in) = connection.execute(_TYPES, (column.type,)).fetchone() or ("", False)
-    if built_in and column.type == given:
+    # What is called alike is the same where no schema is named: one of the server's own.
+    if column.type == given and "." not in column.type:
         return frozenset()
+    (category,) = connection.execute(_CATEGORY, (column.type,)).fetchone() or ("",)
     places: dict[str, list[int]] = {}
     for position in range(len(rows.rows)):
         (value,) = rows.values(position, (column.name,))
@@ -82,3 +99,62 @@ def _of(
     half = len(values) // 2
     first, second = values[:half], values[half:]
     return [*_of(connection, first, type_, category), *_of(connection, second, type_, category)]
+
+
+def excluded(dsn: Dsn, source: Snapshot, before: Snapshot, refused: Unfit) -> Excluded:
+    """Which rows the target's exclusion constraints do not let stand side by side.
+
+    Rows with a value of ``refused`` are left out. Raises
+    :class:`~verifier.errors.ObservationError` when it cannot be asked.
+    """
+    asked = [each for each in before.schema.exclusions if each.table in source.tables]
+    if not asked:
+        return {}
+    found: dict[str, list[Clash]] = {}
+    with looking(dsn) as connection:
+        for exclusion in asked:
+            name = exclusion.table
+            columns = before.schema.tables[name].columns
+            sides = {False: source.tables[name], True: before.tables[name]}
+            if not {column.name for column in columns} <= set(sides[False].columns):
+                continue  # what it says of rows without those columns is not known
+            without = frozenset[int]().union(*refused.get(name, {}).values())
+            places = [
+                (target, position)
+                for target, rows in sides.items()
+                for position in range(len(rows.rows))
+                if target or position not in without
+            ]
+            values = [
+                [sides[target].values(position, (column.name,))[0] for target, position in places]
+                for column in columns
+            ]
+            pairs = connection.execute(_clashes(exclusion, columns, values).encode())
+            found.setdefault(name, []).extend(
+                Clash(exclusion.name, places[one - 1], places[other - 1]) for one, other in pairs
+            )
+    return found
+
+
+def _clashes(
+    exclusion: Exclusion, columns: Sequence[Column], values: Sequence[Sequence[str | None]]
+) -> str:
+    """SQL for the numbers, from 1, of rows that exclude each other; ``values`` by column."""
+    typed = ", ".join(
+        f"r.v{no}::{column.type} AS {sql.Identifier(column.name).as_string()}"
+        for no, column in enumerate(columns)
+    )
+    given = ", ".join(f"{sql.Literal(list(each)).as_string()}::text[]" for each in values)
+    labels = ", ".join(f"v{no}" for no in range(len(columns)))
+    parts = ", ".join(f"{part} AS part{n}" for n, part in enumerate(exclusion.parts, 1))
+    clash = " AND ".join(
+        f"a.part{n} OPERATOR({operator}) b.part{n}"
+        for n, operator in enumerate(exclusion.operators, 1)
+    )
+    return (
+        f"WITH typed AS (SELECT r.number AS rv_number, {typed} FROM unnest({given})"
+        f" WITH ORDINALITY r({labels}, number)),"
+        f" parts AS (SELECT rv_number, {parts} FROM typed WHERE {exclusion.predicate or 'true'})"
+        " SELECT a.rv_number, b.rv_number FROM parts a JOIN parts b"
+        f" ON a.rv_number < b.rv_number AND {clash}"
+    )

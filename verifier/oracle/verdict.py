@@ -12,7 +12,7 @@ from verifier.oracle.collisions import not_merged
 from verifier.oracle.diff import changes, identity_of, select
 from verifier.oracle.entities import Node, Universe
 from verifier.oracle.fate import Fates
-from verifier.oracle.fitting import Unfit
+from verifier.oracle.fitting import Excluded, Unfit
 from verifier.oracle.honesty import judge_failure, judge_lie, judge_success
 from verifier.oracle.integrity import judge_integrity
 from verifier.oracle.judgement import Judgement, Restore
@@ -28,7 +28,7 @@ class Judge:
 
     ``control`` names tables (unqualified) that describe the target itself and are not
     part of what is moved. ``unfit`` names values of the source that no implementation could
-    restore.
+    restore, ``excluded`` rows that cannot stand side by side.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Judge:
         violations: list[Finding],
         control: Iterable[str] = (),
         unfit: Unfit = MappingProxyType({}),
+        excluded: Excluded = MappingProxyType({}),
     ) -> None:
         apart = set(control)
         self._selected = frozenset(
@@ -49,7 +50,8 @@ class Judge:
         self._universe = Universe(source, before, self._selected)
         self._gaps = gaps(self._universe)
         self._unfit = {name: unfit[name] for name in unfit if name in self._selected}
-        self._obstacles = obstacles(self._universe, self._unfit)
+        self._excluded = {name: excluded[name] for name in excluded if name in self._selected}
+        self._obstacles = obstacles(self._universe, self._unfit, self._excluded)
 
     @property
     def restorable(self) -> bool:
@@ -66,7 +68,7 @@ class Judge:
         """This judge, when it has seen what the rows became that several would have."""
         known = copy(self)
         known._universe = Universe(self._source, self._before, self._selected, after)
-        known._obstacles = obstacles(known._universe, self._unfit)
+        known._obstacles = obstacles(known._universe, self._unfit, self._excluded)
         return known
 
     def _judge(self, restore: Restore, disturbed: bool) -> Judgement:

@@ -53,8 +53,8 @@ class _Gzip:
 
 
 class _Zstandard:
-    # One step of input becomes 32 MB at most: a block takes 4 bytes and gives 128 KB.
-    _STEP = 1 << 10
+    # One step of input becomes 8 MB at most: a block takes 4 bytes and gives 128 KB.
+    _STEP = 1 << 8
 
     def __init__(self, library: Any) -> None:
         self.rest = b""

@@ -26,6 +26,7 @@ _PIECE = 1 << 18
 _ENDS = (b"\\.\n\n\n", b";\n\n\n")
 _NO_ROWS = b"\n\n"
 _DATA = re.compile(r"\d+\.dat(?:\.gz|\.lz4|\.zst)?")
+_OBJECT = re.compile(r"blob_\d+\.dat")
 _GZIP_LEAST = 18  # bytes of a gzip file with nothing in it, and two more than its magic
 
 
@@ -97,14 +98,19 @@ def check_directory(path: Path, name: str) -> None:
         files = sorted(entry.name for entry in os.scandir(path) if entry.is_file())
     except OSError as error:
         raise BackupRefused(f"{name} cannot be read: {error.strerror}") from error
+    named: set[str] = set()
     for file in files:
         shown = f"{name}/{file}"
         if re.fullmatch(r"blobs(_\d+)?\.toc", file):
-            _check_list(path / file, shown)
+            named |= _listed(path / file, shown)
         elif file.endswith(".gz"):
             _check_gzip(path / file, shown)
         elif file.endswith((".lz4", ".zst")) or _DATA.fullmatch(file):
             _check_end(path / file, shown, is_data=bool(_DATA.fullmatch(file)))
+    objects = {found[0] for file in files if (found := _OBJECT.match(file))}
+    if objects != named:
+        odd = ", ".join(sorted(objects ^ named)[:3])
+        _refuse(name, f"the large objects' files are not those of its lists ({odd})")
 
 
 def _check_gzip(path: Path, name: str) -> None:
@@ -115,9 +121,13 @@ def _check_gzip(path: Path, name: str) -> None:
         _refuse(name, "it is no gzip stream")
 
 
-def _check_list(path: Path, name: str) -> None:
-    if _end(path, name) != b"\n":
-        _refuse(name, "its last line is missing")
+def _listed(path: Path, name: str) -> set[str]:
+    """The files that a list of large objects names."""
+    with opened(path) as file:
+        content = b"".join(iter(lambda: file.read(_PIECE), b""))
+    if not re.fullmatch(rb"(?:\d+ blob_\d+\.dat\n)+", content):
+        _refuse(name, "its last line is missing, or no line of a list of large objects")
+    return {line.split()[1].decode() for line in content.splitlines()}
 
 
 def _check_end(path: Path, name: str, *, is_data: bool) -> None:
@@ -137,7 +147,7 @@ def _check_end(path: Path, name: str, *, is_data: bool) -> None:
         _refuse(name, "the table's last line is missing")
 
 
-def _end(path: Path, name: str, size: int = 1) -> bytes:
+def _end(path: Path, name: str, size: int) -> bytes:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - size))

@@ -40,6 +40,7 @@ _FOREIGN = (
     (b"\x7fELF", "a program"),
     (b"MZ", "a Windows program"),
 )
+_WIDE = re.compile(rb"(?:[\x01-\x7f]\0){2}|(?:\0[\x01-\x7f]){2}")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # How a data-only plain dump can begin, behind blanks: a comment, a psql line, a statement.
 _SQL = re.compile(rb"--|/\*|\\|[A-Za-z]+(?=[\s\"(;]|\Z)")
@@ -78,7 +79,7 @@ def _refuse_foreign(head: bytes, name: str) -> None:
     for magic, what in _FOREIGN:
         if head.startswith(magic):
             _refuse(name, what if ":" in what else f"{what}, no backup")
-    if head.startswith(_UTF16) or b"\0" in head[:2]:
+    if head.startswith(_UTF16) or _WIDE.match(head):
         raise BackupRefused(
             f"{name} is written in UTF-16, which is what PowerShell's > makes of a dump and may "
             "have damaged it: make the backup again with pg_dump's own --file option"
@@ -112,7 +113,7 @@ def _is_quarantine(text: bytes) -> bool:
     line, _, _ = text.partition(b"\n")
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(header, dict) and header.get("format") == QUARANTINE
 
