@@ -78,6 +78,7 @@ def test_quarantine_that_cannot_be_written_changes_nothing(move: Move, tmp_path:
     move.options = RestoreOptions(quarantine=tmp_path / "no" / "such" / "file")
     claim = move(FAMILY, ROWS, RULES)
     assert move.rows("SELECT * FROM p") == []
+    assert f"could not be kept in {move.options.quarantine}: No such file" in claim.message
     assert_refused(move, claim, exit_code=2)
 
 

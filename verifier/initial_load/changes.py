@@ -7,13 +7,14 @@ from verifier.initial_load.session import array, paste, run
 from verifier.initial_load.stage import Staged
 
 
+def compared(staged: Staged) -> list[Column]:
+    """What makes a row differ: all but the identity, of which only the text may (1.1, 1.10)."""
+    return [column for column in staged.given if column not in staged.identity or not column.exact]
+
+
 def settable(staged: Staged) -> list[Column]:
-    """What an UPDATE may set: all but the identity, whose text only may be another (1.1, 1.10)."""
-    return [
-        column
-        for column in staged.given
-        if not column.always and (column not in staged.identity or not column.exact)
-    ]
+    """What an UPDATE may set. A row that differs in another column is refused."""
+    return [column for column in compared(staged) if not column.always]
 
 
 def unlike(column: Column) -> str:
@@ -28,12 +29,12 @@ def _text(column: Column, alias: str) -> str:
 
 
 def differ(staged: Staged) -> str:
-    """SQL for a staged row ``s`` and a target row ``t`` that differ in what can be set.
+    """SQL for a staged row ``s`` and a target row ``t`` that differ.
 
     Rows that are equal byte for byte have equal texts, and are found in a fraction of
     the time; only where bytes differ are the texts made and asked.
     """
-    columns = settable(staged)
+    columns = compared(staged)
     if not columns:
         return "false"
     ours, theirs = (

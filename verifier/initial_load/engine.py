@@ -24,7 +24,7 @@ from verifier.initial_load import (
 )
 from verifier.initial_load.catalog import Catalog, Connection, Table
 from verifier.initial_load.plan import Plan, Refused
-from verifier.initial_load.reading import quarantine
+from verifier.initial_load.reading.opening import shown
 from verifier.initial_load.stage import Staged
 from verifier.interrupts import no_way_back
 from verifier.transfer import Progress, RestoreOptions
@@ -79,18 +79,23 @@ def _outcome(plan: Plan, dsn: Dsn, act: Callable[[Plan], Claim]) -> Claim:
         return act(plan)
     except Refused as refusal:
         return refusal.claim
-    except (write.NotWritten, BackupRefused) as error:
-        refused = isinstance(error, BackupRefused)
-        said = f"the backup is refused: {error}" if refused else str(error)
-        return outcome.failed(f"{said}; nothing was changed", 2 if refused else 1)
+    except BackupRefused as error:
+        return outcome.failed(f"the backup is refused: {error}; nothing was changed", 2)
+    except (write.NotWritten, ledger.NotKept) as error:
+        code = 2 if isinstance(error, ledger.NotKept) else 1
+        return outcome.failed(f"{error}; nothing was changed", code)
     except OSError as error:
-        kept_in = plan.options.quarantine
-        said = f"the rejected rows could not be kept in {kept_in}: {error.strerror}"
+        where = f"{error.filename}: " if error.filename else ""
+        said = f"{shown(plan.path)} cannot be read: {where}{error.strerror or error}"
         return outcome.failed(f"{said}; nothing was changed", 2)
     except psycopg.Error as error:
-        if isinstance(error, psycopg.errors.LockNotAvailable) and not plan.conn.broken:
-            return outcome.failed(f"{_waited_for(plan)}; nothing was changed", 1)
-        return outcome.server_error(error, dsn, lost=plan.conn.broken)
+        return _server_said(plan, dsn, error)
+
+
+def _server_said(plan: Plan, dsn: Dsn, error: psycopg.Error) -> Claim:
+    if isinstance(error, psycopg.errors.LockNotAvailable) and not plan.conn.broken:
+        return outcome.failed(f"{_waited_for(plan)}; nothing was changed", 1)
+    return outcome.server_error(error, dsn, lost=plan.conn.broken)
 
 
 def _restore(plan: Plan) -> Claim:
@@ -129,7 +134,7 @@ def _keep_and_commit(plan: Plan, claim: Claim) -> Claim:
     path = plan.options.quarantine
     if path is None or not claim.rejections:
         return _commit(plan.conn, claim)
-    quarantine.write(path, ledger.quarantined(plan.conn, plan.content.tables))
+    ledger.keep(plan.conn, plan.content.tables, path)
     done, unknown = outcome.failed("", 2), False
     try:
         done = _commit(plan.conn, claim)

@@ -22,7 +22,6 @@ from verifier.initial_load.engine import attempt
 from verifier.initial_load.fingerprint import fingerprint
 from verifier.initial_load.manifest import Manifest, Writer, own_version
 from verifier.initial_load.plan import Plan
-from verifier.initial_load.reading import quarantine
 from verifier.initial_load.session import literal, paste
 from verifier.initial_load.stage import Staged
 from verifier.transfer import Format, Progress, RestoreOptions
@@ -81,7 +80,7 @@ def finished(plan: Plan, out: Path) -> Claim:
     """The claim about a plan that was written to ``out``; keeps the rejected rows."""
     aside = plan.options.quarantine
     if aside is not None and plan.rejections:
-        quarantine.write(aside, ledger.quarantined(plan.conn, plan.content.tables))
+        ledger.keep(plan.conn, plan.content.tables, aside)
     return outcome.exported(
         plan.content, plan.counts, plan.merges, plan.rejections, plan.notes, out=out, kept_in=aside
     )

@@ -8,13 +8,20 @@ row that it collides with.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from pathlib import Path
 
 from verifier.contract import Merge, Rejection
 from verifier.initial_load.catalog import Connection
+from verifier.initial_load.reading import quarantine
 from verifier.initial_load.reading.quarantine import Quarantined
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Staged
+
+
+class NotKept(Exception):
+    """The rejected rows cannot be written to their file; the message says why."""
 
 
 def create(conn: Connection) -> None:
@@ -66,14 +73,24 @@ def rejections(conn: Connection, tables: list[Staged]) -> tuple[Rejection, ...]:
     )
 
 
+def keep(conn: Connection, tables: list[Staged], path: Path) -> None:
+    """Write every rejected row to the file ``path``. Raises :class:`NotKept`."""
+    try:
+        quarantine.write(path, quarantined(conn, tables))
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise NotKept(
+            f"the rejected rows could not be kept in {path}: {error.strerror or error}; "
+            f"{'make room' if full else 'see that it can be written'}, or name another file"
+        ) from error
+
+
 def quarantined(conn: Connection, tables: list[Staged]) -> Iterator[Quarantined]:
     """Every rejected row with what the backup has of it; not all of them at once."""
     names = {staged.number: staged.table.quoted for staged in tables}
-    with conn.cursor(name="restore_rejected") as cursor:
-        cursor.execute(
-            "SELECT tab, data, key, reason, con FROM pg_temp.restore_rejected ORDER BY tab, n"
-        )
-        for tab, data, key, reason, constraint in cursor:
+    query = "SELECT tab, data, key, reason, con FROM pg_temp.restore_rejected ORDER BY tab, n"
+    with conn.cursor() as cursor:
+        for tab, data, key, reason, constraint in cursor.stream(query):
             yield Quarantined(
                 table=names[tab], row=data, key=key, reason=reason, constraint=constraint or ""
             )

@@ -36,27 +36,37 @@ def check(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Output]:
     """A file that takes the place of ``path`` when the block ends well, and leaves no trace else.
 
-    Readable by its owner only. Raises :class:`BackupError` when it cannot be written;
+    Compressed as its name says. Raises :class:`BackupError` when it cannot be written;
     a full disk shows here or, at the latest, when everything is forced to the disk.
+    """
+    try:
+        with whole(path) as file:
+            compressed = _compressed(file, path)
+            yield compressed
+            if compressed is not file:
+                compressed.close()
+    except OSError as error:
+        raise BackupError(_reason(path, error)) from error
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file that takes the place of ``path`` once it is complete and on disk.
+
+    Readable by its owner only. Raises :class:`OSError`.
     """
     # In the same directory: a file moves in one step only within a file system.
     part = path.parent / f".restore-verifier-{secrets.token_hex(8)}.part"
     try:
         number, named = _temporary(part)
         with open(number, "wb", buffering=_BUFFER) as file:
-            compressed = _compressed(file, path)
-            yield compressed
-            if compressed is not file:
-                compressed.close()
+            yield file
             file.flush()
             os.fsync(number)
-            if not named:
-                # Python follows the link only if a directory is given; the path needs none.
-                os.link(f"/proc/self/fd/{number}", part, src_dir_fd=number)
-        os.replace(part, path)
+            named = named or not _name(number, path, part)
+        if named:
+            os.replace(part, path)
         _settle(path.parent)
-    except OSError as error:
-        raise BackupError(_reason(path, error)) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -71,6 +81,16 @@ def _temporary(part: Path) -> tuple[int, bool]:
         with suppress(OSError):
             return os.open(part.parent, os.O_TMPFILE | os.O_WRONLY, 0o600), False
     return os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), True
+
+
+def _name(number: int, path: Path, part: Path) -> bool:
+    """Give a file without a name the name ``path``, or ``part`` if it is taken; whether it was."""
+    for name in (path, part):
+        with suppress(FileExistsError):
+            # Python follows the link only if a directory is given; the path needs none.
+            os.link(f"/proc/self/fd/{number}", name, src_dir_fd=number)
+            return name == path
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(part))
 
 
 def _compressed(file: BinaryIO, path: Path) -> Output:

@@ -27,9 +27,10 @@ from verifier.initial_load.large_objects import LargeObjects
 from verifier.initial_load.order import components
 from verifier.initial_load.overlaps import Overlaps
 from verifier.initial_load.reading import read
+from verifier.initial_load.reading.opening import repeatable, shown
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Content, Staged
-from verifier.initial_load.staging import stage
+from verifier.initial_load.staging import Unfit, stage
 from verifier.transfer import Progress, RestoreOptions
 
 
@@ -95,13 +96,23 @@ class Plan:
         self.catalog = catalogue.load(conn)
         _ready(preflight.unready(conn))
         ledger.create(conn)
-        self.content = stage(
-            conn,
-            self.catalog,
-            lambda: read(self.path, catalog=self.catalog, models=self.options.models),
-            self.options.control_tables,
-            self.progress,
-        )
+        try:
+            self.content = stage(
+                conn,
+                self.catalog,
+                lambda: read(self.path, catalog=self.catalog, models=self.options.models),
+                self.options.control_tables,
+                self.progress,
+                once=not repeatable(self.path),
+            )
+        except Unfit as error:
+            raise Refused(
+                outcome.failed(
+                    f"{error}; {shown(self.path)} cannot be read a second time to name every such "
+                    "row: give the backup as a file; nothing was changed",
+                    1,
+                )
+            ) from error
         if self.content.problems:
             raise Refused(outcome.unfit(self.content))
         self._prefer()

@@ -19,13 +19,17 @@ from verifier.initial_load.stage import Content, Staged
 from verifier.transfer import Progress
 
 _COPY_LINE = re.compile(r"\bline (\d+)")
+_COPY_COLUMN = re.compile(r"\bline \d+, column (.+?)(?::|, null input$|$)")
 
 
-class _Unfit(Exception):
-    """A value that its column's type does not accept."""
+class Unfit(Exception):
+    """A value that its column's type does not accept; the message says which and where."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, fine: Collection[int], said: str) -> None:
+        super().__init__(said)
         self.table = table
+        self.fine = fine
+        """Tables by oid that were staged before, with values that fit."""
 
 
 def stage(
@@ -34,22 +38,28 @@ def stage(
     events: Callable[[], Iterator[Event]],
     control: Collection[str],
     progress: Progress | None = None,
+    *,
+    once: bool = False,
 ) -> Content:
     """Read the backup that ``events`` opens into staging tables.
 
     A row with a value that its column's type does not accept is left out and
-    recorded as rejected. Raises :class:`~verifier.errors.BackupRefused`.
+    recorded as rejected; of a backup that can be read only ``once``, the first such
+    value is an error. Raises :class:`~verifier.errors.BackupRefused` and :class:`Unfit`.
     """
     as_text: set[int] = set()
     while True:
         conn.execute("SAVEPOINT staging")
         try:
             content = _Stager(conn, catalog, control, as_text, progress).read(events())
-        except _Unfit as unfit:
-            # COPY stops at the first such value. All of them are wanted, so the
-            # file is read again and this table's values are looked at one by one.
+        except Unfit as unfit:
+            if once:
+                raise
+            # COPY stops at the first such value. All of them are wanted, so the file is
+            # read again and the values are looked at one by one: this table's, and those
+            # of all that follow, or each of them could make it necessary once more.
             conn.execute("ROLLBACK TO staging")
-            as_text.add(unfit.table.oid)
+            as_text |= catalog.tables.keys() - unfit.fine
         else:
             conn.execute("RELEASE staging")
             return content
@@ -74,7 +84,7 @@ class _Stager:
         self.manager: AbstractContextManager[psycopg.Copy]
         self.copy: psycopg.Copy | None = None
         self.copying: tuple[Staged, tuple[str, ...]] | None = None
-        self.blocks: list[tuple[int, int]] = []
+        self.blocks: list[tuple[int, int, bool]] = []
         self.copied = 0
         self.cursor = conn.cursor()
 
@@ -201,7 +211,7 @@ class _Stager:
             self.copying = (staged, rows.columns)
             self.blocks, self.copied = [], 0
         assert self.copy is not None
-        self.blocks.append((self.copied, rows.line))
+        self.blocks.append((self.copied, rows.line, rows.by_line))
         self.copied += rows.count
         with self._blamed():
             self.copy.write(rows.data)
@@ -231,20 +241,26 @@ class _Stager:
         except (psycopg.errors.BadCopyFileFormat, psycopg.errors.CharacterNotInRepertoire) as error:
             table = copying[0].table.quoted if copying else ""
             raise BackupRefused(
-                f"line {self._line(error)}: {error.diag.message_primary} (a row of {table}); "
+                f"{self._place(error)}: {error.diag.message_primary} (a row of {table}); "
                 "the file is damaged or was changed; make the backup again"
             ) from error
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             if copying is None or copying[0].table.oid in self.as_text:
                 raise
-            raise _Unfit(copying[0].table) from error
+            unfit = copying[0].table
+            fine = {staged.table.oid for staged in self.content.tables} - {unfit.oid}
+            found = _COPY_COLUMN.search(error.diag.context or "")
+            column = f", column {found[1]}" if found else ""
+            said = f"{self._place(error)}: {unfit.quoted}{column}: {error.diag.message_primary}"
+            raise Unfit(unfit, fine, said) from error
 
-    def _line(self, error: psycopg.Error) -> int:
-        """Line of the file that ``error`` is about: exact for COPY, the block's for others."""
+    def _place(self, error: psycopg.Error) -> str:
+        """Where in the file the row is that ``error`` is about."""
         found = _COPY_LINE.search(error.diag.context or "")
         row = int(found[1]) - 1 if found else 0
-        first, line = max((block for block in self.blocks if block[0] <= row), default=(row, 0))
-        return line + row - first
+        first, line, by_line = max(block for block in self.blocks if block[0] <= row)
+        ahead = row - first
+        return f"line {line + ahead}" if by_line else f"row {ahead + 1} from line {line} on"
 
 
 def _drift(table: Table, rows: Rows) -> Iterator[str]:

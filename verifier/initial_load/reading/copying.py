@@ -41,7 +41,7 @@ def read_copy(
                 scanner.refuse(
                     f"COPY {schema}.{table} has values but names no columns; dump with pg_dump"
                 )
-            yield Rows(schema, table, columns, text, count, scanner.line)
+            yield Rows(schema, table, columns, text, count, scanner.line, by_line=True)
             scanner.pos = stop
             scanner.line += count
         if found < 0 and not scanner.more():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from verifier.errors import BackupRefused
 from verifier.initial_load.reading import copytext
@@ -27,6 +27,8 @@ class Rows:
     count: int
     line: int
     """Line of the file on which the first of the rows starts, from 1."""
+    by_line: bool = field(default=False, compare=False)
+    """Every row is one line of the file."""
 
     def values(self) -> Iterator[tuple[str | None, ...]]:
         """The rows as text values, ``None`` for NULL.

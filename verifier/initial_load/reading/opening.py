@@ -57,7 +57,7 @@ def shown(path: Path) -> str:
 
 def repeatable(path: Path) -> bool:
     """Whether ``path`` can be read more than once: a pipe cannot."""
-    return path != STANDARD_INPUT and path.is_file()
+    return path != STANDARD_INPUT and (path.is_file() or path.is_dir())
 
 
 @contextmanager

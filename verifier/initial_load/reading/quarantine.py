@@ -14,7 +14,6 @@ nothing is missing. Lines may be edited or taken out, with their number in the l
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from verifier.errors import BackupRefused
+from verifier.initial_load import output
 from verifier.initial_load.reading import copytext
 from verifier.initial_load.reading.events import Event, Rows
 from verifier.initial_load.reading.kinds import QUARANTINE
@@ -53,39 +53,19 @@ def write(path: Path, rows: Iterable[Quarantined]) -> int:
     A file of that name is replaced once the new one is complete and on disk. Raises
     :class:`OSError`.
     """
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
     count = 0
-    try:
-        # Rows are data that others may not see: never open to them, not even at first.
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(_line({"format": QUARANTINE, "version": VERSION}))
-            for row in rows:
-                file.write(_line({**asdict(row), "row": dict(row.row), "key": dict(row.key)}))
-                count += 1
-            file.write(_line({"rows": count}))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
+    # Rows are data that others may not see: never open to them, not even at first.
+    with output.whole(path) as file:
+        file.write(_line({"format": QUARANTINE, "version": VERSION}))
+        for row in rows:
+            file.write(_line({**asdict(row), "row": dict(row.row), "key": dict(row.key)}))
+            count += 1
+        file.write(_line({"rows": count}))
     return count
 
 
-def _line(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False) + "\n"
-
-
-def _sync_directory(path: Path) -> None:
-    """Make a new name in ``path`` durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _line(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, ensure_ascii=False) + "\n").encode()
 
 
 def read(file: Readable, name: str) -> Iterator[Event]:
@@ -190,7 +170,13 @@ class _Reader:
             table, columns = self._head
             schema, relation = unquoted(table)
             yield Rows(
-                schema, relation, columns, b"".join(self._rows), len(self._rows), self._first
+                schema,
+                relation,
+                columns,
+                b"".join(self._rows),
+                len(self._rows),
+                self._first,
+                by_line=True,
             )
         self._rows, self._size = [], 0
 
