@@ -80,6 +80,20 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SoftReference:
+    """A reference that no constraint declares, as the operator does (trap U13)."""
+
+    child: int
+    column: str
+    parent: int
+    key: str
+    """The parent's column whose values the cells hold."""
+    path: tuple[str, ...]
+    condition: tuple[str, str] | None
+    """Column and text value that say for which rows it holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     name: str
     expression: str
@@ -125,6 +139,7 @@ class Catalog:
     tables: dict[int, Table]
     foreign_keys: tuple[ForeignKey, ...]
     by_name: dict[tuple[str, str], Table] = field(default_factory=dict)
+    references: tuple[SoftReference, ...] = ()
 
 
 _TABLES = """

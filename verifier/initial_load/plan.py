@@ -14,10 +14,12 @@ from verifier.initial_load import (
     changes,
     checks,
     ledger,
+    leftovers,
     match,
     outcome,
     preflight,
     repoint,
+    soft_references,
     survey,
     suspects,
     write,
@@ -84,6 +86,7 @@ class Plan:
             for staged in self.content.tables
         }
         self.merges = ledger.merges(conn, self.content.tables)
+        self.notes += leftovers.notes(conn, self.catalog, settled)
 
     def doing(self, what: str) -> None:
         if self.progress:
@@ -94,6 +97,8 @@ class Plan:
         conn = self.conn
         self.catalog = catalogue.load(conn)
         _ready(preflight.unready(conn))
+        self.catalog, unknown = soft_references.declare(self.catalog, self.options.references)
+        _ready(unknown, exit_code=2)
         ledger.create(conn)
         self.content = stage(
             conn,
@@ -176,9 +181,9 @@ class Plan:
             changes.by_fate(conn, staged)
 
 
-def _ready(problems: list[str]) -> None:
+def _ready(problems: list[str], exit_code: int = 1) -> None:
     if problems:
-        raise Refused(outcome.failed(f"{'; '.join(problems)}; nothing was changed", 1))
+        raise Refused(outcome.failed(f"{'; '.join(problems)}; nothing was changed", exit_code))
 
 
 def _lock(conn: Connection, content: Content) -> None:
@@ -197,6 +202,11 @@ def _order(catalog: Catalog, tables: list[Staged]) -> list[list[Staged]]:
             for key in catalog.foreign_keys
             if key.child == staged.table.oid
             for parent in checks.family(tables, key.parent)
+        ] + [
+            parent.number
+            for soft in catalog.references
+            if staged in checks.family(tables, soft.child)
+            for parent in checks.family(tables, soft.parent)
         ]
     return [[tables[number] for number in found] for found in components(parents)]
 
