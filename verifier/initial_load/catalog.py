@@ -15,6 +15,9 @@ from psycopg.rows import dict_row
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+BOUNDS = "partition bounds"
+"""The name under which a partition's bounds are one of its checks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -42,6 +45,8 @@ class Column:
     """Whether the type is PostgreSQL's own."""
     length: int | None
     """Most characters of a ``varchar(n)`` or ``char(n)``."""
+    local: bool = False
+    """Whether it holds numbers that identify nothing elsewhere (:mod:`local_ids`)."""
 
     @property
     def bounded(self) -> bool:
@@ -278,7 +283,7 @@ def load(conn: Connection) -> Catalog:
         oid, bounds = row["oid"], row.pop("bounds")
         own = [Check(**check) for check in checks.get(oid, [])]
         if bounds:
-            own.append(Check("partition bounds", bounds))
+            own.append(Check(BOUNDS, bounds))
         tables[oid] = Table(
             **row,
             columns={column["name"]: Column(**column) for column in columns.get(oid, [])},

@@ -60,10 +60,48 @@ def condition(child: Staged, soft: SoftReference, alias: str) -> str:
 
 
 def rewrite(conn: Connection, child: Staged, column: Column, soft: SoftReference) -> int:
-    """Replace the ids of ``restore_moves`` in an array or json column; the number of cells."""
+    """Replace the ids of ``restore_moves`` in a column as it is; the number of cells."""
+    if scalar(column):
+        return _scalars(conn, child, column, soft)
     if column.base.endswith("[]"):
         return _elements(conn, child, column, soft)
     return _documents(conn, child, column, soft)
+
+
+def numbers_below(
+    conn: Connection, child: Staged, column: Column, soft: SoftReference, limit: int
+) -> tuple[int, str]:
+    """How many numbers that ``soft`` is about are less than ``limit``, and the first."""
+    count, first = 0, ""
+    values = paste("SELECT c.{column}::text", column=column.quoted)
+    if column.base.endswith("[]"):
+        values = paste("SELECT e::text FROM unnest(c.{column}) e", column=column.quoted)
+    query = paste(
+        "SELECT v FROM {rows} c, LATERAL ({values}) x(v) WHERE v IS NOT NULL AND {where}",
+        rows=child.rows,
+        values=values,
+        where=condition(child, soft, "c"),
+    )
+    with conn.cursor(name="restore_numbers") as cursor:
+        for (value,) in cursor.execute(query.encode()):
+            document = column.base in ("json", "jsonb")
+            found = [id_ for _, _, id_ in ids(value, soft.path)] if document else [value]
+            for one in found:
+                if _INTEGER.fullmatch(one) and int(one) < limit:
+                    count, first = count + 1, first or one
+    return count, first
+
+
+def _scalars(conn: Connection, child: Staged, column: Column, soft: SoftReference) -> int:
+    return run(
+        conn,
+        "UPDATE {rows} c SET {column} = m.f::{type} FROM pg_temp.restore_moves m"
+        " WHERE m.o = c.{column}::text AND {where}",
+        rows=child.rows,
+        column=column.quoted,
+        type=column.base,
+        where=condition(child, soft, "c"),
+    ).rowcount
 
 
 def _elements(conn: Connection, child: Staged, column: Column, soft: SoftReference) -> int:

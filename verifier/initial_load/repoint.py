@@ -21,7 +21,7 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
     if not _moved(conn, parent):
         return set()
     changed: set[int] = set()
-    for key, child in _references(catalog, tables, parent):
+    for key, child in references(catalog, tables, parent):
         changed |= _follow(conn, catalog, tables, parent, child, key)
     changed |= _follow_softly(conn, catalog, tables, parent)
     _adopt(conn, parent)
@@ -79,7 +79,7 @@ def _follow(
         rows=parent.rows,
         n=parent.ordinal,
     )
-    return _shift(conn, catalog, tables, child, key, moved)
+    return shift(conn, catalog, tables, child, key, moved)
 
 
 def _follow_softly(
@@ -131,11 +131,11 @@ def follow_cells(
         as_key = ForeignKey(
             "", child.table.oid, soft.parent, (soft.column,), (soft.key,), False, False
         )
-        changed |= _shift(conn, catalog, tables, child, as_key, moved, where=where)
+        changed |= shift(conn, catalog, tables, child, as_key, moved, where=where)
     return changed
 
 
-def _shift(
+def shift(
     conn: Connection,
     catalog: Catalog,
     tables: list[Staged],
@@ -160,7 +160,7 @@ def _shift(
         _remember(conn, child, rows, "NULL")
     below = [
         (other, staged)
-        for other, staged in _references(catalog, tables, child)
+        for other, staged in references(catalog, tables, child)
         if set(other.references) & set(key.columns)
     ]
     before = f"pg_temp.restore_before_{depth}"
@@ -194,11 +194,11 @@ def _shift(
             rows=child.rows,
             n=child.ordinal,
         )
-        changed |= _shift(conn, catalog, tables, staged, other, follows, depth + 1)
+        changed |= shift(conn, catalog, tables, staged, other, follows, depth + 1)
     return changed
 
 
-def _references(
+def references(
     catalog: Catalog, tables: list[Staged], parent: Staged
 ) -> Iterator[tuple[ForeignKey, Staged]]:
     """Every foreign key that may point to ``parent``, with each staged table that has it."""

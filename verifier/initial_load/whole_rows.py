@@ -1,0 +1,179 @@
+"""Rows without any key but a local number are the target rows that equal them in all else.
+
+Equal rows pair off one to one, those of the backup in its order with those of the target
+in the order of their numbers: new numbers are given in that order, too, so that a second
+restore finds every row where the first one put it. Rows that refer to each other in a
+circle are equal to nothing before one of them is found, and no run would ever find them
+again: they are rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey, UniqueKey
+from verifier.initial_load.changes import as_text
+from verifier.initial_load.ledger import reject
+from verifier.initial_load.match import evaluated
+from verifier.initial_load.offset import moved
+from verifier.initial_load.session import array, literal, paste, run
+from verifier.initial_load.stage import Staged
+
+
+def some(conn: Connection, staged: Staged) -> bool:
+    """Whether rows of the table have to be found like that."""
+    if not staged.local or any(key.identifying for key in staged.keys[1:]):
+        return False
+    row = run(
+        conn,
+        "SELECT EXISTS (SELECT FROM {rows} s WHERE NOT ({covered}))",
+        rows=staged.rows,
+        covered=_covered(staged, staged.keys[1:], "s"),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def pair(conn: Connection, staged: Staged) -> None:
+    """Let the rows of the table's fate that are still without a target row find theirs."""
+    if not staged.local:
+        return
+    columns = [column for column in staged.given if column not in staged.local]
+    ours, theirs = (array([as_text(column, alias) for column in columns]) for alias in "st")
+    run(
+        conn,
+        "UPDATE {fate} f SET t_oid = t.t_oid, t_ctid = t.t_ctid, adopted = true, con = '' FROM ("
+        "  SELECT s.{n} AS n, {ours} AS row, row_number() OVER (PARTITION BY {ours} ORDER BY s.{n})"
+        "    AS no FROM {rows} s JOIN {fate} f ON f.n = s.{n} AND f.t_ctid IS NULL"
+        "    AND f.n = f.winner WHERE NOT ({covered})) s "
+        "JOIN (SELECT t.tableoid AS t_oid, t.ctid AS t_ctid, {theirs} AS row,"
+        "        row_number() OVER (PARTITION BY {theirs} ORDER BY {numbers}, t.tableoid, t.ctid)"
+        "        AS no"
+        "      FROM {target} t WHERE NOT EXISTS (SELECT FROM {fate} f"
+        "        WHERE f.t_oid = t.tableoid AND f.t_ctid = t.ctid)) t USING (row, no) "
+        "WHERE f.n = s.n",
+        fate=staged.fate,
+        n=staged.ordinal,
+        rows=staged.rows,
+        target=staged.table.only,
+        covered=_covered(staged, staged.keys[1:], "s"),
+        ours=ours,
+        theirs=theirs,
+        numbers=", ".join(
+            f"t.{column.quoted} {'DESC' if staged.descending else 'ASC'}" for column in staged.local
+        ),
+    )
+
+
+def circular(conn: Connection, catalog: Catalog, tables: list[Staged]) -> int:
+    """Reject the rows of one component that could not be found again; the number of them."""
+    inner = {staged.number: list(_inner(catalog, staged, tables)) for staged in tables}
+    if not any(inner.values()) or not any(staged.local for staged in tables):
+        return 0
+    conn.execute(
+        "DROP TABLE IF EXISTS pg_temp.restore_loose; "
+        "CREATE TEMP TABLE restore_loose (tab int, n bigint, PRIMARY KEY (tab, n)) ON COMMIT DROP"
+    )
+    for staged in tables:
+        _loose(conn, staged, inner[staged.number])
+    while sum(_found(conn, staged, inner[staged.number]) for staged in tables):
+        conn.execute("ANALYZE pg_temp.restore_loose")
+    return sum(
+        reject(
+            conn,
+            staged,
+            paste(
+                "s.{n} IN (SELECT l.n FROM pg_temp.restore_loose l WHERE l.tab = {number})",
+                n=staged.ordinal,
+                number=str(staged.number),
+            ),
+            literal(
+                "refers to itself in a circle and has no unique key but its number, so that a "
+                "second restore could not find it again (--ids local)"
+            ),
+        )
+        for staged in tables
+    )
+
+
+Link = tuple[ForeignKey, Staged, list[tuple[Column, Column]]]
+
+
+def _inner(catalog: Catalog, staged: Staged, tables: list[Staged]) -> Iterator[Link]:
+    """References with moved numbers to rows of the same component: key, parent, column pairs."""
+    names = {column.name for column in staged.columns}
+    for key in catalog.foreign_keys:
+        if key.child != staged.table.oid or not set(key.columns) <= names:
+            continue
+        for parent in tables:
+            if key.parent in (parent.table.oid, parent.table.root):
+                pairs = [
+                    (staged.table.columns[ours], parent.table.columns[theirs])
+                    for ours, theirs in zip(key.columns, key.references, strict=True)
+                ]
+                if any(ours.local for ours, _ in pairs):
+                    yield key, parent, pairs
+
+
+def _loose(conn: Connection, staged: Staged, links: list[Link]) -> None:
+    """Add the rows that only their references can identify and that have such."""
+    if not links:
+        return
+    within = {ours.name for _, _, pairs in links for ours, _ in pairs}
+    # A key of its own that nothing has to be found for. Numbers that are left are none.
+    keys = [key for key in staged.keys if not key.columns & within]
+    keys = [key for key in keys if not (key is staged.table.identity and staged.local)]
+    refers = " OR ".join(
+        moved(f"s.{ours.quoted}") for _, _, pairs in links for ours, _ in pairs if ours.local
+    )
+    run(
+        conn,
+        "INSERT INTO pg_temp.restore_loose SELECT {number}, s.{n} FROM {rows} s"
+        " WHERE ({refers}) AND NOT ({covered})",
+        number=str(staged.number),
+        n=staged.ordinal,
+        rows=staged.rows,
+        refers=refers,
+        covered=_covered(staged, tuple(keys), "s"),
+    )
+
+
+def _found(conn: Connection, staged: Staged, links: list[Link]) -> int:
+    """Take out the rows all of whose parents can be found; the number of them."""
+    if not links:
+        return 0
+    lost = " OR ".join(
+        paste(
+            "EXISTS (SELECT FROM {parents} p JOIN pg_temp.restore_loose o"
+            " ON o.tab = {number} AND o.n = p.{n} WHERE {same})",
+            parents=parent.rows,
+            number=str(parent.number),
+            n=parent.ordinal,
+            same=" AND ".join(f"p.{b.quoted} = s.{a.quoted}" for a, b in pairs),
+        )
+        for _, parent, pairs in links
+    )
+    return run(
+        conn,
+        "DELETE FROM pg_temp.restore_loose l USING {rows} s"
+        " WHERE l.tab = {number} AND s.{n} = l.n AND NOT ({lost})",
+        rows=staged.rows,
+        number=str(staged.number),
+        n=staged.ordinal,
+        lost=lost,
+    ).rowcount
+
+
+def _covered(staged: Staged, keys: tuple[UniqueKey, ...], alias: str) -> str:
+    """SQL that one of ``keys`` says which row ``alias`` is."""
+    return (
+        " OR ".join(
+            paste(
+                "{alias}.{n} IN (SELECT k.n FROM ({rows}) k)",
+                alias=alias,
+                n=staged.ordinal,
+                rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+            )
+            for key in keys
+        )
+        or "false"
+    )
