@@ -294,6 +294,22 @@ def test_numbers_past_the_sequence_are_not_given_again(move: Move) -> None:
     assert_settled(move, claim)
 
 
+def test_position_of_the_backups_sequence_says_nothing(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE t (id serial PRIMARY KEY, v text)",
+        "INSERT INTO t VALUES (900, 'a'); SELECT setval('t_id_seq', 1000)",
+        "INSERT INTO t (v) VALUES ('b')",
+    )
+    assert_settled(move, claim)
+    assert move.rows("INSERT INTO t (v) VALUES ('c') RETURNING id") == [(3,)]
+
+
+def test_number_that_another_session_has_drawn_is_not_given_again(move: Move) -> None:
+    tables = "CREATE TABLE t (id serial PRIMARY KEY, v text)"
+    move(tables, "INSERT INTO t (v) VALUES ('a')", "SELECT nextval('t_id_seq')")
+    assert move.rows("SELECT id FROM t") == [(2,)]
+
+
 def test_restore_that_is_refused_leaves_the_sequences_alone(move: Move) -> None:
     claim = move(
         "CREATE TABLE t (id serial PRIMARY KEY, v int)",

@@ -73,7 +73,7 @@ def _note(conn: Connection, staged: Staged, column: Column) -> Iterator[str]:
     losers = "false"
     if staged.grouped:
         losers = paste(
-            "s.{n} IN (SELECT f.n FROM {fate} f WHERE f.n <> f.winner)",
+            "EXISTS (SELECT FROM {fate} f WHERE f.n = s.{n} AND f.n <> f.winner)",
             n=staged.ordinal,
             fate=staged.fate,
         )

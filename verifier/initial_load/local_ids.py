@@ -221,7 +221,7 @@ def _widened(
             if check.name == BOUNDS
             or not any(_mentions(check.expression, column) for column in moved)
         ),
-        sequences=table.sequences or catalog.tables[table.root].sequences,
+        sequences=tuple(dict.fromkeys(table.sequences + catalog.tables[table.root].sequences)),
     )
 
 

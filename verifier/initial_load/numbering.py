@@ -1,4 +1,4 @@
-"""New numbers for new rows, and the backup's own out of the way (see :mod:`local_ids`).
+"""New numbers for new rows (see :mod:`local_ids`).
 
 The numbers are those that the sequence would have made next, past all that it has made
 and past all that its columns hold. The sequence is locked until the end, so that nobody
@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verifier.initial_load import cells, repoint
-from verifier.initial_load.catalog import Catalog, Column, Connection, SoftReference
+from verifier.initial_load import cells, detaching, repoint
+from verifier.initial_load.catalog import Catalog, Column, Connection
 from verifier.initial_load.checks import family
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.local_ids import LocalIds, Place
+from verifier.initial_load.local_ids import LocalIds
 from verifier.initial_load.match import evaluated, same
-from verifier.initial_load.offset import OFFSET, ROOM
 from verifier.initial_load.planned import inserted, updated
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Content, Staged
@@ -45,108 +44,17 @@ class Numbering:
         self._lock = lock
         self._counters: dict[str, _Counter] = {}
         self._made: dict[str, int] = {}
-        self.notes: list[str] = []
-
-    # --- after staging: out of the way ----------------------------------------------------
+        self._notes: list[str] = []
 
     def detach(self) -> list[str]:
-        """Move the backup's numbers; why that is not possible, if it is not."""
-        tables = self._content.tables
-        problems = [problem for staged in tables for problem in self._crowded(staged)]
-        if problems:
-            return problems
-        soft = [one for one in self._catalog.references if self._local.holds(one.parent, one.key)]
-        for one in soft:
-            self._detach_cells(one)
-        keys = self._catalog.foreign_keys
-        bound = {(key.child, name) for key in keys for name in key.columns}
-        done = {(one.child, one.column) for one in soft} - bound
-        for staged in tables:
-            self._detach(staged, done)
-        self._forget_positions()
-        return []
-
-    def _crowded(self, staged: Staged) -> list[str]:
-        """Numbers so large that moved ones could not be told from them."""
-        found = []
-        for column in staged.columns:
-            if not column.local:
-                continue
-            for source, where in ((staged.rows, "the backup"), (staged.table.only, "the target")):
-                row = run(
-                    self._conn,
-                    "SELECT max({column}) >= {room} OR min({column}) <= -{room} FROM {source}",
-                    column=column.quoted,
-                    room=str(ROOM),
-                    source=source,
-                ).fetchone()
-                if row and row[0]:
-                    found.append(
-                        f"{staged.table.quoted}.{column.quoted} has numbers of {ROOM} and more in "
-                        f"{where}, too large for --ids local"
-                    )
-        return found
-
-    def _detach(self, staged: Staged, done: set[Place]) -> None:
-        table = staged.table
-        staged.local = tuple(c for c in self._local.of(table) if c in staged.given)
-        moved = [c for c in staged.given if c.local and (table.oid, c.name) not in done]
-        if not moved:
-            return
-        run(
-            self._conn,
-            "UPDATE {rows} SET {set}; ANALYZE {rows}",
-            rows=staged.rows,
-            set=", ".join(f"{c.quoted} = {c.quoted} + {OFFSET}" for c in moved),
+        """Move the backup's numbers out of the way; why that is not possible, if it is not."""
+        problems, self._notes = detaching.detach(
+            self._conn, self._catalog, self._local, self._content
         )
-        if staged.local:
-            staged.descending = self._bounds(self._sequence(staged, staged.local[0]))[0] < 0
-
-    def _detach_cells(self, soft: SoftReference) -> None:
-        """The same for declared references, where the backup has what they refer to."""
-        parents = family(self._content.tables, soft.parent)
-        query = " UNION ALL ".join(
-            paste(
-                "SELECT {key}::text AS o, ({key} + {offset})::text AS f FROM {rows}",
-                key=parent.table.columns[soft.key].quoted,
-                offset=str(OFFSET),
-                rows=parent.rows,
-            )
-            for parent in parents
-        )
-        cells.moves(self._conn, query or "SELECT NULL::text AS o, NULL::text AS f WHERE false")
-        for child in family(self._content.tables, soft.child):
-            column = child.table.columns[soft.column]
-            if column not in child.given:
-                continue
-            cells.rewrite(self._conn, child, column, soft)
-            count, first = cells.numbers_below(self._conn, child, column, soft, ROOM)
-            if count:
-                self.notes.append(
-                    f"declared references to nothing in the backup are left as they are: "
-                    f"{child.table.quoted}.{column.quoted}: {count} numbers, first {first}, that "
-                    f"no row of {self._catalog.tables[soft.parent].quoted} has there"
-                )
-
-    def _forget_positions(self) -> None:
-        """Where the backup's sequences of such columns stand says nothing about the target's."""
-        local = {
-            sequence.quoted
-            for table in self._catalog.tables.values()
-            for sequence in table.sequences
-            if (table.oid, sequence.column) in self._local.numbered
-        }
-        for name in list(self._content.sequences):
-            row = run(
-                self._conn,
-                "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
-                " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass({name})",
-                name=literal(name),
-            ).fetchone()
-            if row and row[0] in local:
-                del self._content.sequences[name]
-
-    # --- once a component is settled: new numbers -----------------------------------------
+        for staged in self._content.tables:
+            if staged.local:
+                staged.descending = self._bounds(self._sequence(staged, staged.local[0]))[0] < 0
+        return problems
 
     def taken(self, staged: Staged) -> int:
         """Reject rows whose kept number another row has; the number of them."""
@@ -242,7 +150,7 @@ class Numbering:
     def note(self) -> list[str]:
         """What was done, a sentence each."""
         made = ", ".join(f"{count} of {table}" for table, count in sorted(self._made.items()))
-        return ([f"rows with new numbers (--ids local): {made}"] if made else []) + self.notes
+        return ([f"rows with new numbers (--ids local): {made}"] if made else []) + self._notes
 
     def _names(self, staged: Staged) -> set[str]:
         return {column.name for column in staged.local}
@@ -335,7 +243,7 @@ class Numbering:
                         column=fed.quoted,
                         table=table.quoted,
                     ).fetchone()
-                    if end and end[0] is not None:
+                    if end and end[0] not in (None, "NaN", "Infinity", "-Infinity"):
                         beyond = int(end[0]) + step
                         ahead = max if step > 0 else min
                         counter.next = ahead(counter.next, beyond)

@@ -9,12 +9,11 @@ again: they are rejected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey, UniqueKey
 from verifier.initial_load.changes import as_text
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.match import evaluated
 from verifier.initial_load.offset import moved
 from verifier.initial_load.session import array, literal, paste, run
 from verifier.initial_load.stage import Staged
@@ -22,20 +21,24 @@ from verifier.initial_load.stage import Staged
 
 def some(conn: Connection, staged: Staged) -> bool:
     """Whether rows of the table have to be found like that."""
-    if not staged.local or any(key.identifying for key in staged.keys[1:]):
+    if not _any(staged):
         return False
     row = run(
         conn,
-        "SELECT EXISTS (SELECT FROM {rows} s WHERE NOT ({covered}))",
+        "SELECT EXISTS (SELECT FROM {rows} WHERE ({covered}) IS NOT TRUE)",
         rows=staged.rows,
-        covered=_covered(staged, staged.keys[1:], "s"),
+        covered=_covered(staged.keys[1:]),
     ).fetchone()
     return bool(row and row[0])
 
 
+def _any(staged: Staged) -> bool:
+    return bool(staged.local) and not any(key.identifying for key in staged.keys[1:])
+
+
 def pair(conn: Connection, staged: Staged) -> None:
     """Let the rows of the table's fate that are still without a target row find theirs."""
-    if not staged.local:
+    if not _any(staged):
         return
     columns = [column for column in staged.given if column not in staged.local]
     ours, theirs = (array([as_text(column, alias) for column in columns]) for alias in "st")
@@ -44,7 +47,7 @@ def pair(conn: Connection, staged: Staged) -> None:
         "UPDATE {fate} f SET t_oid = t.t_oid, t_ctid = t.t_ctid, adopted = true, con = '' FROM ("
         "  SELECT s.{n} AS n, {ours} AS row, row_number() OVER (PARTITION BY {ours} ORDER BY s.{n})"
         "    AS no FROM {rows} s JOIN {fate} f ON f.n = s.{n} AND f.t_ctid IS NULL"
-        "    AND f.n = f.winner WHERE NOT ({covered})) s "
+        "    AND f.n = f.winner) s "
         "JOIN (SELECT t.tableoid AS t_oid, t.ctid AS t_ctid, {theirs} AS row,"
         "        row_number() OVER (PARTITION BY {theirs} ORDER BY {numbers}, t.tableoid, t.ctid)"
         "        AS no"
@@ -55,7 +58,6 @@ def pair(conn: Connection, staged: Staged) -> None:
         n=staged.ordinal,
         rows=staged.rows,
         target=staged.table.only,
-        covered=_covered(staged, staged.keys[1:], "s"),
         ours=ours,
         theirs=theirs,
         numbers=", ".join(
@@ -123,17 +125,17 @@ def _loose(conn: Connection, staged: Staged, links: list[Link]) -> None:
     keys = [key for key in staged.keys if not key.columns & within]
     keys = [key for key in keys if not (key is staged.table.identity and staged.local)]
     refers = " OR ".join(
-        moved(f"s.{ours.quoted}") for _, _, pairs in links for ours, _ in pairs if ours.local
+        moved(ours.quoted) for _, _, pairs in links for ours, _ in pairs if ours.local
     )
     run(
         conn,
-        "INSERT INTO pg_temp.restore_loose SELECT {number}, s.{n} FROM {rows} s"
-        " WHERE ({refers}) AND NOT ({covered})",
+        "INSERT INTO pg_temp.restore_loose SELECT {number}, {n} FROM {rows}"
+        " WHERE ({refers}) AND ({covered}) IS NOT TRUE",
         number=str(staged.number),
         n=staged.ordinal,
         rows=staged.rows,
         refers=refers,
-        covered=_covered(staged, tuple(keys), "s"),
+        covered=_covered(keys),
     )
 
 
@@ -141,39 +143,34 @@ def _found(conn: Connection, staged: Staged, links: list[Link]) -> int:
     """Take out the rows all of whose parents can be found; the number of them."""
     if not links:
         return 0
-    lost = " OR ".join(
+    lost = " UNION ALL ".join(
         paste(
-            "EXISTS (SELECT FROM {parents} p JOIN pg_temp.restore_loose o"
-            " ON o.tab = {number} AND o.n = p.{n} WHERE {same})",
+            "SELECT s.{n} AS n FROM {rows} s JOIN {parents} p ON {same}"
+            " JOIN pg_temp.restore_loose o ON o.tab = {number} AND o.n = p.{m}",
+            n=staged.ordinal,
+            rows=staged.rows,
             parents=parent.rows,
-            number=str(parent.number),
-            n=parent.ordinal,
             same=" AND ".join(f"p.{b.quoted} = s.{a.quoted}" for a, b in pairs),
+            number=str(parent.number),
+            m=parent.ordinal,
         )
         for _, parent, pairs in links
     )
     return run(
         conn,
-        "DELETE FROM pg_temp.restore_loose l USING {rows} s"
-        " WHERE l.tab = {number} AND s.{n} = l.n AND NOT ({lost})",
-        rows=staged.rows,
+        "DELETE FROM pg_temp.restore_loose l WHERE l.tab = {number}"
+        " AND NOT EXISTS (SELECT FROM ({lost}) x WHERE x.n = l.n)",
         number=str(staged.number),
-        n=staged.ordinal,
         lost=lost,
     ).rowcount
 
 
-def _covered(staged: Staged, keys: tuple[UniqueKey, ...], alias: str) -> str:
-    """SQL that one of ``keys`` says which row ``alias`` is."""
-    return (
-        " OR ".join(
-            paste(
-                "{alias}.{n} IN (SELECT k.n FROM ({rows}) k)",
-                alias=alias,
-                n=staged.ordinal,
-                rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
-            )
-            for key in keys
-        )
-        or "false"
-    )
+def _covered(keys: Sequence[UniqueKey]) -> str:
+    """SQL over a row that one of ``keys`` says which one it is."""
+    terms = []
+    for key in keys:
+        parts = [f"({key.predicate})"] if key.predicate else []
+        if key.nulls_distinct:
+            parts += [f"({part}) IS NOT NULL" for part in key.expressions]
+        terms.append(" AND ".join(parts) or "true")
+    return " OR ".join(terms) or "false"
