@@ -454,6 +454,30 @@ def test_declared_references_follow_new_numbers(move: Move) -> None:
     assert_settled(move, claim)
 
 
+def test_declared_reference_to_its_own_table_wants_a_key(move: Move) -> None:
+    move.options = RestoreOptions(ids=Ids.LOCAL, references=(Reference("page", "see", "page"),))
+    rows = """INSERT INTO page VALUES (1, 'a', '[2]'), (2, 'b', '[1, 2]')"""
+    both = "CREATE TABLE page (id serial PRIMARY KEY, slug text UNIQUE, see json)"
+    claim = move(both, rows, "INSERT INTO page VALUES (1, 'b', '[]')")
+    assert move.rows("SELECT id, slug, see::text FROM page ORDER BY 1") == [
+        (1, "b", "[2, 1]"),
+        (2, "a", "[1]"),
+    ]
+    assert_settled(move, claim)
+    claim = move(both, rows + ", (3, NULL, '[3]')", "INSERT INTO page VALUES (1, 'b', '[]')")
+    assert "public.page.see is declared to refer" in claim.message
+    assert_refused(move, claim)
+
+
+def test_sequence_of_somebody_else_is_refused_by_name(move: Move) -> None:
+    claim = move(
+        "CREATE SEQUENCE s; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s'), v text)",
+        "INSERT INTO t (v) VALUES ('a')",
+        "INSERT INTO t (v) VALUES ('b')",
+    )
+    assert_settled(move, claim)
+
+
 def test_strict_ids_has_nothing_to_do(move: Move) -> None:
     move.options = RestoreOptions(ids=Ids.LOCAL, strict_ids=True)
     claim = move(
@@ -462,4 +486,116 @@ def test_strict_ids_has_nothing_to_do(move: Move) -> None:
         "INSERT INTO cust (name) VALUES ('Bob')",
     )
     assert total(claim) == Counts(inserted=1)
+    assert_settled(move, claim)
+
+
+def test_names_and_types_of_every_kind(move: Move) -> None:
+    claim = move(
+        'CREATE DOMAIN num AS int CHECK (VALUE > 0); CREATE SCHEMA "My";'
+        'CREATE TABLE "My"."Order Line" ("Id" bigserial PRIMARY KEY, "select" text UNIQUE NOT'
+        " NULL);"
+        "CREATE SEQUENCE s; CREATE TABLE d (id num PRIMARY KEY DEFAULT nextval('s'), v text,"
+        ' line bigint REFERENCES "My"."Order Line");'
+        "CREATE TABLE n (id numeric(10) PRIMARY KEY DEFAULT nextval('s'), d num REFERENCES d)",
+        """INSERT INTO "My"."Order Line" VALUES (1, 'x'), (2, 'y'); INSERT INTO d VALUES"""
+        " (1, 'a', 1), (2, 'b', 2); INSERT INTO n VALUES (2, 1), (1, 2)",
+        """INSERT INTO "My"."Order Line" VALUES (2, 'x'); INSERT INTO d VALUES (2, 'a', 2);"""
+        "INSERT INTO n VALUES (1, 2)",
+    )
+    assert move.rows('SELECT * FROM "My"."Order Line" ORDER BY 1') == [(2, "x"), (3, "y")]
+    assert move.rows("SELECT * FROM d ORDER BY 1") == [(2, "a", 2), (3, "b", 3)]
+    assert move.rows("SELECT id::int, d FROM n ORDER BY 1") == [(1, 2), (4, 3)]
+    assert_settled(move, claim)
+
+
+def test_keys_with_a_predicate_an_expression_or_nulls_that_are_equal(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE t (id serial PRIMARY KEY, kind text, name text, up int REFERENCES t, v int);"
+        "CREATE UNIQUE INDEX ON t (lower(name)) WHERE kind = 'a'",
+        "INSERT INTO t VALUES (1, 'a', 'X', NULL, 1), (2, 'b', 'x', 1, 1), (3, 'b', 'x', 2, 1)",
+        "INSERT INTO t VALUES (3, 'a', 'x', NULL, 0), (2, 'b', 'x', 3, 1), (1, 'b', 'x', NULL, 1)",
+    )
+    assert move.rows("SELECT * FROM t ORDER BY id") == [
+        (1, "b", "x", None, 1),
+        (2, "b", "x", 3, 1),
+        (3, "a", "X", None, 1),
+        (4, "b", "x", 2, 1),
+    ]
+    assert total(claim) == Counts(inserted=1, unchanged=1, merged=1)
+    assert_settled(move, claim)
+
+
+def test_key_that_the_parent_numbers_is_numbered_once(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE thing (id serial PRIMARY KEY, name text UNIQUE NOT NULL);"
+        "CREATE TABLE car (id serial PRIMARY KEY REFERENCES thing, doors int)",
+        "INSERT INTO thing VALUES (1, 'a'), (2, 'b'); INSERT INTO car VALUES (1, 3), (2, 5)",
+        "INSERT INTO thing VALUES (7, 'b'); INSERT INTO car VALUES (7, 2)",
+    )
+    assert move.rows("SELECT * FROM car ORDER BY 1") == [(7, 5), (8, 3)]
+    assert_settled(move, claim)
+
+
+def test_newest_row_stays_whatever_its_number(move: Move) -> None:
+    move.options = RestoreOptions(ids=Ids.LOCAL, prefer="at")
+    claim = move(
+        "CREATE TABLE t (id serial PRIMARY KEY, code text UNIQUE, v text, at date);"
+        "CREATE TABLE c (id serial PRIMARY KEY, t int REFERENCES t)",
+        "INSERT INTO t VALUES (1, 'x', 'old', '2024-01-01'), (2, 'y', 'new', '2025-01-01');"
+        "INSERT INTO c VALUES (1, 1), (2, 2)",
+        "INSERT INTO t VALUES (2, 'x', 'NEWER', '2025-01-01'), (1, 'y', 'old', '2024-01-01')",
+    )
+    assert move.rows("SELECT id, v FROM t ORDER BY 1") == [(1, "new"), (2, "NEWER")]
+    assert move.rows("SELECT * FROM c ORDER BY 1") == [(1, 2), (2, 1)]
+    assert_settled(move, claim)
+
+
+def test_row_that_is_two_rows_of_the_target_is_rejected_with_its_own_number(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE t (id serial PRIMARY KEY, a text UNIQUE, b text UNIQUE)",
+        "INSERT INTO t VALUES (5, 'x', 'y')",
+        "INSERT INTO t VALUES (5, 'x', '1'), (6, '2', 'y')",
+    )
+    assert [dict(r.key) for r in claim.rejections or ()] == [{"id": "5"}]
+    assert_refused(move, claim)
+
+
+def test_exclusion_constraint_over_a_reference_holds(move: Move) -> None:
+    tables = (
+        "CREATE TABLE room (id serial PRIMARY KEY, name text UNIQUE NOT NULL);"
+        "CREATE TABLE stay (id serial PRIMARY KEY, room int REFERENCES room, at int4range,"
+        " span int4range GENERATED ALWAYS AS (int4range(room, room, '[]')) STORED,"
+        " CONSTRAINT free EXCLUDE USING gist (span WITH =, at WITH &&))"
+    )
+    claim = move(
+        tables,
+        "INSERT INTO room VALUES (1, 'a'), (2, 'b');"
+        "INSERT INTO stay VALUES (1, 1, '[1,5)'), (2, 2, '[1,5)')",
+        "INSERT INTO room VALUES (1, 'b'); INSERT INTO stay VALUES (1, 1, '[5,9)')",
+    )
+    assert move.rows("SELECT id, room, at::text FROM stay ORDER BY 1") == [
+        (1, 1, "[5,9)"),
+        (2, 2, "[1,5)"),
+        (3, 1, "[1,5)"),
+    ]
+    assert_settled(move, claim)
+    move.rows("DELETE FROM stay WHERE id = 3")
+    move.rows("INSERT INTO stay VALUES (50, 1, '[3,4)')")
+    refused = move.again()
+    assert "free" in refused.message
+    assert not refused.success
+
+
+def test_uuid_rows_that_refer_to_new_numbers_are_counted_once(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE cust (id serial PRIMARY KEY, name text UNIQUE NOT NULL);"
+        "CREATE TABLE doc (id uuid PRIMARY KEY, c int NOT NULL REFERENCES cust, d int REFERENCES"
+        " cust, UNIQUE (c, d))",
+        "INSERT INTO cust VALUES (1, 'a'), (2, 'b');"
+        "INSERT INTO doc VALUES ('00000000-0000-0000-0000-000000000001', 1, 2)",
+        "INSERT INTO cust VALUES (1, 'b'), (2, 'a');"
+        "INSERT INTO doc VALUES ('00000000-0000-0000-0000-000000000009', 2, 1)",
+    )
+    assert move.rows("SELECT right(id::text, 1), c, d FROM doc") == [("9", 2, 1)]
+    assert total(claim) == Counts(merged=3)
     assert_settled(move, claim)

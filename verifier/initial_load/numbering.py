@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verifier.initial_load import cells, detaching, repoint
+from verifier.initial_load import cells, detaching, preflight, repoint
 from verifier.initial_load.catalog import Catalog, Column, Connection
 from verifier.initial_load.checks import family
 from verifier.initial_load.ledger import reject
@@ -101,6 +101,10 @@ class Numbering:
         if not staged.local or not staged.inserts:
             return []
         conn = self._conn
+        if self._lock:
+            names = [self._sequence(staged, column) for column in staged.local]
+            if fixed := preflight.immovable(conn, names):
+                return fixed
         for column in staged.local:
             counter = self._counter(staged, column)
             last = counter.next + counter.step * (staged.inserts - 1)

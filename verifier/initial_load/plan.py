@@ -161,6 +161,8 @@ class Plan:
     def _settle(self, tables: list[Staged]) -> None:
         """Decide what becomes of every row of one component; its parents are settled."""
         self.doing(f"matching {', '.join(staged.table.quoted for staged in tables)}")
+        if self.numbering:
+            _ready(whole_rows.lost(self.conn, self.catalog, tables))
         for staged in tables:
             checks.complete(self.conn, staged)
             checks.rows(self.conn, staged)

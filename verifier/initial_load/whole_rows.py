@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey, UniqueKey
 from verifier.initial_load.changes import as_text
+from verifier.initial_load.checks import family
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.offset import moved
 from verifier.initial_load.session import array, literal, paste, run
@@ -95,6 +96,24 @@ def circular(conn: Connection, catalog: Catalog, tables: list[Staged]) -> int:
         )
         for staged in tables
     )
+
+
+def lost(conn: Connection, catalog: Catalog, tables: list[Staged]) -> list[str]:
+    """Declared references that keep rows of one component from being found; a sentence each.
+
+    What such a cell holds is known when its parent is, but then the row has to be found by
+    the cell, too; whether they go round in a circle cannot be told from inside json.
+    """
+    return [
+        f"{staged.table.quoted}.{staged.table.columns[soft.column].quoted} is declared to refer to "
+        f"{parent.table.quoted}, directly or not its own parent, and {staged.table.quoted} has rows "
+        "without a unique key but the number, which a second restore could not find again; give "
+        "them a unique key, or leave the declaration out (--ids local)"
+        for soft in catalog.references
+        for staged in family(tables, soft.child)
+        for parent in family(tables, soft.parent)
+        if parent.table.columns[soft.key].local and some(conn, staged)
+    ]
 
 
 Link = tuple[ForeignKey, Staged, list[tuple[Column, Column]]]
