@@ -8,9 +8,20 @@ from pathlib import Path
 import pytest
 
 from verifier.comparison import Ignore, Part, Selection
-from verifier.config import DIFF, SELFTEST, SETTINGS, VERIFY, Config, ServerKind, settings_of
+from verifier.config import (
+    BACKUP,
+    DIFF,
+    RESTORE,
+    SELFTEST,
+    SETTINGS,
+    VERIFY,
+    Config,
+    ServerKind,
+    settings_of,
+)
 from verifier.dsn import HIDDEN, Dsn, redact, without_libpq
 from verifier.errors import UsageError
+from verifier.transfer import BackupOptions, Exclude, Format, Ids, RestoreOptions
 
 SECRET = "s3cr3t-pa55"
 
@@ -66,6 +77,15 @@ def test_every_setting_can_come_from_every_place(file):
         "limit": "9",
         "jobs": "3",
         "only": "data, rules",
+        "format": "inserts",
+        "exclude": "tea: id LIKE 'demo-%'",
+        "lock_timeout": "2.5",
+        "ids": "local",
+        "strict_ids": "true",
+        "prefer": "newest:updatedAt",
+        "reference": "tea.cups[*] -> cup WHERE kind = 'china'",
+        "refresh": "1",
+        "models": "schema.prisma",
     }
     assert {each.name for each in SETTINGS} == texts.keys()
     assert all(each.commands for each in SETTINGS)
@@ -134,6 +154,27 @@ def test_an_explicit_zero_is_not_taken_for_a_missing_value(file):
         ("ignore", "", "names no table"),
         ("ignore", 3, "'TABLE: REASON'"),
         ("ignore", ['"tea: x'], "not closed"),
+        ("format", "insert", "did you mean inserts?"),
+        ("ids", "locl", "did you mean local?"),
+        ("exclude", ["tea"], "gives no condition; give it as 'TABLE: CONDITION'"),
+        ("exclude", ["a.b.c: true"], "a.b.c is no table"),
+        ("exclude", [": true"], "names no table"),
+        ("exclude", "", "names no table"),
+        ("lock_timeout", "0", "0.001 or more"),
+        ("lock_timeout", -1, "0.001 or more"),
+        ("lock_timeout", "nan", "a number of seconds"),
+        ("lock_timeout", "inf", "a number of seconds"),
+        ("lock_timeout", "2147484", "at most 2147483"),
+        ("lock_timeout", "1s", "a number of seconds"),
+        ("lock_timeout", True, "a number of seconds"),
+        ("lock_timeout", "", "empty"),
+        ("strict_ids", "yes", "--strict-ids is 'yes'; give true or false"),
+        ("refresh", 1, "give true or false"),
+        ("refresh", "", "empty"),
+        ("prefer", "updatedAt", "give it as newest:COLUMN"),
+        ("prefer", "newest:", "give it as newest:COLUMN"),
+        ("prefer", "newest:a.b", "the name of one column"),
+        ("models", "", "empty"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_refused(name, value, told):
@@ -151,6 +192,66 @@ def test_deliberate_differences_come_from_everywhere(file):
     assert Config.load({}, {}, directory).ignore == expected
     config = Config.load({"ignore": lines}, {}, directory)
     assert Config.from_plain(config.to_plain()) == config
+
+
+def test_a_condition_keeps_its_colons_and_quotes():
+    lines = ["shop.tea: name::text LIKE 'demo:%'", '"a: b": "x" = 1']
+    given = {"exclude": lines}
+    config = Config.load(given, {}, Path("/nonexistent"))
+    assert config.exclude == (
+        Exclude("shop.tea", "name::text LIKE 'demo:%'"),
+        Exclude('"a: b"', '"x" = 1'),
+    )
+    assert Config.from_plain(config.to_plain()) == config
+
+
+@pytest.mark.parametrize("given", ["1", "true", " TRUE ", True, "0", "false", "False", False])
+def test_what_is_on_or_off(given, file):
+    expected = given in ("1", "true", " TRUE ", True)
+    assert Config.load({"refresh": given}, {}, file("refresh = true")).refresh is expected
+    assert Config.load({}, {"RESTORE_VERIFIER_REFRESH": str(given)}, file("")).refresh is expected
+
+
+def test_a_number_of_the_file_may_be_a_part_of_a_second(file):
+    assert Config.load({}, {}, file("lock-timeout = 0.5")).lock_timeout == 0.5
+    assert Config.load({}, {}, file("lock-timeout = 3")).lock_timeout == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "column"),
+    [("newest:updatedAt", "updatedAt"), ('newest: "a.b""c" ', 'a.b"c'), ("newest:a b", "a b")],
+)
+def test_the_column_that_says_what_is_newest(given, column):
+    config = Config.load({"prefer": given}, {}, Path("/nonexistent"))
+    assert config.restore(quarantine=None, dry_run=False).prefer == column
+    assert Config.from_plain(config.to_plain()) == config
+
+
+def test_what_a_restore_and_a_backup_are_asked_for():
+    given = {"ids": "local", "strict_ids": False, "refresh": True, "lock_timeout": "2"}
+    given |= {"models": "a/schema.prisma", "control_tables": "x", "format": "inserts"}
+    given |= {"exclude": ["t: true"]}
+    config = Config.load(given, {}, Path("/nonexistent"))
+    quarantine = Path("q")
+    assert config.restore(quarantine=quarantine, dry_run=True) == RestoreOptions(
+        control_tables=("x",),
+        ids=Ids.LOCAL,
+        quarantine=quarantine,
+        dry_run=True,
+        refresh=True,
+        lock_timeout=2,
+        models=Path("a/schema.prisma"),
+    )
+    assert config.backup == BackupOptions(
+        format=Format.INSERTS,
+        exclude=(Exclude("t", "true"),),
+        control_tables=("x",),
+        lock_timeout=2,
+    )
+    own = ("_prisma_migrations", "InitialLoadSessions")
+    assert Config().backup == BackupOptions(control_tables=own)
+    nothing = Config().restore(quarantine=None, dry_run=False)
+    assert nothing == RestoreOptions(control_tables=own)
 
 
 def test_commas_in_quotes_do_not_separate_names():
@@ -180,7 +281,11 @@ def test_each_command_has_settings_of_its_own():
     verify, diff, selftest = (
         {each.name for each in settings_of(command)} for command in (VERIFY, DIFF, SELFTEST)
     )
+    backup, restore = ({each.name for each in settings_of(name)} for name in (BACKUP, RESTORE))
     assert verify & diff == {"source_dsn", "target_dsn"}
+    assert backup & restore == {"control_tables", "lock_timeout"}
+    assert verify & backup == {"control_tables", "source_dsn"}
+    assert verify & restore == {"control_tables", "target_dsn"}
     assert selftest < verify
     assert "implementation" not in selftest
 
@@ -247,7 +352,7 @@ def test_the_plain_form_carries_everything_to_another_process():
     config = Config.load(given, {}, Path("/nonexistent"))
     plain = config.to_plain()
     kinds = {type(value) for value in plain.values()}
-    assert kinds <= {str, int, list, type(None)}, "only types that every serialiser knows"
+    assert kinds <= {str, int, bool, list, type(None)}, "only types that every serialiser knows"
     assert Config.from_plain(plain) == config
 
 

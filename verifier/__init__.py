@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         ServerUnavailable,
         UsageError,
     )
-    from verifier.faults import BackupCut, BackupPoisoned, Fault, TargetStopped
+    from verifier.faults import BackupCut, BackupPoisoned, Fault, Scene, TargetStopped
     from verifier.implementations import Backup, Endpoint, Implementation
     from verifier.oracle import compare
     from verifier.scenario import GuaranteeBroken, Outcome, Scenario, Seed
@@ -82,6 +82,7 @@ __all__ = [
     "Row",
     "RowChange",
     "Scenario",
+    "Scene",
     "Seed",
     "Selection",
     "ServerDied",
@@ -134,7 +135,7 @@ _HOMES = {
         "ServerUnavailable",
         "UsageError",
     ),
-    "verifier.faults": ("BackupCut", "BackupPoisoned", "Fault", "TargetStopped"),
+    "verifier.faults": ("BackupCut", "BackupPoisoned", "Fault", "Scene", "TargetStopped"),
     "verifier.implementations": ("Backup", "Endpoint", "Implementation"),
     "verifier.oracle": ("compare",),
     "verifier.scenario": ("GuaranteeBroken", "Outcome", "Scenario", "Seed"),

@@ -1,8 +1,8 @@
 """The command ``restore-verifier``: its parser, its exit code, and the last line on stderr.
 
-Exit codes, whatever the subcommand: 0 kept or identical, 1 broken or different, 2 could
-not verify. When it is not 0, the last line on stderr says why in one sentence, and what
-to do.
+Exit codes, whatever the subcommand: 0 kept, identical or done, 1 broken, different or rows
+rejected, 2 could not verify or not begin. When it is not 0, the last line on stderr says why
+in one sentence, and what to do.
 """
 
 from __future__ import annotations
@@ -17,15 +17,26 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from verifier import __version__
-from verifier.commands import diff, implementations, selftest, verify
-from verifier.config import PREFIX
+from verifier.commands import (
+    backup,
+    clean,
+    convert,
+    diff,
+    implementations,
+    restore,
+    selftest,
+    verify,
+)
+from verifier.commands.console import give_up_output
 from verifier.dsn import Dsn, redact
 from verifier.errors import RestoreVerifierError, UsageError
+from verifier.interrupts import Stopped
 from verifier.readers import suggestion
 from verifier.report.literal import printable
+from verifier.settings import PREFIX
 
 PROGRAM = "restore-verifier"
-_COMMANDS = (verify, diff, selftest, implementations)
+_COMMANDS = (verify, diff, backup, restore, convert, clean, selftest, implementations)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except RestoreVerifierError as error:
         code, sentence = 2, str(error)
+    except Stopped as stopped:
+        code, sentence = stopped.exit_code, str(stopped)
     except KeyboardInterrupt:
         code, sentence = 130, "interrupted; nothing can be said about what did not run"
     except BrokenPipeError:
@@ -45,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python's own exit code for it is 1, which would be an answer.
         print(_hidden("".join(traceback.format_exception(error)), given), file=sys.stderr)
         code, sentence = 2, f"{type(error).__name__} inside, see above; please report it"
-    _give_up_output()
+    give_up_output()
     if code:
         print(f"{PROGRAM}: {printable(_hidden(sentence, given))}", file=sys.stderr)
     return code
@@ -59,14 +72,6 @@ def _ready_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _give_up_output() -> None:
-    """Drop what the output did not take; Python would complain of it once more at exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _hidden(text: str, given: Sequence[str]) -> str:
@@ -90,13 +95,13 @@ def _run(given: list[str]) -> tuple[int, str]:
             f"choose from {', '.join(commands)}"
         )
     options, unknown = parser.parse_known_args(own)
-    if hasattr(options, "dsns"):  # argparse takes no argument that stands behind an option
-        options.dsns += [word for word in unknown if not word.startswith("-")]
-        unknown = [word for word in unknown if word.startswith("-")]
+    if hasattr(options, "arguments"):  # argparse takes none that stands behind an option
+        options.arguments += [word for word in unknown if not _is_option(word)]
+        unknown = [word for word in unknown if _is_option(word)]
     if unknown:
         known = [*commands[command]._option_string_actions] if command else []
         word = _harmless(unknown[0])
-        what = "option" if word.startswith("-") else "argument"
+        what = "option" if _is_option(word) else "argument"
         asked = f"{PROGRAM} {command}" if command else PROGRAM
         raise UsageError(
             f"unknown {what} {word}{suggestion(word, known)}; see {asked} --help"
@@ -106,6 +111,10 @@ def _run(given: list[str]) -> tuple[int, str]:
         raise UsageError(f"no command given; choose from {', '.join(commands)}")
     run: Callable[[argparse.Namespace, list[str]], tuple[int, str]] = options.run
     return run(options, passed)
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-"  # which stands for the standard input
 
 
 def _split(given: list[str]) -> tuple[list[str], list[str]]:

@@ -1,9 +1,6 @@
 """One frozen configuration: flag > environment > file > default.
 
-Each field of :class:`Config` is a setting, and says in its metadata how it is
-read. From that one table follow the command line flag (``--source-version``), the
-environment variable (``RESTORE_VERIFIER_SOURCE_VERSION``) and the key in
-``[tool.restore-verifier]`` of ``pyproject.toml`` (``source-version``).
+Each field of :class:`Config` is a setting (see :mod:`verifier.settings`).
 
 A password in a flag is visible in the machine's list of processes, and one in
 ``pyproject.toml`` ends up in version control: prefer the environment for
@@ -13,27 +10,22 @@ A password in a flag is visible in the machine's list of processes, and one in
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from verifier import readers
 from verifier.comparison import Ignore, Part, Selection
 from verifier.dsn import Dsn
-from verifier.errors import UsageError
-from verifier.readers import Reader, suggestion
+from verifier.references import references
+from verifier.settings import FILE, PREFIX, SECTION, Setting, reject_unknown, setting, table
+from verifier.transfer import BackupOptions, Exclude, Format, Ids, Reference, RestoreOptions, Style
 
-T = TypeVar("T")
-
-PREFIX = "RESTORE_VERIFIER_"
-FILE = "pyproject.toml"
-SECTION = "restore-verifier"
-
-VERIFY, DIFF, SELFTEST = "verify", "diff", "selftest"
+VERIFY, DIFF, SELFTEST, BACKUP, RESTORE = "verify", "diff", "selftest", "backup", "restore"
+CONVERT, CLEAN = "convert", "clean"
 """The commands that have settings; ``verify`` stands for the pytest plugin, too."""
 
 
@@ -53,84 +45,80 @@ _limit = readers.whole("a whole number of rows, 0 or more", least=0)
 _jobs = readers.whole("a whole number, 1 or more", least=1)
 
 _SERVERS = (VERIFY, SELFTEST)
-_EVERYWHERE = (VERIFY, DIFF, SELFTEST)
-
-
-def _setting(
-    default: T,
-    read: Reader[object],
-    metavar: str,
-    text: str,
-    commands: tuple[str, ...] = (VERIFY,),
-    *,
-    repeatable: bool = False,
-) -> T:
-    """A field of :class:`Config`, with everything that :class:`Setting` needs to know of it."""
-    about = {"read": read, "metavar": metavar, "help": text, "commands": commands}
-    return field(default=default, metadata={**about, "repeatable": repeatable})
+_FROM_FILE = (RESTORE, CONVERT, CLEAN)
+"""The commands that read a backup."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of a run; ``None`` means that the provider decides."""
 
-    servers: ServerKind = _setting(
+    servers: ServerKind = setting(
         ServerKind.AUTO,
         readers.member(ServerKind),
         "KIND",
         f"where PostgreSQL comes from: {', '.join(ServerKind)}",
         _SERVERS,
     )
-    source_version: int | None = _setting(
+    source_version: int | None = setting(
         None, _version, "MAJOR", "major version of the source server", _SERVERS
     )
-    target_version: int | None = _setting(
+    target_version: int | None = setting(
         None, _version, "MAJOR", "major version of the target server", _SERVERS
     )
-    source_image: str | None = _setting(
+    source_image: str | None = setting(
         None,
         readers.text,
         "IMAGE",
         "Docker image of the source server; wins over its version",
         _SERVERS,
     )
-    target_image: str | None = _setting(
+    target_image: str | None = setting(
         None,
         readers.text,
         "IMAGE",
         "Docker image of the target server; wins over its version",
         _SERVERS,
     )
-    source_dsn: Dsn | None = _setting(
+    source_dsn: Dsn | None = setting(
         None,
         readers.dsn,
         "DSN",
-        "external source server, or the source database of a comparison",
-        _EVERYWHERE,
+        "external source server, or the database that is compared or backed up",
+        (*_SERVERS, DIFF, BACKUP),
     )
-    target_dsn: Dsn | None = _setting(
+    target_dsn: Dsn | None = setting(
         None,
         readers.dsn,
         "DSN",
-        "external target server, or the target database of a comparison",
-        _EVERYWHERE,
+        "external target server, or the database that is compared or restored into",
+        (*_SERVERS, DIFF, RESTORE),
     )
-    implementation: str = _setting(
-        "initial-load", readers.text, "NAME", "the backup/restore implementation under test"
+    implementation: str = setting(
+        "initial-load",
+        readers.text,
+        "NAME",
+        "the backup/restore implementation under test",
+        (VERIFY,),
     )
-    rows: int = _setting(
-        300, _rows, "N", "about how many rows a seeded source holds, over all tables"
+    rows: int = setting(
+        300, _rows, "N", "about how many rows a seeded source holds, over all tables", (VERIFY,)
     )
-    seed: int = _setting(
-        20251208, _number, "N", "of the generated data; the same seed makes the same data"
+    seed: int = setting(
+        20251208,
+        _number,
+        "N",
+        "of the generated data; the same seed makes the same data",
+        (VERIFY,),
     )
-    control_tables: tuple[str, ...] = _setting(
+    control_tables: tuple[str, ...] = setting(
         ("_prisma_migrations", "InitialLoadSessions"),
         readers.names,
         "NAMES",
         "tables that describe a database itself and are never moved, separated by commas",
+        (VERIFY, BACKUP, *_FROM_FILE),
     )
-    ignore: tuple[Ignore, ...] = _setting(
+    ignore: tuple[Ignore, ...] = setting(
         (),
         readers.ignores,
         "'TABLE[.COLUMN]: REASON'",
@@ -138,27 +126,27 @@ class Config:
         (DIFF,),
         repeatable=True,
     )
-    schemas: tuple[str, ...] = _setting(
+    schemas: tuple[str, ...] = setting(
         (), readers.patterns, "NAMES", "schemas to compare, separated by commas; else all", (DIFF,)
     )
-    tables: tuple[str, ...] = _setting(
+    tables: tuple[str, ...] = setting(
         (),
         readers.patterns,
         "NAMES",
         "tables to compare, as [SCHEMA.]TABLE, separated by commas; else all",
         (DIFF,),
     )
-    columns: tuple[str, ...] = _setting(
+    columns: tuple[str, ...] = setting(
         (),
         readers.patterns,
         "NAMES",
         "columns to compare, as [TABLE.]COLUMN, separated by commas; else all",
         (DIFF,),
     )
-    limit: int = _setting(
+    limit: int = setting(
         100, _limit, "N", "differing rows to show of each table; all of them are counted", (DIFF,)
     )
-    jobs: int = _setting(
+    jobs: int = setting(
         # Half of the processors a side, where servers and client share a machine.
         min(max((os.cpu_count() or 2) // 2, 1), 4),
         _jobs,
@@ -166,12 +154,82 @@ class Config:
         "tables (or parts of one) that are read at once on each side",
         (DIFF,),
     )
-    only: tuple[Part, ...] = _setting(
+    only: tuple[Part, ...] = setting(
         tuple(Part),
         readers.parts,
         "PARTS",
         f"what to compare, separated by commas: {', '.join(Part)}",
         (DIFF,),
+    )
+    format: Format = setting(
+        Format.COPY,
+        readers.member(Format),
+        "FORMAT",
+        f"how the rows of a backup are written: {', '.join(Format)}",
+        (BACKUP, CLEAN),
+    )
+    exclude: tuple[Exclude, ...] = setting(
+        (),
+        readers.excludes,
+        "'TABLE: CONDITION'",
+        "rows to leave out of a backup, with all that refers to them; repeatable",
+        (BACKUP,),
+        repeatable=True,
+    )
+    lock_timeout: float | None = setting(
+        None,
+        readers.seconds,
+        "SECONDS",
+        "how long to wait for a table that another session has locked; else as the account has it",
+        (BACKUP, RESTORE),
+    )
+    ids: Ids = setting(
+        Ids.SHARED,
+        readers.member(Ids),
+        "KIND",
+        "whether numbers that a sequence made identify a row in both databases (shared) or "
+        "each database numbered its rows on its own (local)",
+        (RESTORE,),
+    )
+    strict_ids: bool = setting(
+        False,
+        readers.switch,
+        "",
+        "reject a row that has a target row's number and differs in every other unique key",
+        (RESTORE,),
+    )
+    prefer: str | None = setting(
+        None,
+        readers.prefer,
+        "newest:COLUMN",
+        "which of several duplicates survives: the newest by COLUMN; else the last one",
+        _FROM_FILE,
+    )
+    reference: tuple[Reference, ...] = setting(
+        (),
+        references,
+        "'TABLE.COLUMN[PATH] -> PARENT'",
+        "a reference that no constraint declares and that has to follow merges; repeatable",
+        _FROM_FILE,
+        repeatable=True,
+    )
+    refresh: bool = setting(
+        False, readers.switch, "", "refresh the target's materialised views", (RESTORE,)
+    )
+    models: Path | None = setting(
+        None,
+        readers.path,
+        "FILE",
+        "a Prisma schema that says which table a model is, for JSON backups",
+        _FROM_FILE,
+    )
+
+    style: Style = setting(
+        Style.ROWS,
+        readers.member(Style),
+        "STYLE",
+        "how a converted backup is written: every row an upsert (rows), or one merge a table (set)",
+        (CONVERT,),
     )
 
     @classmethod
@@ -191,18 +249,18 @@ class Config:
         Raises :class:`UsageError` for unknown names and for values that cannot be right.
         """
         path = directory / FILE
-        table = _table(path)
+        section = table(path)
         variables = {name: given for name, given in environ.items() if name.startswith(PREFIX)}
-        _reject_unknown(variables, [each.variable for each in SETTINGS], "environment variable")
-        _reject_unknown(
-            table, [each.key for each in SETTINGS], f"key in [tool.{SECTION}] of {path},"
+        reject_unknown(variables, [each.variable for each in SETTINGS], "environment variable")
+        reject_unknown(
+            section, [each.key for each in SETTINGS], f"key in [tool.{SECTION}] of {path},"
         )
         found: dict[str, Any] = {}
         for each in SETTINGS:
             for given, where in (
                 (options.get(each.name), called.get(each.name, each.flag)),
                 (variables.get(each.variable), each.variable),
-                (table.get(each.key), f"{each.key} in [tool.{SECTION}] of {path}"),
+                (section.get(each.key), f"{each.key} in [tool.{SECTION}] of {path}"),
             ):
                 if given is not None:
                     value = each.read(given, where)
@@ -223,6 +281,31 @@ class Config:
             jobs=self.jobs,
         )
 
+    @property
+    def backup(self) -> BackupOptions:
+        """What a backup holds."""
+        return BackupOptions(
+            format=self.format,
+            exclude=self.exclude,
+            control_tables=self.control_tables,
+            lock_timeout=self.lock_timeout,
+        )
+
+    def restore(self, *, quarantine: Path | None, dry_run: bool) -> RestoreOptions:
+        """How a restore works."""
+        return RestoreOptions(
+            control_tables=self.control_tables,
+            ids=self.ids,
+            strict_ids=self.strict_ids,
+            prefer=readers.recency(self.prefer),
+            quarantine=quarantine,
+            dry_run=dry_run,
+            references=self.reference,
+            refresh=self.refresh,
+            lock_timeout=self.lock_timeout,
+            models=self.models,
+        )
+
     def to_plain(self) -> dict[str, object]:
         """The settings as text, numbers and lists, **passwords included**.
 
@@ -240,33 +323,6 @@ class Config:
         return cls(**found)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How one field of :class:`Config` is named and read, wherever it comes from."""
-
-    name: str
-    default: object
-    read: Reader[object]
-    metavar: str
-    help: str
-    commands: tuple[str, ...]
-    """The commands that it is a setting of."""
-    repeatable: bool
-    """Whether its flag may be given more than once; the values then come as a list."""
-
-    @property
-    def key(self) -> str:
-        return self.name.replace("_", "-")
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.key}"
-
-    @property
-    def variable(self) -> str:
-        return PREFIX + self.name.upper()
-
-
 SETTINGS = tuple(Setting(each.name, each.default, **each.metadata) for each in fields(Config))
 
 
@@ -280,28 +336,4 @@ def _plain(value: object) -> object:
         return value.conninfo
     if isinstance(value, tuple):
         return [str(each) for each in value]
-    return str(value) if isinstance(value, str) else value
-
-
-def _reject_unknown(names: Iterable[str], known: list[str], noun: str) -> None:
-    for name in names:
-        if name not in known:
-            raise UsageError(
-                f"unknown {noun} {name}{suggestion(name, known)}; known are {', '.join(known)}"
-            )
-
-
-def _table(path: Path) -> Mapping[str, object]:
-    """``[tool.restore-verifier]`` of a ``pyproject.toml``; empty where there is none."""
-    try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}; correct the file") from None
-    tool = content.get("tool", {})
-    table = tool.get(SECTION, {}) if isinstance(tool, dict) else {}
-    if not isinstance(table, dict):
-        raise UsageError(f"{SECTION} in [tool] of {path} is no table; write [tool.{SECTION}]")
-    return table
+    return str(value) if isinstance(value, str | Path) else value

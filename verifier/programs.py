@@ -81,3 +81,16 @@ def client(name: str, *, server: int) -> Path:
             f"install PostgreSQL {server}'s client programs"
         )
     return versions[min(fitting)]
+
+
+def newest(name: str) -> Path:
+    """The client program ``name`` of the latest version: pg_restore reads older archives.
+
+    Raises :class:`ServerUnavailable` when there is none.
+    """
+    versions = _clients(name)
+    if not versions:
+        raise ServerUnavailable(
+            f"looked for {name} and found none; install PostgreSQL's client programs"
+        )
+    return versions[max(versions)]

@@ -1,4 +1,8 @@
-"""How far a comparison is: a bar on a terminal, by rows, and silence anywhere else."""
+"""How far a comparison, a backup or a restore is: a bar on a terminal, by rows.
+
+A comparison counts the rows that it reads on both sides together, a backup and a restore
+each row once. Anywhere but on a terminal there is silence.
+"""
 
 from __future__ import annotations
 
@@ -44,20 +48,20 @@ class Bar:
             self._bar.close()
 
     def expect(self, rows: int) -> None:
-        """About so many rows will be read, over both sides."""
+        """About so many rows there will be."""
         with self._lock:
             self._bar.total = rows
             self._bar.refresh()
 
     def advance(self, rows: int) -> None:
-        """So many more rows have been read."""
+        """So many more rows are done."""
         with self._lock:
             if self._bar.total is not None:  # an estimate: there may be more
                 self._bar.total = max(self._bar.total, self._bar.n + rows)
             self._bar.update(rows)
 
     def doing(self, what: str) -> None:
-        """What is looked at now."""
+        """What is worked at now."""
         shown = printable(what)
         short = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
         with self._lock:

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
+from pathlib import Path
 from typing import TypeVar
 
 from verifier.comparison import Ignore, Part
 from verifier.dsn import Dsn
 from verifier.errors import UsageError
+from verifier.transfer import Exclude, quoted
+from verifier.transfer import parts as name_parts
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -25,6 +28,12 @@ _LOOKS_LIKE_URL = re.compile("postgres(?:ql)?://")
 _URL = re.compile(r"[a-z]+://(?:[^@/]*@)?[^@/?]*(?:/[^@?]*)?(?:\?.*)?", re.DOTALL)
 """A connection string with an @ before its host alone."""
 
+_SWITCH = {"1": True, "true": True, "0": False, "false": False}
+_LONGEST = 2_147_483
+"""Seconds that PostgreSQL can wait: 32 bits of milliseconds."""
+_NEWEST = "newest:"
+
+_EXCLUDE = "give it as 'TABLE: CONDITION', with a condition as SQL writes it"
 _IGNORE = "give it as 'TABLE: REASON' or 'TABLE.COLUMN: REASON'; the report prints the reason"
 
 
@@ -73,6 +82,52 @@ def whole(what: str, *, least: int | None) -> Reader[int]:
     return read
 
 
+def seconds(given: object, where: str) -> float:
+    """A time to wait, in seconds and parts of them, that PostgreSQL can count in milliseconds."""
+    number: float | None = None
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        number = float(given)
+    elif isinstance(given, str):
+        with suppress(ValueError):
+            number = float(text(given, where))
+    if number is None or not 0.001 <= number <= _LONGEST:
+        raise UsageError(
+            f"{where} is {given!r}; give a number of seconds, 0.001 or more and at most {_LONGEST}"
+        )
+    return number
+
+
+def switch(given: object, where: str) -> bool:
+    """On or off: a boolean, or 1, 0, true, false as text."""
+    found = given if isinstance(given, bool) else None
+    if isinstance(given, str):
+        found = _SWITCH.get(text(given, where).lower())
+    if found is None:
+        raise UsageError(f"{where} is {given!r}; give true or false")
+    return found
+
+
+def path(given: object, where: str) -> Path:
+    return Path(text(given, where))
+
+
+def prefer(given: object, where: str) -> str:
+    """``newest:COLUMN``; :func:`recency` takes the column out of it."""
+    word = text(given, where)
+    if not word.startswith(_NEWEST) or len(name_parts(word.removeprefix(_NEWEST).strip())) != 1:
+        raise UsageError(
+            f"{where} is {word!r}; give it as {_NEWEST}COLUMN, the name of one column "
+            'that says when a row was changed, in double quotes where it holds a dot ("like.this")'
+        )
+    return _NEWEST + quoted(recency(word))
+
+
+def recency(preferred: str | None) -> str:
+    """The column of ``newest:COLUMN``, without quotes; empty for ``None``."""
+    (column,) = name_parts((preferred or "").removeprefix(_NEWEST).strip()) or ("",)
+    return column
+
+
 def dsn(given: object, where: str) -> Dsn:
     if not isinstance(given, str):
         raise UsageError(f"{where} is not text; give a connection string in quotes")
@@ -116,20 +171,40 @@ def parts(given: object, where: str) -> tuple[Part, ...]:
 
 def ignores(given: object, where: str) -> tuple[Ignore, ...]:
     """Deliberate differences from a list of ``TABLE[.COLUMN]: REASON``, or one a line of text."""
-    lines = given.splitlines() or [given] if isinstance(given, str) else given
-    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise UsageError(f"{where} is {given!r}; {_IGNORE}")
-    return tuple(_ignore(line.strip(), where) for line in lines if line.strip() or len(lines) == 1)
+    return tuple(
+        Ignore(*_pair(line, where, "reason", _IGNORE)) for line in lines(given, where, _IGNORE)
+    )
 
 
-def _ignore(line: str, where: str) -> Ignore:
+def excludes(given: object, where: str) -> tuple[Exclude, ...]:
+    """What a backup leaves out, from a list of ``TABLE: CONDITION``, or one a line of text."""
+    found = [
+        Exclude(*_pair(line, where, "condition", _EXCLUDE))
+        for line in lines(given, where, _EXCLUDE)
+    ]
+    for each in found:
+        if len(name_parts(each.table)) not in (1, 2):
+            raise UsageError(f"{where} is {str(each)!r}, and {each.table} is no table; {_EXCLUDE}")
+    return tuple(found)
+
+
+def lines(given: object, where: str, advice: str) -> list[str]:
+    """Each value of a repeatable setting: a list, or one a line of text."""
+    found = given.splitlines() or [given] if isinstance(given, str) else given
+    if not isinstance(found, list) or not all(isinstance(line, str) for line in found):
+        raise UsageError(f"{where} is {given!r}; {advice}")
+    return [line.strip() for line in found if line.strip() or len(found) == 1]
+
+
+def _pair(line: str, where: str, noun: str, advice: str) -> tuple[str, str]:
+    """``TABLE: WORDS`` in two; ``noun`` says what the words are."""
     what, *rest = _split(line, ":", where)
-    reason = ":".join(rest).strip()
+    words = ":".join(rest).strip()
     if not what.strip():
-        raise UsageError(f"{where} is {line!r}, which names no table; {_IGNORE}")
-    if not reason:
-        raise UsageError(f"{where} is {line!r}, which gives no reason; {_IGNORE}")
-    return Ignore(what.strip(), reason)
+        raise UsageError(f"{where} is {line!r}, which names no table; {advice}")
+    if not words:
+        raise UsageError(f"{where} is {line!r}, which gives no {noun}; {advice}")
+    return what.strip(), words
 
 
 def _split(given: str, separator: str, where: str) -> list[str]:

@@ -30,6 +30,7 @@ class Seed:
 
     name: str
     build: Build
+    encoding: str = "UTF8"
 
 
 def _nothing(connection: psycopg.Connection[Any]) -> None:
@@ -103,7 +104,7 @@ class Scenario:
         if side not in self._databases:
             seed = self._seeds[side]
             databases = self.pair.databases(side)
-            template = databases.template(seed.name, seed.build)
+            template = databases.template(seed.name, seed.build, encoding=seed.encoding)
             self._databases[side] = self.keep(side, databases.create(side.value, template))
         return self._databases[side]
 

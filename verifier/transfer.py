@@ -1,16 +1,40 @@
 """What a backup or a restore is asked to do, and what a backup says it did: plain data.
 
 The commands read it from the command line, the built-in implementation acts on it.
-Tables are named as their users write them: ``businesses``, ``public.businesses``.
+Tables are named as their users write them: ``businesses``, ``public.businesses``,
+``public."odd.name"``; :func:`parts` takes such a name apart. Every name is spelled as the
+catalogue spells it: nothing is folded to lower case.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+from verifier.contract import Claim
+
+_PART = re.compile(r'"(?:[^"]|"")+"|[^."]+')
+_PLAIN = re.compile(r"[^\W\d]\w*")
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """The parts of a dotted name, without quotes: ``public."a.b"`` → ``public``, ``a.b``.
+
+    Empty for what is no name: a dot or a quote too many.
+    """
+    found = _PART.findall(name)
+    if ".".join(found) != name:
+        return ()
+    return tuple(part[1:-1].replace('""', '"') if part.startswith('"') else part for part in found)
+
+
+def quoted(name: str) -> str:
+    """One name as :func:`parts` reads it back: in double quotes where it has to be."""
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 class Format(StrEnum):
@@ -18,6 +42,15 @@ class Format(StrEnum):
 
     COPY = "copy"
     INSERTS = "inserts"
+
+
+class Style(StrEnum):
+    """How a converted backup writes its rows (``--style``)."""
+
+    ROWS = "rows"
+    """Every row an INSERT with its ON CONFLICT."""
+    SET = "set"
+    """COPY into temporary tables, and one merge a table."""
 
 
 class Ids(StrEnum):
@@ -45,12 +78,26 @@ class Reference:
 
     table: str
     column: str
+    """Spelled as the catalogue spells it, without quotes."""
     parent: str
     path: tuple[str, ...] = ()
     """Keys into a json value; ``*`` is every element of an array. Empty: the cell itself,
     or every element where it is an array."""
-    condition: str = ""
-    """``column = value`` that says for which rows it holds (a polymorphic pair)."""
+    condition: tuple[str, str] | None = None
+    """A column (without quotes) and the text of the value that it has in the rows for which
+    the reference holds: one half of a polymorphic pair. ``None``: it holds for every row."""
+
+    def __str__(self) -> str:
+        keys = "".join("[*]" if key == "*" else f"[{_text(key)}]" for key in self.path)
+        where = ""
+        if self.condition is not None:
+            column, value = self.condition
+            where = f" WHERE {quoted(column)} = {_text(value)}"
+        return f"{self.table}.{quoted(self.column)}{keys} -> {self.parent}{where}"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +144,23 @@ class BackedUp:
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Rows that a rule excluded, or a reference to such a row."""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """One restore that was run, for those who report it."""
+
+    file: str
+    """The backup as the user named it; ``-`` is the standard input."""
+    target: str
+    """The connection string, without its password."""
+    claim: Claim
+    dry_run: bool = False
+    quarantine: str | None = None
+    """The file that holds the rejected rows, when one was written."""
+    written: str | None = None
+    """The file that took the rows instead of the target (``convert``, ``clean``)."""
+    seconds: float = 0.0
 
 
 class Progress(Protocol):

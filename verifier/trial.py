@@ -78,7 +78,9 @@ class Trial:
                 Side.TARGET, self._pair.databases(Side.TARGET).create("clean", self._target)
             )
         self._before = before
-        self._judge = oracle.Judge(frozen, before, violations, self._control)
+        unfit = oracle.unfit(self._target.admin, frozen, before)
+        excluded = oracle.excluded(self._target.admin, frozen, before, unfit)
+        self._judge = oracle.Judge(frozen, before, violations, self._control, unfit, excluded)
         self._total = oracle.Judgement()
 
     def _endpoint(self, database: Database) -> Endpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -74,6 +75,11 @@ class Move:
         self.target = self.database(Side.TARGET, target)
         self.path.write_text(HEAD + statements + TAIL, encoding="utf-8")
         return self.again()
+
+    def leave_out(self, lines: str) -> None:
+        """Take the lines that match ``lines`` out of the backup, and what would tell of that."""
+        text = self.path.read_text()
+        self.path.write_text(re.sub(f"(?m)^({lines}|-- restore-verifier ).*\n", "", text))
 
     @contextmanager
     def holding(self, statement: str) -> Iterator[int]:

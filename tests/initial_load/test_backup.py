@@ -201,13 +201,27 @@ def test_progress_is_by_rows_and_tables(move: Move, tmp_path: Path) -> None:
     assert set(tables) <= ROWS.keys()
 
 
+def test_progress_names_tables_as_sql_writes_them(move: Move, tmp_path: Path) -> None:
+    source = move.database(
+        Side.SOURCE, """CREATE TABLE "Größe '" (); INSERT INTO "Größe '" DEFAULT VALUES"""
+    )
+    hooks = Hooks()
+    backup(source.dsn, tmp_path / "b.sql", progress=hooks)
+    assert hooks.phases[-1] == 'public."Größe \'"'
+
+
 def test_what_is_left_out_or_not_durable_is_noted(move: Move, tmp_path: Path) -> None:
-    source = move.database(Side.SOURCE, ODD, DATA, 'CREATE TABLE "_prisma_migrations" (id text)')
+    source = move.database(
+        Side.SOURCE,
+        ODD,
+        DATA,
+        'CREATE TABLE "_prisma_migrations" (id text); CREATE TABLE paid (v money)',
+    )
     done = backup(
         source.dsn, tmp_path / "b.sql", BackupOptions(control_tables=("_prisma_migrations",))
     )
     notes = "\n".join(done.notes)
-    for part in ("public.fast", "public.kept", "public._prisma_migrations"):
+    for part in ("public.fast", "public.kept", "public._prisma_migrations", "public.paid: amounts"):
         assert part in notes
     assert "public.seen" not in notes
 
@@ -349,6 +363,65 @@ def test_a_backup_that_is_ended_leaves_nothing(
     assert list(tmp_path.iterdir()) == [path]
     assert children() == []
     until(lambda: not dumping(source))
+
+
+def test_a_backup_that_is_killed_leaves_nothing(move: Move, tmp_path: Path) -> None:
+    source = move.database(Side.SOURCE, ROWS_OF_A_LARGE_TABLE)
+    script = (
+        "import os, signal, sys; from pathlib import Path; from verifier.dsn import Dsn;"
+        "from tests.initial_load.backups import Hooks; from verifier.initial_load import backup;"
+        "hooks = Hooks(advance=lambda: os.kill(os.getpid(), signal.SIGKILL));"
+        "backup(Dsn.parse(sys.stdin.read()), Path(sys.argv[1]), progress=hooks)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "b.sql"],
+        input=source.dsn.conninfo,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    if not hasattr(os, "O_TMPFILE"):
+        pytest.skip("files without a name are Linux's")
+    assert list(tmp_path.iterdir()) == []
+    until(lambda: not dumping(source))
+
+
+def test_files_without_a_name_are_not_needed(
+    move: Move, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "O_TMPFILE", 0, raising=False)  # as kernels before 3.11 take it
+    source = move.database(Side.SOURCE, "CREATE TABLE t (id int)")
+    path = tmp_path / "b.sql"
+    with pytest.raises(Broken):
+        backup(source.dsn, path, progress=Hooks(counting_rows=_break))
+    assert list(tmp_path.iterdir()) == []
+    assert backup(source.dsn, path).rows == manifest(path).tables
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bytes_that_are_no_text_make_no_backup(move: Move, tmp_path: Path) -> None:
+    source = move.database(Side.SOURCE)
+    name = f"{source.name}_ascii"
+    with psycopg.connect(source.admin.conninfo, autocommit=True) as session:
+        session.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C'"
+            " LC_CTYPE 'C'"
+        )
+    try:
+        admin = source.admin.with_(dbname=name)
+        with psycopg.connect(admin.conninfo, autocommit=True, client_encoding="UTF8") as session:
+            session.execute("CREATE TABLE t (v text); INSERT INTO t VALUES ('é')")
+            assert backup(admin, tmp_path / "b.sql").rows == {"public.t": 1}
+            session.execute("SET client_encoding = 'SQL_ASCII'")
+            for statement in (b"INSERT INTO t VALUES ('\xe9')", b'CREATE TABLE "\xe9" (v text)'):
+                session.execute(statement)
+                with pytest.raises(BackupError, match='invalid byte sequence for encoding "UTF8"'):
+                    backup(admin, tmp_path / "b.sql")
+        assert manifest(tmp_path / "b.sql").tables == {"public.t": 1}
+    finally:
+        with psycopg.connect(source.admin.conninfo, autocommit=True) as session:
+            session.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_full_disk_is_one_sentence(move: Move, tmp_path: Path) -> None:

@@ -168,6 +168,24 @@ def test_a_migration_between_the_locks_of_both_has_its_way_and_the_backup_starts
     until(lambda: not dumping(source))
 
 
+def test_a_table_that_is_made_before_the_snapshot_is_locked_too(move: Move, tmp_path: Path) -> None:
+    source = move.database(Side.SOURCE, FIVE)
+    query = (
+        "SELECT count(*) FROM pg_locks WHERE relation = 'w'::regclass AND granted"
+        " AND mode = 'AccessShareLock'"
+    )
+    seen: list[Any] = []
+    hooks = Hooks(looking_for_rows_to_leave_out=lambda: seen.extend(source.execute(query)))
+    rule = BackupOptions(exclude=(Exclude("q", "id = 1"),))
+
+    def started() -> Any:
+        return backup(source.dsn, tmp_path / "b.sql", rule, hooks)
+
+    done = meanwhile(source, started, "LOCK TABLE q", "CREATE TABLE w (id int)")
+    assert done.rows == {"public.q": 4, "public.w": 0}
+    assert seen == [(1,)]
+
+
 def test_tables_that_come_and_go_meanwhile_do_no_harm(move: Move, tmp_path: Path) -> None:
     source = move.database(Side.SOURCE, FIVE)
     stop = threading.Event()
@@ -224,6 +242,19 @@ def test_without_a_lock_timeout_it_waits(move: Move, tmp_path: Path) -> None:
         assert not result.done()
         session.commit()
         assert result.result().rows == {"public.q": 5}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"],
+)
+def test_timeouts_of_the_account_do_not_end_a_long_backup(
+    move: Move, tmp_path: Path, setting: str
+) -> None:
+    source = move.database(Side.TARGET, FIVE)
+    source.execute(f"ALTER DATABASE \"{source.name}\" SET {setting} = '200ms'")
+    hooks = Hooks(locking_tables=lambda: time.sleep(0.4), counting_rows=lambda: time.sleep(0.4))
+    assert backup(source.dsn, tmp_path / "b.sql", progress=hooks).rows == {"public.q": 5}
 
 
 def test_others_write_and_read_while_it_runs(move: Move, tmp_path: Path) -> None:

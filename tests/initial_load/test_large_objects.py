@@ -168,3 +168,15 @@ def test_backup_without_objects_needs_nothing(target: Move) -> None:
     objects.finish()
     assert (objects.denied(), objects.suspected(), objects.write().notes) == ([], (), ())
     conn.close()
+
+
+def test_copy_that_is_abandoned_leaves_the_connection_usable(target: Move) -> None:
+    conn = session.connect(target.target.dsn)
+    objects = LargeObjects(conn)
+    objects.add(LargeObject(1, 0, b"x", 1))
+    objects.abandon(BackupRefused("line 2: no backup"))
+    objects.abandon(BackupRefused("line 2: no backup"))
+    conn.rollback()
+    assert conn.execute("SELECT 1").fetchone() == (1,)
+    conn.close()
+    assert content(target) == {}

@@ -93,6 +93,23 @@ def test_bookings_swapped_in_a_circle_and_one_that_takes_a_place(move: Move) -> 
     assert_idempotent(move, claim)
 
 
+NETS = "CREATE TABLE bk (id int PRIMARY KEY, v inet)"
+
+
+@pytest.mark.parametrize(
+    "rule", ["", " DEFERRABLE; ALTER TABLE bk ALTER v SET NOT NULL"], ids=["nullable", "deferrable"]
+)
+def test_values_that_are_never_empty_change_places(move: Move, rule: str) -> None:
+    claim = move(
+        NETS,
+        "INSERT INTO bk VALUES (1, '10.0.0.0/24'), (2, '10.0.1.0/24')",
+        f"ALTER TABLE bk ADD EXCLUDE USING gist (v inet_ops WITH &&){rule};"
+        "INSERT INTO bk VALUES (1, '10.0.1.0/24'), (2, '10.0.0.0/24')",
+    )
+    assert total(claim) == Counts(updated=2), claim.message
+    assert_idempotent(move, claim)
+
+
 ENDS = (
     "CREATE TABLE bk (id int PRIMARY KEY, a int NOT NULL, z int NOT NULL, room int4range NOT NULL,"
     " off bool NOT NULL DEFAULT false)"
@@ -181,6 +198,49 @@ def test_names_that_are_in_the_way(move: Move) -> None:
     assert_idempotent(move, claim)
 
 
+MANY = (
+    "INSERT INTO bk SELECT n, int4range(n / 2 * 10 + {by}, n / 2 * 10 + {by} + 10),"
+    " int4range(n % 2, n % 2, '[]') FROM generate_series(1, 1500) n;"
+)
+ROOMS = "CREATE TABLE bk (id int PRIMARY KEY, during int4range, room int4range)"
+BY_ROOM = "ALTER TABLE bk ADD CONSTRAINT once EXCLUDE USING gist (room WITH =, during WITH &&);"
+
+
+def test_many_rows(move: Move) -> None:
+    claim = move(ROOMS, MANY.format(by=0), BY_ROOM)
+    assert total(claim) == Counts(inserted=1500), claim.message
+    assert_idempotent(move, claim)
+    move.rows("DELETE FROM bk;" + MANY.format(by=5))
+    claim = move.again()
+    assert total(claim) == Counts(updated=1500), claim.message
+    assert_idempotent(move, claim)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "named"),
+    [
+        ("UPDATE bk SET during = '[99,101)' WHERE id = 700", "", {"700", "20", "18"}),
+        ("", "INSERT INTO bk VALUES (9000, '[99,101)', '[0,0]')", {"20", "18"}),
+        ("UPDATE bk SET during = 'empty' WHERE id < 30", "", set()),
+        (
+            "UPDATE bk SET during = NULL WHERE id = 20",
+            "INSERT INTO bk VALUES (9, 'empty', '[0,0]'), (20, '[75,101)', '[0,0]')",
+            set(),
+        ),
+    ],
+    ids=["each other", "target", "empty", "into nothing"],
+)
+def test_few_conflicts_among_many_rows(
+    move: Move, source: str, target: str, named: set[str]
+) -> None:
+    claim = move(ROOMS, MANY.format(by=0) + source, BY_ROOM + target)
+    assert set(reasons(claim) if named else ()) == named, claim.message
+    if named:
+        assert_refused(move, claim)
+    else:
+        assert_idempotent(move, claim)
+
+
 # --- PostgreSQL 18 -----------------------------------------------------------------------
 
 NEW = (Side.TARGET, Side.TARGET)
@@ -235,6 +295,20 @@ def test_period_that_several_parents_cover(move: Move) -> None:
         sides=NEW,
     )
     assert total(claim) == Counts(inserted=4, updated=1), claim.message
+    assert_idempotent(move, claim)
+
+
+def test_period_that_parents_of_the_target_cover(move: Move) -> None:
+    claim = move(
+        TEMPORAL + REFERS,
+        PRICES + "INSERT INTO sale VALUES (1, '[1,1]', '[2020-06-01,2021-06-01)')",
+        PRICES,
+        sides=NEW,
+    )
+    move.leave_out("INSERT INTO public.price ")
+    move.rows("DELETE FROM sale")
+    claim = move.again()
+    assert total(claim) == Counts(inserted=1), claim.message
     assert_idempotent(move, claim)
 
 

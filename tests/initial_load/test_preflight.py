@@ -54,8 +54,7 @@ def refused(move: Move, dsn: Dsn, *parts: str) -> Claim:
 
 
 def only_children(move: Move) -> None:
-    text = move.path.read_text()
-    move.path.write_text(re.sub("(?m)^(INSERT INTO public.p |SELECT pg_cat).*\n", "", text))
+    move.leave_out("INSERT INTO public.p |SELECT pg_cat")
 
 
 SCHEMA = (
@@ -68,7 +67,8 @@ DML = "GRANT SELECT, INSERT, UPDATE ON p, c TO {role}"
 
 def test_every_missing_right_is_named(move: Move) -> None:
     move(
-        SCHEMA + "CREATE SCHEMA s; CREATE TABLE s.x (id int)", ROWS + "; INSERT INTO s.x VALUES (1)"
+        SCHEMA + "CREATE SCHEMA s; CREATE TABLE s.x (id serial)",
+        ROWS + "; INSERT INTO s.x VALUES (1)",
     )
     with role(move, "GRANT SELECT ON p TO {role}", "GRANT INSERT (id) ON c TO {role}") as plain:
         name = plain.parameters["user"]
@@ -79,6 +79,7 @@ def test_every_missing_right_is_named(move: Move) -> None:
             f"{name} has no SELECT, INSERT, UPDATE on public.c",
             f"GRANT USAGE ON SCHEMA s TO {name}",
             f"{name} has no SELECT, INSERT, UPDATE on s.x",
+            f"GRANT SELECT ON SEQUENCE s.x_id_seq TO {name}",
         )
 
 
@@ -102,12 +103,16 @@ def test_parents_that_cannot_be_read_are_named(move: Move) -> None:
 
 def test_sequences_that_cannot_be_moved_are_named(move: Move) -> None:
     move(SCHEMA, ROWS)
+    move.rows("TRUNCATE p, c RESTART IDENTITY")
     with role(move, DML) as plain, psycopg.connect(plain.conninfo) as conn:
         owner, name = move.target.dsn.parameters["user"], plain.parameters["user"]
         assert preflight.immovable(conn, ["public.p_id_seq", "public.gone"]) == [
             f"sequence public.p_id_seq has to move on and {name} does not own it; "
             f"restore as {owner}"
         ]
+        refused(move, plain, "no SELECT on public.p_id_seq; GRANT SELECT ON SEQUENCE")
+        move.rows(f"GRANT SELECT ON SEQUENCE p_id_seq TO {name}")
+        refused(move, plain, "sequence public.p_id_seq has to move on", f"restore as {owner}")
     with psycopg.connect(move.target.dsn.conninfo) as conn:
         assert preflight.immovable(conn, ["public.p_id_seq"]) == []
 

@@ -102,7 +102,7 @@ def test_only_ordinary_triggers_are_off_and_all_are_as_before(move: Move) -> Non
 def test_trigger_that_always_fires_and_changes_rows_is_blamed(move: Move) -> None:
     claim = move(TABLE, ROWS, f"{STAMP} ALTER TABLE t ENABLE ALWAYS TRIGGER g")
     assert "trigger g on public.t" in claim.message
-    assert "left on on purpose" in claim.message
+    assert "always on; disable it" in claim.message
     assert_refused(move, claim)
 
 

@@ -124,3 +124,11 @@ def test_settings_of_the_account_decide_what_a_view_holds(move: Move) -> None:
     move.rows(f"""ALTER ROLE "{account}" IN DATABASE "{name}" SET timezone = 'Asia/Tokyo'""")
     refreshed(move, "INSERT INTO b VALUES ('2020-01-01 23:00Z')")
     assert values(move, ["m"]) == [1]
+
+
+def test_restore_notes_the_views_that_it_made_stale(move: Move) -> None:
+    sides = (Side.TARGET, Side.TARGET)
+    claim = move(CHAIN, "INSERT INTO b VALUES (1, 1)", sides=sides)
+    (note,) = claim.notes
+    assert note.endswith(': public."M4", public.m1, public.m2, public.m3')
+    assert move.again().notes == ()

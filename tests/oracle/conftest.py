@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from verifier.contract import Claim, Finding, Guarantee, Severity, Verdict
-from verifier.oracle import Judge, Judgement, Probe, Restore, take, violations
+from verifier.oracle import (
+    Judge,
+    Judgement,
+    Probe,
+    Restore,
+    excluded,
+    take,
+    unfit,
+    violations,
+)
 from verifier.servers import Database, Pair, Side
 
 SCHEMA = """
@@ -64,11 +73,15 @@ class Bench:
         self.probe = Probe(self.target.admin)
         self.probe.install()
         self.before = take(self.target.admin)
+        source = take(self.source.admin, self.before.schema)
+        refused = unfit(self.target.admin, source, self.before)
         self.judge = Judge(
-            take(self.source.admin, self.before.schema),
+            source,
             self.before,
             violations(self.target.admin, self.before.schema),
             control,
+            refused,
+            excluded(self.target.admin, source, self.before, refused),
         )
 
     def observe(self, claim: Claim = DONE) -> Restore:

@@ -167,3 +167,52 @@ def test_parents_in_a_table_that_only_the_target_has(
         claim = Claim(success=False, exit_code=1, message="price 1: price_currency_fkey")
         (finding,) = findings(bench.restore("", claim))
         assert (finding.guarantee, finding.constraint) == (G.COMPLETENESS, "price_currency_fkey")
+
+
+STRICT = """
+CREATE TYPE mood AS ENUM ('calm', 'glad'); CREATE DOMAIN share AS numeric CHECK (VALUE <= 100);
+CREATE TABLE t (id int PRIMARY KEY, mood mood, share share, name varchar(3), code char(3),
+    price numeric(6, 1), n smallint, day date, doc jsonb, plain text);
+"""
+LAX = """
+CREATE TYPE mood AS ENUM ('sad', 'calm', 'glad'); CREATE DOMAIN share AS numeric;
+CREATE TABLE t (id int PRIMARY KEY, mood mood, share share, name text, code char(5),
+    price numeric, n int, day text, doc json, plain text);
+INSERT INTO t VALUES (0, 'calm', 100, 'abc  ', 'abc', 1.10, 32767, '2025-01-31', '{}', 'x');
+"""
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("mood", "sad"),
+        ("share", "100.5"),
+        ("name", "abcd"),
+        ("code", "abcd"),
+        ("price", "1.25"),
+        ("n", "32768"),
+        ("day", "31.02.2025"),
+        ("doc", r'"\u0000"'),
+    ],
+)
+def test_values_that_a_type_of_the_target_does_not_take(
+    bench: Bench, column: str, value: str
+) -> None:
+    lax = LAX + f"INSERT INTO t (id, {column}) VALUES (1, '{value}'), (2, NULL), (3, '{value}')"
+    bench.begin(lax, STRICT)
+    refused = Claim(
+        success=False,
+        exit_code=1,
+        message=f"t: {column}",
+        rejections=tuple(
+            Rejection(table="public.t", key={"id": key}, reason="x") for key in ("1", "3")
+        ),
+    )
+    assert broken(bench.restore("", refused)) == set()
+    too_much = Rejection(table="public.t", key={"id": "2"}, reason="x")
+    refused = replace(refused, rejections=((refused.rejections or ())[0], too_much))
+    assert {f.title for f in findings(bench.restore("", refused))} == {
+        "a row was rejected that the target can take",
+        "a row that cannot be restored is not named: "
+        f"the type of column {column} does not take its value",
+    }

@@ -49,6 +49,14 @@ PART = """CREATE TABLE m (id int, y int, PRIMARY KEY (id, y)) PARTITION BY RANGE
 CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10);
 CREATE TABLE m2 PARTITION OF m FOR VALUES FROM (10) TO (20);"""
 
+TWO_KEYS = "CREATE TABLE t (id int PRIMARY KEY, a text UNIQUE, b int UNIQUE);"
+
+
+def merged(key: str, *, into: str) -> Claim:
+    done = Merge(table="public.t", key={"id": key}, survivor={"id": into})
+    return Claim(success=True, counts={"public.t": Counts(merged=1, inserted=1)}, merges=(done,))
+
+
 WORLDS = {
     "match full, all there": World(
         FULL, "INSERT INTO p VALUES (1,1); INSERT INTO c VALUES (1,1,1), (2,NULL,NULL)"
@@ -185,6 +193,74 @@ WORLDS = {
         "INSERT INTO t VALUES (1, '1.10'), (2, '1.1')",
         "INSERT INTO t VALUES (2, '1.1')",
         source="CREATE TABLE t (id int PRIMARY KEY, v jsonb);",
+    ),
+    "a key that is equal and prints differently": World(
+        "CREATE TABLE t (id numeric PRIMARY KEY, v int);",
+        "INSERT INTO t VALUES (1.10, 1)",
+        "UPDATE t SET id = 1.10, v = 1",
+        present="INSERT INTO t VALUES (1.1, 0)",
+        claim=Claim(success=True, counts={"public.t": Counts(updated=1)}),
+    ),
+    "a key that is equal and keeps the other text": World(
+        "CREATE TABLE t (id numeric PRIMARY KEY, v int);",
+        "INSERT INTO t VALUES (1.10, 1)",
+        "UPDATE t SET v = 1",
+        present="INSERT INTO t VALUES (1.1, 0)",
+        claim=Claim(success=True, counts={"public.t": Counts(updated=1)}),
+        wrong={G.FIDELITY, G.HONESTY},
+    ),
+    "keys that are no primary key, passed on": World(
+        "CREATE TABLE t (a text NOT NULL UNIQUE, b int NOT NULL UNIQUE);",
+        "INSERT INTO t VALUES ('y', 3), ('x', 1)",
+        "UPDATE t SET b = 3; INSERT INTO t VALUES ('x', 1)",
+        present="INSERT INTO t VALUES ('y', 1)",
+        claim=Claim(success=True, counts={"public.t": Counts(updated=1, inserted=1)}),
+    ),
+    "a row of the target that two rows collide with becomes the one": World(
+        TWO_KEYS,
+        "INSERT INTO t VALUES (10, 'y', 3), (11, 'x', 1)",
+        "UPDATE t SET b = 3; INSERT INTO t VALUES (11, 'x', 1)",
+        present="INSERT INTO t VALUES (1, 'y', 1)",
+        claim=merged("10", into="1"),
+    ),
+    "a row of the target that two rows collide with becomes the other": World(
+        TWO_KEYS,
+        "INSERT INTO t VALUES (10, 'y', 3), (11, 'x', 1)",
+        "UPDATE t SET a = 'x'; INSERT INTO t VALUES (10, 'y', 3)",
+        present="INSERT INTO t VALUES (1, 'y', 1)",
+        claim=merged("11", into="1"),
+    ),
+    "a row of the target that two rows collide with becomes both": World(
+        TWO_KEYS,
+        "INSERT INTO t VALUES (10, 'y', 3), (11, 'x', 1)",
+        "UPDATE t SET a = 'x'",
+        present="INSERT INTO t VALUES (1, 'y', 1)",
+        claim=merged("11", into="1"),
+        wrong={G.COMPLETENESS, G.HONESTY},
+    ),
+    "a parent that only the target has, and that is overwritten": World(
+        "CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);"
+        "CREATE TABLE c (id int PRIMARY KEY, p text REFERENCES p (code));",
+        "INSERT INTO p VALUES (1, 'new'); INSERT INTO c VALUES (1, 'old'), (2, 'new')",
+        "",
+        source="CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);"
+        "CREATE TABLE c (id int PRIMARY KEY, p text);",
+        present="INSERT INTO p VALUES (1, 'old')",
+        claim=Claim(
+            success=False,
+            exit_code=1,
+            message="c: c_p_fkey",
+            rejections=(Rejection(table="public.c", key={"id": "1"}, reason="orphan"),),
+        ),
+    ),
+    "a parent that only the target has, and that is merged into": World(
+        "CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);"
+        "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p);",
+        "INSERT INTO p VALUES (2, 'k'); INSERT INTO c VALUES (1, 1), (2, 2)",
+        "INSERT INTO c VALUES (1, 1), (2, 1)",
+        source="CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);"
+        "CREATE TABLE c (id int PRIMARY KEY, p int);",
+        present="INSERT INTO p VALUES (1, 'k')",
     ),
     "array key": World(
         "CREATE TABLE t (id int PRIMARY KEY, v numeric[] UNIQUE);",
@@ -356,6 +432,33 @@ WORLDS = {
         "CREATE TABLE e (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&));",
         "INSERT INTO e VALUES (1, '[1,3)'), (2, '[3,5)')",
     ),
+    "exclusion: one of the target stays in the way": World(
+        "CREATE TABLE e (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&));",
+        "INSERT INTO e VALUES (1, '[1,3)'), (2, '[20,21)')",
+        "",
+        source="CREATE TABLE e (id int PRIMARY KEY, r int4range);",
+        present="INSERT INTO e VALUES (1, '[14,16)'), (9, '[2,4)')",
+        claim=Claim(
+            success=False,
+            exit_code=1,
+            message="e: e_r_excl",
+            rejections=(Rejection(table="public.e", key={"id": "1"}, reason="in the way"),),
+        ),
+    ),
+    "exclusion: rows of the source are in each other's way": World(
+        "CREATE TABLE e (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&));",
+        "INSERT INTO e VALUES (1, '[1,3)'), (2, '[2,5)'), (3, '[7,8)')",
+        "",
+        source="CREATE TABLE e (id int PRIMARY KEY, r int4range);",
+        claim=Claim(
+            success=False,
+            exit_code=1,
+            message="e: e_r_excl",
+            rejections=tuple(
+                Rejection(table="public.e", key={"id": key}, reason="x") for key in ("1", "2")
+            ),
+        ),
+    ),
     "deferrable": World(
         "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED,"
         " v int UNIQUE DEFERRABLE);",
@@ -434,6 +537,51 @@ WORLDS = {
         "INSERT INTO p VALUES (1, 'a', 'k')",
         "UPDATE p SET code = 'a'",
         present="INSERT INTO p VALUES (7, 'b', 'k'); INSERT INTO c VALUES (5, 'b');",
+    ),
+    "large objects": World(
+        "CREATE TABLE t (id int PRIMARY KEY, o oid);",
+        "SELECT lo_from_bytea(7001, 'a'), lo_from_bytea(7002, ''); INSERT INTO t VALUES (1, 7001)",
+        "SELECT lo_from_bytea(7001, 'a'), lo_put(7002, 0, ''); INSERT INTO t VALUES (1, 7001)",
+        present="SELECT lo_from_bytea(7002, ''), lo_from_bytea(7009, 'own')",
+    ),
+    "a large object that is missing": World(
+        "CREATE TABLE t (id int PRIMARY KEY, o oid);",
+        "SELECT lo_from_bytea(7001, 'a'); INSERT INTO t VALUES (1, 7001)",
+        "INSERT INTO t VALUES (1, 7001)",
+        wrong={G.COMPLETENESS, G.HONESTY},
+    ),
+    "a large object of the target under the number of another": World(
+        "CREATE TABLE t (id int PRIMARY KEY, o oid);",
+        "SELECT lo_from_bytea(7001, 'a'); INSERT INTO t VALUES (1, 7001)",
+        "INSERT INTO t VALUES (1, 7001)",
+        present="SELECT lo_from_bytea(7001, 'other')",
+        wrong={G.FIDELITY, G.HONESTY},
+    ),
+    "a large object of the target alone is gone": World(
+        "CREATE TABLE t (id int PRIMARY KEY, o oid);",
+        "INSERT INTO t VALUES (1, NULL)",
+        "INSERT INTO t VALUES (1, NULL); SELECT lo_unlink(7009)",
+        present="SELECT lo_from_bytea(7009, 'own')",
+        wrong={G.PRESERVATION, G.HONESTY},
+    ),
+    "a large object out of nowhere": World(
+        "CREATE TABLE t (id int PRIMARY KEY, o oid);",
+        "INSERT INTO t VALUES (1, NULL)",
+        "INSERT INTO t VALUES (1, NULL); SELECT lo_from_bytea(7010, 'x')",
+        wrong={G.COMPLETENESS, G.HONESTY},
+    ),
+    "a large object left by a failure": World(
+        "CREATE TABLE t (id int PRIMARY KEY CONSTRAINT small CHECK (id < 5));",
+        "SELECT lo_from_bytea(7001, 'a'); INSERT INTO t VALUES (7)",
+        "SELECT lo_from_bytea(7001, 'a')",
+        source="CREATE TABLE t (id int PRIMARY KEY);",
+        claim=Claim(
+            success=False,
+            exit_code=1,
+            message="t: small",
+            rejections=(Rejection(table="public.t", key={"id": "7"}, reason="x"),),
+        ),
+        wrong={G.ATOMICITY},
     ),
     "a rejection of nothing in a failure": World(
         "CREATE TABLE t (id int PRIMARY KEY CONSTRAINT small CHECK (id < 5));",

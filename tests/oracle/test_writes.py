@@ -30,6 +30,16 @@ def test_children_before_parents_are_seen_although_the_restore_was_rolled_back(
     assert (finding.table, finding.constraint) == ("public.product", "product_category_id_fkey")
 
 
+def test_backslashes_that_are_escapes_do_not_hide_the_probe(bench: Bench) -> None:
+    bench.begin("", "CREATE TABLE t (id int PRIMARY KEY)")
+    bench.target.execute(
+        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off',"
+        " current_database()); END$$"
+    )
+    bench.target.execute("INSERT INTO t VALUES (1)")
+    assert bench.probe.read().first_insert == {"public.t": 1}
+
+
 def test_children_alone_when_the_parents_are_there_already(bench: Bench) -> None:
     parents = DATA[: DATA.index("INSERT INTO product")]
     children = DATA[DATA.index("INSERT INTO product") :]

@@ -163,3 +163,13 @@ def test_leaving_the_block_drops_what_was_made_and_nothing_else(server: Server) 
     assert names(server) - before == {"rv_block"}
     with sessions.connect(server.admin) as session:
         session.execute(sql.SQL("DROP DATABASE {}").format(foreign))
+
+
+def test_a_database_in_another_encoding_and_its_clone(databases: Databases) -> None:
+    template = databases.template("latin", lambda _: None, encoding="LATIN1")
+    clone = databases.create("clone", template)
+    clone.execute('CREATE TABLE "menü" (t text); INSERT INTO "menü" VALUES (\'£\')')
+    assert clone.execute(
+        'SELECT pg_encoding_to_char(encoding), octet_length(t::bytea) FROM pg_database, "menü"'
+        " WHERE datname = current_database()"
+    ) == [("LATIN1", 1)]

@@ -7,12 +7,17 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from verifier.config import settings_of
 from verifier.errors import RestoreVerifierError, UsageError
 from verifier.report import file
 from verifier.report.text import Line, Style
+
+if TYPE_CHECKING:
+    from verifier.progress import Bar
 
 WIDTH = 120
 """Columns of an output that is no terminal."""
@@ -28,13 +33,32 @@ _COLOURS: Mapping[Style, str] = {
 def add_settings(parser: argparse.ArgumentParser, command: str) -> None:
     """Give ``parser`` a flag for each setting of ``command``."""
     for setting in settings_of(command):
+        about = f"{setting.help} (also {setting.variable})"
+        if not setting.metavar:
+            parser.add_argument(setting.flag, dest=setting.name, action=_Switch, help=about)
+            continue
         parser.add_argument(
             setting.flag,
             dest=setting.name,
             metavar=setting.metavar,
             action="append" if setting.repeatable else "store",
-            help=f"{setting.help} (also {setting.variable})",
+            help=about,
         )
+
+
+class _Switch(argparse.BooleanOptionalAction):
+    """``--refresh`` or ``--no-refresh``, once: one of two would go unheeded."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise argparse.ArgumentError(self, "given twice; give it once")
+        setattr(namespace, self.dest, not (option_string or "").startswith("--no-"))
 
 
 def given(options: argparse.Namespace, command: str) -> dict[str, object]:
@@ -64,6 +88,28 @@ def show(lines: Iterable[Line]) -> None:
         ) from None
 
 
+def shown(lines: Iterable[Line]) -> str:
+    """Like :func:`show` for work that is done by then; returns what went wrong, in words."""
+    try:
+        show(lines)
+    except BrokenPipeError:
+        trouble = "the reader of the output went away before the end of the report"
+    except RestoreVerifierError as error:
+        trouble = str(error)
+    else:
+        return ""
+    give_up_output()
+    return trouble
+
+
+def give_up_output() -> None:
+    """Drop what the output did not take; Python would complain of it once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _print(lines: Iterable[Line]) -> None:
     colourful = (
         sys.stdout.isatty()
@@ -79,6 +125,15 @@ def _print(lines: Iterable[Line]) -> None:
 
 def _painted(text: str, style: Style) -> str:
     return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if style in _COLOURS else text
+
+
+def progress() -> AbstractContextManager[Bar | None]:
+    """A bar, where there is a terminal to show it on."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from verifier.progress import Bar
+
+    return Bar()
 
 
 def destination(flag: str, name: str | None) -> Path | None:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from verifier.commands import console
 from verifier.comparison import Comparison, ObjectChange, RowChange, State, TableComparison, Unseen
-from verifier.config import DIFF, Config, Setting, settings_of
+from verifier.config import DIFF, Config, settings_of
 from verifier.contract import Row
 from verifier.dsn import Dsn, libpq_set_aside, redact
 from verifier.errors import RestoreVerifierError, UsageError
-from verifier.oracle import Progress, compare
+from verifier.oracle import compare
 from verifier.report import comparison as terminal
 from verifier.report import comparison_json, comparison_sql
 from verifier.report.file import is_one
 from verifier.report.json import dumps
+from verifier.settings import Setting
 
 NAME = DIFF
 SUMMARY = "compare two databases: rows, structure, sequences, large objects, rules"
@@ -38,7 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         f"connection string in {' and '.join(each.variable for each in _dsn_settings())}."
     )
     parser.add_argument(
-        "dsns",
+        "arguments",
         metavar="DSN",
         nargs="*",
         help="what should be and what is, as postgresql://USER@HOST:PORT/DATABASE; "
@@ -55,7 +54,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
-    config, source, target = _configured(options, [*options.dsns, *passed])
+    config, source, target = _configured(options, [*options.arguments, *passed])
     if options.json and options.sql and is_one(Path(options.json), Path(options.sql)):
         raise UsageError("--json and --sql name the same file; give each a file of its own")
     json_file = console.destination("--json", options.json)
@@ -65,7 +64,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
         return redact(text, source, target)
 
     try:
-        with libpq_set_aside(), _progress() as bar:
+        with libpq_set_aside(), console.progress() as bar:
             found = compare(source, target, config.selection, bar)
     except RestoreVerifierError as error:
         raise type(error)(hide(str(error))) from None
@@ -83,15 +82,6 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     advice = terminal.advice(found, None if any(troubles) else sql_file)
     sentence = "; ".join(filter(None, [said, *troubles, advice]))
     return found.exit_code or (2 if any(troubles) else 0), sentence
-
-
-def _progress() -> AbstractContextManager[Progress | None]:
-    """A bar, where there is a terminal to show it on."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from verifier.progress import Bar
-
-    return Bar()
 
 
 def _configured(options: argparse.Namespace, dsns: list[str]) -> tuple[Config, Dsn, Dsn]:

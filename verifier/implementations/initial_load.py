@@ -1,28 +1,77 @@
-"""The built-in restore as an implementation under test."""
+"""The built-in restore as an implementation under test, and for the commands."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
+from verifier import initial_load
 from verifier.contract import Claim, Guarantee
+from verifier.dsn import Dsn
 from verifier.implementations.base import Backup, Endpoint
-from verifier.initial_load import backup, restore
-from verifier.transfer import BackupOptions, Format, RestoreOptions
+from verifier.transfer import BackedUp, BackupOptions, Format, Progress, RestoreOptions, Style
+
+
+def backup(
+    source: Dsn, path: Path, options: BackupOptions, progress: Progress | None = None
+) -> BackedUp:
+    """Back up ``source`` to ``path``. Raises :class:`~verifier.errors.RestoreVerifierError`."""
+    return initial_load.backup(source, path, options, progress)
+
+
+def restore(
+    path: Path, target: Dsn, options: RestoreOptions, progress: Progress | None = None
+) -> Claim:
+    """Restore the backup ``path`` into ``target``; the claim says whether it succeeded."""
+    return initial_load.restore(path, target, options, progress)
+
+
+def convert(
+    path: Path,
+    target: Dsn,
+    out: Path,
+    style: Style,
+    options: RestoreOptions,
+    progress: Progress | None = None,
+) -> Claim:
+    """Write the backup ``path`` to ``out`` as upserts for ``target``, which stays as it is."""
+    return initial_load.convert(path, target, out, style, options, progress)
+
+
+def clean(
+    path: Path,
+    target: Dsn,
+    out: Path,
+    form: Format,
+    options: RestoreOptions,
+    progress: Progress | None = None,
+) -> Claim:
+    """Write the backup ``path`` to ``out`` as ``target`` would take it, which stays as it is."""
+    return initial_load.clean(path, target, out, form, options, progress)
 
 
 class InitialLoad:
-    """pg_dump's INSERT format, read as data and merged into the target in one transaction."""
+    """A backup with a manifest, read as data and merged into the target in one transaction."""
 
     name = "initial-load"
     not_offered: Mapping[Guarantee, str] = MappingProxyType({})
 
+    def __init__(
+        self, to_back_up: BackupOptions | None = None, to_restore: RestoreOptions | None = None
+    ) -> None:
+        """With options of its own; the control tables are those of the endpoint."""
+        self._to_back_up = to_back_up or BackupOptions()
+        self._to_restore = to_restore or RestoreOptions()
+
     def backup(self, source: Endpoint) -> Backup:
         """Write ``backup.sql`` to the source's work directory."""
-        options = BackupOptions(format=Format.INSERTS, control_tables=source.control_tables)
+        options = replace(self._to_back_up, control_tables=source.control_tables)
         return Backup((backup(source.dsn, source.workdir / "backup.sql", options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Restore the backup's one file; leaves nothing but the rows behind."""
         (path,) = backup.files
-        return restore(path, target.dsn, RestoreOptions(control_tables=target.control_tables))
+        options = replace(self._to_restore, control_tables=target.control_tables)
+        return restore(path, target.dsn, options)

@@ -13,6 +13,8 @@ oracle that judges it.
 """
 
 from verifier.initial_load.backup import backup
+from verifier.initial_load.convert import convert
 from verifier.initial_load.engine import restore
+from verifier.initial_load.export import clean
 
-__all__ = ["backup", "restore"]
+__all__ = ["backup", "clean", "convert", "restore"]

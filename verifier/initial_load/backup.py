@@ -15,22 +15,30 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psycopg
 
 from verifier.dsn import Dsn, redact
 from verifier.errors import BackupError
-from verifier.initial_load import catalog, leaving_out, output, own_rows, pg_dump, session, snapshot
+from verifier.initial_load import (
+    catalog,
+    leaving_out,
+    output,
+    own_rows,
+    pg_dump,
+    remarks,
+    session,
+    snapshot,
+)
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.counting import RowCounter
 from verifier.initial_load.fingerprint import fingerprint
 from verifier.initial_load.leaving_out import LeftOut
-from verifier.initial_load.manifest import Manifest, Writer
+from verifier.initial_load.manifest import Manifest, Writer, own_version
 from verifier.initial_load.snapshot import Snapshot
 from verifier.initial_load.termination import termination_as_exception
 from verifier.transfer import BackedUp, BackupOptions, Format, Progress
@@ -83,18 +91,14 @@ def backup(
                 continue
             except psycopg.Error as error:
                 said = redact(str(error).strip().split("\n")[0], dsn)
-                raise BackupError(f"backup of {dsn} failed: {said}; nothing was kept") from error
+                hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
+                raise BackupError(
+                    f"backup of {dsn} failed: {said}{hint}; nothing was kept"
+                ) from error
     raise BackupError(
         f"each of {_ATTEMPTS} attempts to back up {dsn} was overtaken by a session that wants to "
         "change a table; make the backup when no migration runs"
     )
-
-
-def _version() -> str:
-    """This project's, where it is installed and not only lying there."""
-    with suppress(PackageNotFoundError):
-        return version("restore-verifier")
-    return "unknown"
 
 
 @contextmanager
@@ -140,7 +144,7 @@ class _Job:
                 self.progress.expect(sum(expected.values()))
                 with output.replacing(self.path) as file:
                     writer = Writer(file)
-                    rows = self._stream(writer, dump, self._ours(conn, shape, left))
+                    rows = self._stream(held, writer, dump, self._ours(conn, shape, left))
                     tables = _agreed(held, expected, rows)
                     manifest = Manifest(
                         tables=tables,
@@ -148,12 +152,12 @@ class _Job:
                         schema=fingerprint(shape, held.tables),
                         server=conn.info.parameter_status("server_version") or "",
                         tool=pg_dump.version(program),
-                        verifier=_version(),
+                        verifier=own_version(),
                         made=held.made.astimezone(UTC).isoformat(timespec="seconds"),
                         rules=left.rules,
                     )
                     writer.end(manifest)
-            notes = (*snapshot.notes(conn, held), *left.notes)
+            notes = (*remarks.notes(conn, held), *left.notes)
         left_out = sorted((held.tables[oid].quoted, rows) for oid, rows in left.rows.items())
         return BackedUp(path=self.path, rows=tables, left_out=dict(left_out), notes=notes)
 
@@ -178,26 +182,33 @@ class _Job:
             yield from own_rows.rows_of(conn, shape, table, left, self.options.format)
 
     def _stream(
-        self, writer: Writer, dump: pg_dump.Dump, ours: Iterator[bytes]
+        self, held: Snapshot, writer: Writer, dump: pg_dump.Dump, ours: Iterator[bytes]
     ) -> Mapping[tuple[str, str], int]:
         """Write what pg_dump writes, and ``ours`` before its end; the rows, by schema and table."""
         counter = RowCounter()
+        names = {(table.schema, table.name): table.quoted for table in held.roots()}
         trailer: list[bytes] = []
         for piece in pg_dump.before_trailer(dump.pieces(), trailer):
-            self._write(writer, counter, piece)
+            self._write(writer, counter, names, piece)
         for piece in ours:
-            self._write(writer, counter, piece)
+            self._write(writer, counter, names, piece)
         for piece in trailer:
-            self._write(writer, counter, piece)
+            self._write(writer, counter, names, piece)
         counter.end()
         return counter.rows
 
-    def _write(self, writer: Writer, counter: RowCounter, piece: bytes) -> None:
+    def _write(
+        self,
+        writer: Writer,
+        counter: RowCounter,
+        names: Mapping[tuple[str, str], str],
+        piece: bytes,
+    ) -> None:
         table, total = counter.current, counter.total
         writer.write(piece)
         counter.feed(piece)
         if counter.current is not None and counter.current != table:
-            self.progress.doing(".".join(counter.current))
+            self.progress.doing(names.get(counter.current, "rows"))
         if counter.total != total:
             self.progress.advance(counter.total - total)
 

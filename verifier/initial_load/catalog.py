@@ -78,6 +78,7 @@ class ForeignKey:
     references: tuple[str, ...]
     full: bool
     """MATCH FULL: all columns NULL or none."""
+    deferrable: bool
     follows: bool
     """Whether the server itself changes children when a parent's columns change."""
     period: bool = False
@@ -224,7 +225,8 @@ ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 # same child (one for each partition that is referenced) are left out.
 _FOREIGN_KEYS = """
 SELECT k.conname AS name, k.conrelid::bigint AS child, k.confrelid::bigint AS parent,
-       k.confmatchtype = 'f' AS full, k.confupdtype IN ('c', 'n', 'd') AS follows,
+       k.confmatchtype = 'f' AS full, k.condeferrable AS deferrable,
+       k.confupdtype IN ('c', 'n', 'd') AS follows,
        {period} AS period,
        (SELECT array_agg(a.attname::text ORDER BY u.no) FROM unnest(k.conkey)
           WITH ORDINALITY u(att, no)

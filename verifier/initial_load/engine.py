@@ -26,9 +26,14 @@ from verifier.initial_load.catalog import Catalog, Connection, Table
 from verifier.initial_load.plan import Plan, Refused
 from verifier.initial_load.reading import quarantine
 from verifier.initial_load.stage import Staged
+from verifier.interrupts import no_way_back
 from verifier.transfer import Progress, RestoreOptions
 
 _DEFAULTS = RestoreOptions()
+_UNKNOWN = (
+    "whether the backup is restored is unknown; "
+    "run the restore again, it changes nothing that is there already"
+)
 
 
 def restore(
@@ -125,12 +130,15 @@ def _keep_and_commit(plan: Plan, claim: Claim) -> Claim:
     if path is None or not claim.rejections:
         return _commit(plan.conn, claim)
     quarantine.write(path, ledger.quarantined(plan.conn, plan.content.tables))
-    done = outcome.failed("", 2)
+    done, unknown = outcome.failed("", 2), False
     try:
         done = _commit(plan.conn, claim)
+    except KeyboardInterrupt:
+        unknown = True
+        raise
     finally:
         # Of a restore whose end is unknown the rows are kept.
-        if not done.success and not plan.conn.broken:
+        if not done.success and not unknown and not plan.conn.broken:
             path.unlink(missing_ok=True)
     return done
 
@@ -198,15 +206,12 @@ def _commit(conn: Connection, claim: Claim) -> Claim:
     """``claim``, once the server has said COMMIT."""
     if conn.info.transaction_status is not TransactionStatus.INTRANS:
         return outcome.failed("the transaction ended before its time; nothing was changed", 1)
+    no_way_back(f"COMMIT was under way: {_UNKNOWN}")
     try:
         said = conn.execute("COMMIT").statusmessage
     except psycopg.Error as error:
         if conn.broken:
-            return outcome.failed(
-                "the connection was lost during COMMIT: whether the backup is restored is "
-                "unknown; run the restore again, it changes nothing that is there already",
-                2,
-            )
+            return outcome.failed(f"the connection was lost during COMMIT: {_UNKNOWN}", 2)
         raise error
     if said != "COMMIT":
         return outcome.failed(f"the server answered {said} to COMMIT; nothing was changed", 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from psycopg.rows import dict_row
 
 from verifier.initial_load.catalog import Connection, Table, UniqueKey
+from verifier.initial_load.session import paste
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,36 @@ class Exclusion:
     """``method (k1 opclass, k2 opclass …)`` for an index over the parts."""
     ranges: tuple[bool, ...]
     """Whether an empty value of this part conflicts with nothing."""
+    kinds: tuple[str, ...]
+    """``=`` for a part that is compared by equality, ``r`` for ranges by overlap, or ``?``."""
 
     def conflict(self, a: Iterable[str], b: str) -> str:
         """SQL for the parts ``a`` conflicting with the columns ``k1`` … of ``b``."""
         return " AND ".join(
             f"{part} {operator} {b}.k{no}"
             for no, (part, operator) in enumerate(zip(a, self.operators, strict=True), 1)
+        )
+
+    def some_conflict(self, places: str) -> str | None:
+        """SQL for whether any two of ``places`` (``k1`` …) conflict, without comparing them all.
+
+        Of intervals in order of where they begin, two neighbours overlap if any two do.
+        ``None`` if the operators are others than equality and, once, overlap of ranges.
+        """
+        if "?" in self.kinds or self.kinds.count("r") > 1:
+            return None
+        parts = [f"k{no}" for no, _ in enumerate(self.kinds, 1)]
+        equal = [part for part, kind in zip(parts, self.kinds, strict=True) if kind == "="]
+        by = f"PARTITION BY {', '.join(equal)}" if equal else ""
+        if "r" in self.kinds:
+            part = parts[self.kinds.index("r")]
+            hit = f"lag({part}) OVER ({by} ORDER BY {part}) && {part}"
+        else:
+            hit = f"count(*) OVER ({by}) > 1"
+        return paste(
+            "EXISTS (SELECT FROM (SELECT {hit} AS hit FROM ({places}) p) h WHERE h.hit)",
+            hit=hit,
+            places=places,
         )
 
     def harmless(self) -> str:
@@ -46,6 +71,9 @@ SELECT k.conrelid::bigint AS oid, k.conname AS name, i.indimmediate AS immediate
               string_agg(format('k%%s %%I.%%I', p.no, cn.nspname, c.opcname), ', ' ORDER BY p.no))
          AS index,
        array_agg(o.oprname = '&&' AND y.typcategory = 'R' ORDER BY p.no) AS ranges,
+       array_agg(CASE WHEN o.oprname = '=' AND o.oprcanmerge THEN '='
+                      WHEN o.oprname = '&&' AND y.typtype = 'r' THEN 'r' ELSE '?' END
+                 ORDER BY p.no) AS kinds,
        (SELECT coalesce(array_agg(a.attname::text), '{}') FROM pg_attribute a
         WHERE a.attrelid = i.indrelid AND a.attnum = ANY (k.conkey)) AS plain,
        (SELECT coalesce(array_agg(DISTINCT a.attname::text), '{}') FROM pg_attribute a
@@ -84,6 +112,12 @@ def load(conn: Connection, tables: Iterable[Table]) -> dict[int, list[Exclusion]
                 immediate=row["immediate"],
                 identifying=False,
             )
-            exclusion = Exclusion(key, tuple(row["operators"]), row["index"], tuple(row["ranges"]))
+            exclusion = Exclusion(
+                key,
+                tuple(row["operators"]),
+                row["index"],
+                tuple(row["ranges"]),
+                tuple(row["kinds"]),
+            )
             found.setdefault(row["oid"], []).append(exclusion)
     return found

@@ -10,7 +10,7 @@ same oid and other content may be another thing altogether: a suspected collisio
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -114,6 +114,11 @@ class LargeObjects:
         self._manager: AbstractContextManager[psycopg.Copy] | None = None
         self._copy: psycopg.Copy | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether the backup holds any."""
+        return self._created
+
     def add(self, piece: LargeObject) -> None:
         """Stage one piece. The connection is in a COPY until :meth:`pause` or :meth:`finish`."""
         if not 0 < piece.oid < 2**32:
@@ -139,7 +144,9 @@ class LargeObjects:
         """End the COPY because of ``error``, which is already on its way up."""
         manager, self._manager, self._copy = self._manager, None, None
         if manager is not None:
-            manager.__exit__(type(error), error, error.__traceback__)
+            # Ending it early is an error of its own, which says less than the first.
+            with suppress(psycopg.Error, type(error)):
+                manager.__exit__(type(error), error, error.__traceback__)
 
     def finish(self) -> None:
         """All pieces are staged: compare them with the target's objects.

@@ -10,6 +10,7 @@ tables of the source. A foreign key that is NOT ENFORCED promises nothing and is
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -28,7 +29,8 @@ from verifier.transfer import Exclude
 
 _COLUMN = re.compile(r'column "?([^"]+?)"? does not exist')
 # SQLSTATE classes of a condition that cannot be right: what it says, or what it computes.
-_CONDITIONS_FAULT = ("42", "22", "0A", "2F", "38", "39", "P0", "21")
+# 08P01: a parameter ($1), for which there is no value.
+_CONDITIONS_FAULT = ("42", "22", "0A", "2F", "38", "39", "P0", "21", "08P01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +193,14 @@ def _mark(conn: Connection, catalog: Catalog, rule: Exclude, table: Relation, no
 def _follow(conn: Connection, start: int, links: list[_Link], rule: int) -> None:
     """Mark what refers to marked rows, until a round marks nothing."""
     fresh, step = {start}, 0
+    found: Counter[int] = Counter()
+    known: Counter[int] = Counter()
     while fresh:
         for oid in fresh:
             # A temporary table has no statistics; without them large ones join badly.
-            run(conn, "ANALYZE {marks}", marks=marks(oid))
+            if not step or found[oid] > 2 * known[oid]:
+                run(conn, "ANALYZE {marks}", marks=marks(oid))
+                known[oid] = found[oid]
         step += 1
         last, fresh = fresh, set()
         for link in links:
@@ -215,6 +221,7 @@ def _follow(conn: Connection, start: int, links: list[_Link], rule: int) -> None
             )
             if done.rowcount:
                 fresh.add(link.child)
+                found[link.child] += done.rowcount
 
 
 def _below(oids: set[int], links: list[_Link]) -> list[int]:

@@ -17,8 +17,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NoReturn, Protocol
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NoReturn, Protocol
 
 from verifier.errors import BackupRefused
 from verifier.transfer import Format
@@ -128,6 +130,17 @@ def _rule(given: Any) -> Rule:
     )
 
 
+def own_version() -> str:
+    """This project's, where it is installed and not only lying there."""
+    with suppress(PackageNotFoundError):
+        return version("restore-verifier")
+    return "unknown"
+
+
+class _Input(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Output(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
@@ -158,7 +171,7 @@ class Checked:
     what one call reads, and the manifest.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: _Input, name: str) -> None:
         self.manifest: Manifest | None = None
         """Set at the end of a backup of ours."""
         self._file = file

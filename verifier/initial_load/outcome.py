@@ -108,12 +108,49 @@ def restored(
     kept_in: Path | None = None,
 ) -> Claim:
     """What was done, or what would be; rows that were set aside make the exit code 1."""
-    total = sum(staged.total for staged in content.tables) - len(rejections)
-    parts = [f"{sum(getattr(one, name) for one in counts.values())} {name}" for name in _COUNTED]
     verb = "would be restored (dry run, nothing was written)" if dry_run else "restored"
-    message = f"{total} rows of {len(counts)} tables {verb}: {', '.join(parts)}"
+    parts = [f"{sum(getattr(one, name) for one in counts.values())} {name}" for name in _COUNTED]
+    return _done(
+        content,
+        counts,
+        merges,
+        rejections,
+        notes,
+        did=f"{verb}: {', '.join(parts)}",
+        kept_in=None if dry_run else kept_in,
+    )
+
+
+def exported(
+    content: Content,
+    counts: Mapping[str, Counts],
+    merges: tuple[Merge, ...],
+    rejections: tuple[Rejection, ...],
+    notes: Sequence[str],
+    *,
+    out: Path,
+    kept_in: Path | None,
+) -> Claim:
+    """What was written to the file ``out``; the database is as it was."""
+    merged = sum(one.merged for one in counts.values())
+    did = f"written to {out}, {merged} merged"
+    return _done(content, counts, merges, rejections, notes, did=did, kept_in=kept_in)
+
+
+def _done(
+    content: Content,
+    counts: Mapping[str, Counts],
+    merges: tuple[Merge, ...],
+    rejections: tuple[Rejection, ...],
+    notes: Sequence[str],
+    *,
+    did: str,
+    kept_in: Path | None,
+) -> Claim:
+    total = sum(staged.total for staged in content.tables) - len(rejections)
+    message = f"{total} rows of {len(counts)} tables {did}"
     if rejections:
-        where = "" if dry_run else f", kept in {kept_in}"
+        where = f", kept in {kept_in}" if kept_in else ""
         message += f"; {len(rejections)} rejected{where}: {_first(rejections)}"
     return Claim(
         success=True,

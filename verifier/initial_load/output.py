@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import gzip
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -39,27 +39,38 @@ def replacing(path: Path) -> Iterator[Output]:
     Readable by its owner only. Raises :class:`BackupError` when it cannot be written;
     a full disk shows here or, at the latest, when everything is forced to the disk.
     """
-    part: str | None = None
+    # In the same directory: a file moves in one step only within a file system.
+    part = path.parent / f".restore-verifier-{secrets.token_hex(8)}.part"
     try:
-        # In the same directory: a file moves in one step only within a file system.
-        number, part = tempfile.mkstemp(
-            prefix=".restore-verifier-", suffix=".part", dir=path.parent
-        )
+        number, named = _temporary(part)
         with open(number, "wb", buffering=_BUFFER) as file:
             compressed = _compressed(file, path)
             yield compressed
             if compressed is not file:
                 compressed.close()
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(number)
+            if not named:
+                # Python follows the link only if a directory is given; the path needs none.
+                os.link(f"/proc/self/fd/{number}", part, src_dir_fd=number)
         os.replace(part, path)
-        part = None
         _settle(path.parent)
     except OSError as error:
         raise BackupError(_reason(path, error)) from error
     finally:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def _temporary(part: Path) -> tuple[int, bool]:
+    """A file to write, and whether it has the name ``part`` already.
+
+    Where the system can do it, the file has no name: nothing is left even when we are killed.
+    """
+    if hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir():
+        # Not every file system knows such files.
+        with suppress(OSError):
+            return os.open(part.parent, os.O_TMPFILE | os.O_WRONLY, 0o600), False
+    return os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), True
 
 
 def _compressed(file: BinaryIO, path: Path) -> Output:

@@ -6,32 +6,34 @@ with each other, or with a row of the target that stays as it is, are rejected.
 
 Rows that conflict only with what another row is about to leave (two adjacent bookings
 that both move) are restored. A deferrable constraint waits for the end by itself; for
-another, the rows that leave are parked before, with a value that conflicts with nothing:
-NULL, an empty range, out of the constraint's predicate. Whether a value does is evaluated
-on the rows themselves, with the table's checks, before anything is written.
+another, the rows that leave are parked before (``parking``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import permutations
+from contextlib import contextmanager
 
-from verifier.initial_load.catalog import Catalog, Column, Connection
+from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.exclusions import Exclusion, load
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.match import evaluated
 from verifier.initial_load.offset import told
+from verifier.initial_load.parking import assignment
 from verifier.initial_load.planned import inserted, updated
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 
 _SCRATCH = """
 CREATE TEMP TABLE IF NOT EXISTS restore_conflict (n bigint, other text) ON COMMIT DROP;
+CREATE INDEX IF NOT EXISTS restore_conflict_n ON pg_temp.restore_conflict (n);
 CREATE TEMP TABLE IF NOT EXISTS restore_in_way (n bigint PRIMARY KEY) ON COMMIT DROP;
 CREATE TEMP TABLE IF NOT EXISTS restore_parked (tab int, con text, n bigint) ON COMMIT DROP;
 TRUNCATE pg_temp.restore_conflict, pg_temp.restore_in_way;
-DROP TABLE IF EXISTS pg_temp.restore_place;
+DROP TABLE IF EXISTS pg_temp.restore_place, pg_temp.restore_met;
 """
+_FEW = 1000
+"""New places that are looked up one by one without more ado."""
 _NEW = '"restore new"'
 """Alias of the rows to be written, which no column or table of the target is called."""
 
@@ -75,7 +77,7 @@ class Overlaps:
         rejected = reject(self._conn, staged, where, f"'overlaps ' || {first}", name)
         if rejected or not exclusion.key.immediate or not self._in_way():
             return rejected
-        parking = self._find_parking(staged, exclusion)
+        parking = assignment(self._conn, self._catalog, staged, exclusion, self._leaving(staged))
         if parking is None:
             return reject(
                 self._conn,
@@ -97,6 +99,12 @@ class Overlaps:
         )
         return 0
 
+    def _leaving(self, staged: Staged) -> str:
+        return paste(
+            "SELECT c.* FROM ({updated}) c JOIN pg_temp.restore_in_way w ON w.n = c.n",
+            updated=updated(staged),
+        )
+
     def _in_way(self) -> bool:
         row = self._conn.execute("SELECT EXISTS (SELECT FROM pg_temp.restore_in_way)").fetchone()
         return bool(row and row[0])
@@ -110,30 +118,90 @@ class Overlaps:
             rows=staged.rows,
             n=staged.ordinal,
         )
-        run(
+        moved, left = self._places(staged, exclusion, moves)
+        if not moved:
+            return
+        clean = moved > _FEW and self._clean(staged, exclusion, moves)
+        leaving = left and exclusion.key.immediate
+        if clean and not leaving:
+            return
+        if not clean:
+            self._among_themselves(staged, exclusion)
+        self._with_the_target(staged, exclusion, moves)
+
+    def _places(self, staged: Staged, exclusion: Exclusion, moves: str) -> tuple[int, int]:
+        """Make ``restore_place``: the place of every row that will be written.
+
+        Returns how many of them are new places, and how many of those leave another one.
+        """
+        parts = [f"k{no}" for no, _ in enumerate(exclusion.operators, 1)]
+        row = run(
             self._conn,
-            "CREATE TEMP TABLE restore_place ON COMMIT DROP AS SELECT k.* FROM ({places}) k"
-            " WHERE k.n IN ({inserted} UNION ALL SELECT c.n FROM {moves} c); "
-            "CREATE INDEX ON pg_temp.restore_place USING {index}; "
-            "ANALYZE pg_temp.restore_place",
+            "CREATE TEMP TABLE restore_place ON COMMIT DROP AS SELECT k.*, true AS moved"
+            " FROM ({places}) k WHERE k.n IN ({inserted} UNION ALL SELECT c.n FROM {moves} c); "
+            "UPDATE pg_temp.restore_place p SET moved = false FROM ({held}) t"
+            " JOIN {moves} c ON c.t_oid = t.t_oid AND c.t_ctid = t.t_ctid"
+            " WHERE p.n = c.n AND {same}; "
+            "ANALYZE pg_temp.restore_place; "
+            "SELECT count(*) FILTER (WHERE p.moved), (SELECT count(*) FROM {moves} c"
+            " JOIN pg_temp.restore_place p ON p.n = c.n AND p.moved)"
+            " + (SELECT count(*) FROM {moves} c WHERE NOT EXISTS"
+            "     (SELECT FROM pg_temp.restore_place p WHERE p.n = c.n))"
+            " FROM pg_temp.restore_place p",
             places=evaluated(exclusion.key, staged.rows, f"{staged.ordinal} AS n"),
             inserted=inserted(staged),
             moves=moves,
-            index=exclusion.index,
+            held=_held(staged, exclusion),
+            same=" AND ".join(f"p.{part}::text = t.{part}::text" for part in parts),
         )
+        while row.nextset():
+            continue
+        moved, left = row.fetchone() or (0, 0)
+        return moved, left
+
+    def _clean(self, staged: Staged, exclusion: Exclusion, moves: str) -> bool:
+        """Whether it is certain, from one look at all places in order, that none conflict."""
+        parts = ", ".join(f"k{no}" for no, _ in enumerate(exclusion.operators, 1))
+        some = exclusion.some_conflict(
+            paste(
+                "SELECT {parts} FROM pg_temp.restore_place UNION ALL"
+                " SELECT {parts} FROM ({held}) t WHERE NOT EXISTS (SELECT FROM {moves} c"
+                "   WHERE c.t_oid = t.t_oid AND c.t_ctid = t.t_ctid)",
+                parts=parts,
+                held=_held(staged, exclusion),
+                moves=moves,
+            )
+        )
+        if some is None:
+            return False
+        row = run(self._conn, "SELECT NOT {some}", some=some).fetchone()
+        return bool(row and row[0])
+
+    def _among_themselves(self, staged: Staged, exclusion: Exclusion) -> None:
         parts = [f"p.k{no}" for no, _ in enumerate(exclusion.operators, 1)]
+        with _by_index(self._conn):
+            run(
+                self._conn,
+                "CREATE INDEX ON pg_temp.restore_place USING {index}; "
+                "CREATE TEMP TABLE restore_met ON COMMIT DROP AS SELECT w.n, p.n AS other"
+                " FROM pg_temp.restore_place w JOIN pg_temp.restore_place p"
+                " ON p.n <> w.n AND {conflict}",
+                index=exclusion.index,
+                conflict=exclusion.conflict(parts, "w"),
+            )
         run(
             self._conn,
-            "INSERT INTO pg_temp.restore_conflict SELECT w.n, {backup} || {key}"
-            " FROM pg_temp.restore_place w JOIN pg_temp.restore_place p"
-            " ON p.n <> w.n AND {conflict} JOIN {rows} s ON s.{n} = p.n",
+            "INSERT INTO pg_temp.restore_conflict SELECT m.n, {backup} || {key}"
+            " FROM pg_temp.restore_met m JOIN {rows} s ON s.{n} = m.other; "
+            "DROP TABLE pg_temp.restore_met",
             backup=literal("the backup's row "),
             key=_shown(staged, "s."),
-            conflict=exclusion.conflict(parts, "w"),
             rows=staged.rows,
             n=staged.ordinal,
         )
-        # The target's rows are looked up by its own index: its expressions, its predicate.
+
+    def _with_the_target(self, staged: Staged, exclusion: Exclusion, moves: str) -> None:
+        """Look the target's rows up by its own index: its expressions, its predicate."""
         held = paste(
             "(SELECT tableoid AS t_oid, ctid AS t_ctid, {key} AS shown FROM {target} h"
             " WHERE {predicate} AND {conflict})",
@@ -142,17 +210,23 @@ class Overlaps:
             predicate=f"({exclusion.key.predicate or 'true'})",
             conflict=exclusion.conflict((f"({e})" for e in exclusion.key.expressions), _NEW),
         )
+        with _by_index(self._conn):
+            run(
+                self._conn,
+                "CREATE TEMP TABLE restore_met ON COMMIT DROP AS"
+                " SELECT {new}.n, t.* FROM pg_temp.restore_place {new} CROSS JOIN LATERAL {held} t"
+                " WHERE {new}.moved",
+                new=_NEW,
+                held=held,
+            )
         run(
             self._conn,
-            "WITH hit AS (SELECT {new}.n, t.shown, c.n AS mover"
-            "   FROM pg_temp.restore_place {new} CROSS JOIN LATERAL {held} t"
+            "WITH hit AS (SELECT t.n, t.shown, c.n AS mover FROM pg_temp.restore_met t"
             "   LEFT JOIN {moves} c ON c.t_oid = t.t_oid AND c.t_ctid = t.t_ctid),"
             " away AS (INSERT INTO pg_temp.restore_in_way SELECT DISTINCT h.mover FROM hit h"
             "   WHERE h.mover <> h.n) "
             "INSERT INTO pg_temp.restore_conflict SELECT h.n, {target} || h.shown FROM hit h"
             " WHERE h.mover IS NULL",
-            new=_NEW,
-            held=held,
             moves=moves,
             target=literal("the target's row "),
         )
@@ -183,54 +257,26 @@ class Overlaps:
                 con=literal(exclusion.key.name),
             )
 
-    def _find_parking(self, staged: Staged, exclusion: Exclusion) -> str | None:
-        """``column = value`` over ``t`` that takes every row in the way out of the conflict."""
-        checks = [f"({check.expression}) IS NOT FALSE" for check in staged.table.checks]
-        for column, value in self._candidates(staged, exclusion):
-            row = run(
-                self._conn,
-                "SELECT bool_and({safe}) FROM (SELECT {columns} FROM {target} t"
-                " JOIN ({updated}) c ON c.t_oid = t.tableoid AND c.t_ctid = t.ctid"
-                " JOIN pg_temp.restore_in_way w ON w.n = c.n) x",
-                safe=" AND ".join([exclusion.harmless(), *checks]),
-                columns=", ".join(
-                    f"{value} AS {c.quoted}" if c is column else f"t.{c.quoted}"
-                    for c in staged.table.columns.values()
-                ),
-                target=staged.table.only,
-                updated=updated(staged),
-            ).fetchone()
-            if row and row[0]:
-                return f"{column.quoted} = {value}"
-        return None
 
-    def _candidates(self, staged: Staged, exclusion: Exclusion) -> Iterator[tuple[Column, str]]:
-        """Columns that the constraint depends on, with a value over ``t`` worth a try."""
-        oid = staged.table.oid
-        own = [fk for fk in self._catalog.foreign_keys if fk.child == oid]
-        bound = {n for fk in self._catalog.foreign_keys if fk.parent == oid for n in fk.references}
-        bound |= {name for fk in own if fk.full for name in fk.columns}
-        keyed = {name for key in staged.table.keys for name in key.columns}
-        keyed |= {name for fk in own for name in fk.columns}
-        free = [
-            column
-            for column in staged.given
-            if column.name in exclusion.key.columns - bound
-            and not column.always
-            and column not in staged.identity
-        ]
-        for column in free:
-            if not column.not_null:
-                yield column, f"NULL::{column.type}"
-        loose = [column for column in free if column.name not in keyed]
-        for column in loose:
-            if column.kind == "R":  # what is left of a range without itself is empty
-                yield column, f"(t.{column.quoted} - t.{column.quoted})"
-            if column.kind == "B":
-                yield column, f"(NOT t.{column.quoted})"
-        for one, other in permutations(loose, 2):
-            if one.type == other.type:  # the two ends of a range that an expression makes
-                yield one, f"t.{other.quoted}"
+def _held(staged: Staged, exclusion: Exclusion) -> str:
+    """A query for the places that the target's rows hold now."""
+    return evaluated(exclusion.key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid")
+
+
+@contextmanager
+def _by_index(conn: Connection) -> Iterator[None]:
+    """Joins by index for the time of a ``with`` block.
+
+    The planner takes overlaps for more frequent than they are, and would compare each row
+    with every other of equal parts.
+    """
+    names = ("enable_hashjoin", "enable_mergejoin")
+    row = conn.execute("SELECT current_setting(%s), current_setting(%s)", names).fetchone()
+    for name in names:
+        conn.execute("SELECT set_config(%s, 'off', true)", [name])
+    yield
+    for name, value in zip(names, row or (), strict=True):
+        conn.execute("SELECT set_config(%s, %s, true)", [name, value])
 
 
 def _shown(staged: Staged, prefix: str) -> str:

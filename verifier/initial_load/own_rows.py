@@ -45,7 +45,7 @@ def rows_of(
     )
     yield _heading(table)
     with conn.cursor() as cursor, cursor.copy(sql.SQL(query)) as copy:
-        blocks = _gathered(copy)
+        blocks = gathered(copy)
         if form is Format.COPY:
             listed = f" ({names})" if names else " "
             yield f"COPY {table.quoted}{listed} FROM stdin;\n".encode()
@@ -74,7 +74,7 @@ def _heading(table: Relation) -> bytes:
     ).encode()
 
 
-def _gathered(copy: psycopg.Copy) -> Iterator[bytes]:
+def gathered(copy: psycopg.Copy) -> Iterator[bytes]:
     """Whole rows, many at a time: the server sends each one by itself."""
     rows: list[bytes] = []
     size = 0
@@ -88,15 +88,23 @@ def _gathered(copy: psycopg.Copy) -> Iterator[bytes]:
         yield b"".join(rows)
 
 
-def inserts(head: bytes, rows: bytes) -> Iterator[bytes]:
-    """``head`` (``INSERT INTO … VALUES (``) completed for each of ``rows``, whole lines of COPY."""
+def inserts(head: bytes, rows: bytes, tail: bytes = b");\n") -> Iterator[bytes]:
+    """``head`` (``INSERT INTO … VALUES (``), literals and ``tail`` for each of ``rows``.
+
+    ``rows`` are whole lines of COPY.
+    """
     for line in rows.split(b"\n")[:-1]:
         doubled = line.replace(b"'", b"''") if b"'" in line else line
         if b"\\" in line:
             values = b", ".join(map(_literal, doubled.split(b"\t")))
         else:
             values = b"'" + doubled.replace(b"\t", b"', '") + b"'"
-        yield head + values + b");\n"
+        yield head + values + tail
+
+
+def literals(line: bytes) -> list[bytes]:
+    """The literals of a line of COPY, without its end."""
+    return [_literal(value) for value in line.replace(b"'", b"''").split(b"\t")]
 
 
 def _literal(value: bytes) -> bytes:

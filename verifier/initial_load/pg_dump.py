@@ -54,6 +54,8 @@ def environ(dsn: Dsn, conn: Connection, name: str) -> dict[str, str]:
     """
     info = conn.info
     found = {**os.environ, **dsn.environ, "LC_ALL": "C", "PGAPPNAME": name}
+    # pg_dump pins what values print by, but for the form of amounts (trap F08).
+    found["PGOPTIONS"] = f"{found.get('PGOPTIONS', '')} -c lc_monetary=C".strip()
     # Where the connection string names several hosts, the one that answered.
     found |= {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user}
     found |= {"PGDATABASE": info.dbname}

@@ -111,7 +111,7 @@ class Plan:
         self.content = stage(
             conn,
             self.catalog,
-            lambda: read(self.path),
+            lambda: read(self.path, catalog=self.catalog, models=self.options.models),
             self.options.control_tables,
             self.progress,
         )
@@ -121,7 +121,7 @@ class Plan:
         named = {staged.table.oid: staged.table for staged in self.content.tables}
         keys = self.catalog.foreign_keys
         parents = [self.catalog.tables[key.parent] for key in keys if key.child in named]
-        _ready(preflight.denied(conn, named.values(), parents))
+        _ready(preflight.denied(conn, named.values(), parents, self.content.sequences))
         _ready(self.content.objects.denied())
         if local is not None:
             _ready(local_ids.problems(self.catalog, local, named.values()))
@@ -153,6 +153,12 @@ class Plan:
         notes = [
             f"control table left alone: {table} ({count} rows of the backup)"
             for table, count in self.content.ignored.items()
+        ]
+        notes += [
+            f"{staged.table.quoted}: amounts of type money were read as lc_monetary = C has them, "
+            "as in our own backups; other tools may have written them otherwise"
+            for staged in tables
+            if any(column.base == "money" for column in staged.given)
         ]
         if self.numbering:
             return notes + self.numbering.note()

@@ -63,17 +63,36 @@ WHERE c.oid = ANY (%(all)s)
 ORDER BY 1
 """
 
+# to_regclass would fail on a schema that may not be used, which has a sentence of its own.
+_UNREADABLE = """
+SELECT format('%%I.%%I', n.nspname, c.relname), quote_ident(current_user)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND format('%%I.%%I', n.nspname, c.relname) = ANY (%s)
+  AND NOT has_table_privilege(c.oid, 'SELECT')
+ORDER BY 1
+"""
 
-def denied(conn: Connection, written: Iterable[Table], read: Iterable[Table] = ()) -> list[str]:
+
+def denied(
+    conn: Connection,
+    written: Iterable[Table],
+    read: Iterable[Table] = (),
+    sequences: Iterable[str] = (),
+) -> list[str]:
     """Missing rights and row-level security on the tables to be written and those only read.
 
-    ``read`` are parents and such; a table may be in both.
+    ``read`` are parents and such; a table may be in both. ``sequences`` (quoted names) are
+    those that the backup sets; those that feed a written table are looked at anyway.
     """
+    written = list(written)
     oids = [table.oid for table in written]
     both = list({*oids, *(table.oid for table in read)})
     found: dict[str, None] = {}
     for row in conn.execute(_TABLES, {"written": oids, "all": both}):
         found.update(dict.fromkeys(_denied(*row)))
+    fed = (sequence.quoted for table in written for sequence in table.sequences)
+    for name, user in conn.execute(_UNREADABLE, [list(dict.fromkeys([*fed, *sequences]))]):
+        found[f"{user} has no SELECT on {name}; GRANT SELECT ON SEQUENCE {name} TO {user}"] = None
     return list(found)
 
 
@@ -118,10 +137,11 @@ def immovable(conn: Connection, sequences: Iterable[str]) -> list[str]:
     ]
 
 
-# Modes that the restore's own, SHARE ROW EXCLUSIVE, has to wait for.
+# Modes that the restore's own, SHARE ROW EXCLUSIVE, has to wait for. Locks without a
+# relation of this database have no name, which format('%I') would not take.
 _HOLDERS = """
 SELECT CASE WHEN l.locktype = 'advisory' THEN 'the lock of another restore'
-            ELSE format('%%I.%%I', n.nspname, c.relname) END,
+            ELSE quote_ident(n.nspname) || '.' || quote_ident(c.relname) END,
        l.pid, a.application_name, a.usename, a.state,
        to_char(coalesce(a.state_change, a.xact_start, x.prepared) AT TIME ZONE 'UTC',
                'YYYY-MM-DD HH24:MI:SS "UTC"'), x.gid
@@ -129,11 +149,13 @@ FROM pg_locks l
 LEFT JOIN pg_class c ON c.oid = l.relation
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL
-  AND x.transaction::text = split_part(l.virtualtransaction, '/', 2)
+LEFT JOIN pg_locks p ON l.pid IS NULL AND p.pid IS NULL AND p.locktype = 'transactionid'
+  AND p.virtualtransaction = l.virtualtransaction
+LEFT JOIN pg_prepared_xacts x ON x.transaction = p.transactionid
 WHERE l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND ((l.locktype = 'relation' AND format('%%I.%%I', n.nspname, c.relname) = ANY (%(names)s)
+  AND ((l.locktype = 'relation'
+        AND quote_ident(n.nspname) || '.' || quote_ident(c.relname) = ANY (%(names)s)
         AND l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
     OR (l.locktype = 'advisory' AND l.objsubid = 1
         AND (l.classid::bigint << 32) + l.objid::bigint = %(lock)s))

@@ -6,10 +6,12 @@ when the transaction fails (trap F03).
 
 from __future__ import annotations
 
+from verifier.initial_load import preflight
 from verifier.initial_load.catalog import Connection, Sequence
 from verifier.initial_load.reading.events import SetVal
 from verifier.initial_load.session import literal, run
 from verifier.initial_load.stage import Content, Staged
+from verifier.initial_load.write import NotWritten
 
 
 def advance(conn: Connection, content: Content) -> list[str]:
@@ -22,15 +24,25 @@ def advance(conn: Connection, content: Content) -> list[str]:
         for sequence in staged.table.sequences:
             fed.setdefault(sequence.quoted, []).append((staged, sequence))
     unknown = []
+    moves: dict[str, int] = {}
     for name in {**dict.fromkeys(fed), **dict.fromkeys(content.sequences)}:
-        if not _advance(conn, name, fed.get(name, []), content.sequences.get(name)):
+        found = _due(conn, name, fed.get(name, []), content.sequences.get(name))
+        if found is None:
             unknown.append(name)
+        else:
+            moves.update(found)
+    problems = preflight.immovable(conn, moves)
+    if problems:
+        raise NotWritten("; ".join(problems))
+    for name, to in moves.items():
+        run(conn, "ALTER SEQUENCE {name} RESTART WITH {to}", name=name, to=str(to))
     return unknown
 
 
-def _advance(
+def _due(
     conn: Connection, name: str, feeds: list[tuple[Staged, Sequence]], said: SetVal | None
-) -> bool:
+) -> dict[str, int] | None:
+    """Where the sequence has to move, if it has to; ``None`` if the target has no such sequence."""
     found = run(
         conn,
         "SELECT format('%I.%I', n.nspname, c.relname), q.seqincrement, q.seqmin, q.seqmax"
@@ -39,7 +51,7 @@ def _advance(
         name=literal(name),
     ).fetchone()
     if found is None:
-        return False
+        return None
     quoted, step, low, high = found
     row = run(conn, "SELECT last_value, is_called FROM {name}", name=quoted).fetchone()
     assert row is not None
@@ -64,8 +76,8 @@ def _advance(
     # At its end, a sequence cannot be moved further; its next value fails anyway.
     target = max(low, min(high, target))
     if target != now and (target > now) == (step > 0):
-        run(conn, "ALTER SEQUENCE {name} RESTART WITH {to}", name=quoted, to=str(target))
-    return True
+        return {quoted: target}
+    return {}
 
 
 def _next(value: int, called: bool, step: int) -> int:

@@ -27,6 +27,7 @@ _PINNED = {
     "TimeZone": "UTC",
     "extra_float_digits": "3",
     "bytea_output": "hex",
+    "lc_monetary": "C",
     "xmloption": "content",
     "row_security": "off",
     "client_min_messages": "warning",

@@ -197,13 +197,13 @@ def _readable(conn: Connection, tables: dict[int, Relation]) -> None:
     closed = [table.quoted for table in tables.values() if not table.readable]
     if closed:
         raise BackupError(
-            f"the account {user} may not read {_listed(closed)}; grant it SELECT on them and "
+            f"the account {user} may not read {listed(closed)}; grant it SELECT on them and "
             "USAGE on their schemas, or make the backup with an account that may"
         )
     hidden = [table.quoted for table in tables.values() if table.hidden]
     if hidden:
         raise BackupError(
-            f"row-level security may hide rows of {_listed(hidden)} from the account {user}; make "
+            f"row-level security may hide rows of {listed(hidden)} from the account {user}; make "
             "the backup with an account that has BYPASSRLS, or with a superuser"
         )
 
@@ -217,13 +217,14 @@ def _sequences(conn: Connection, control: Collection[int]) -> tuple[tuple[str, s
     closed = [quoted for _, _, quoted, owner, open_ in rows if owner not in control and not open_]
     if closed:
         raise BackupError(
-            f"the account {conn.info.user} may not read the sequences {_listed(closed)}; grant it "
+            f"the account {conn.info.user} may not read the sequences {listed(closed)}; grant it "
             "SELECT on them, or make the backup with an account that may"
         )
     return tuple((schema, name) for schema, name, _, owner, _ in rows if owner in control)
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """The first few of ``names``, and how many more there are."""
     shown = ", ".join(names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
@@ -267,36 +268,3 @@ def count(conn: Connection, snapshot: Snapshot) -> dict[int, int]:
         assert found is not None
         rows[table.root] += found[0]
     return rows
-
-
-_ELSEWHERE = {
-    "f": "foreign tables, whose rows are another server's",
-    "m": "materialised views, which are made from the other tables",
-}
-
-
-def notes(conn: Connection, snapshot: Snapshot) -> list[str]:
-    """What whoever made the backup should know about what is not in it, a sentence each."""
-    found = []
-    if not snapshot.tables:
-        found.append("the database has no tables: the backup holds no rows")
-    if snapshot.control:
-        names = _listed([table.quoted for table in snapshot.control])
-        found.append(f"left out as they describe the database itself: {names}")
-    unlogged = [table.quoted for table in snapshot.tables.values() if table.unlogged]
-    if unlogged:
-        found.append(
-            f"unlogged, so that a crash of the source's server empties them, and a later backup "
-            f"with them: {_listed(unlogged)}"
-        )
-    for kind, word in _ELSEWHERE.items():
-        rows = conn.execute(
-            "SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_class c"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relkind = %s AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-            " ORDER BY 1",
-            [kind],
-        ).fetchall()
-        if rows:
-            found.append(f"not in the backup: {word}: {_listed([row[0] for row in rows])}")
-    return found

@@ -149,7 +149,7 @@ class Off:
 
     def _reason(self, trigger: _Trigger) -> str:
         if not trigger.ordinary:
-            return "left on on purpose; disable it for the restore if it should not interfere"
+            return "always on; disable it for the restore if it should not interfere"
         if trigger.owned:
             return f"stayed on, because switching it off was refused ({self._refusal})"
         return (

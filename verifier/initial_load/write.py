@@ -100,6 +100,17 @@ def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
         )
 
 
+def handed_on(conn: Connection, staged: Staged) -> list[str]:
+    """The keys of which values pass from a row of the target to another one."""
+    if not staged.updates:
+        return []
+    return [
+        key.name
+        for key, wanted in _wanted(staged)
+        if run(conn, "SELECT FROM {wanted} w LIMIT 1", wanted=wanted).rowcount
+    ]
+
+
 _ENOUGH = 20
 """Characters of a hash that make it one of its own."""
 _PRIVATE, _COUNT = 0xE000, 6400

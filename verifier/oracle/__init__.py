@@ -1,12 +1,14 @@
 """What is true: the oracle observes databases over its own connections and judges.
 
 ``compare`` tells in what two databases differ. For the judgement of a restore, ``take``
-reads a database, ``violations`` asks it for rules that do not hold,
+reads a database, ``violations`` asks it for rules that do not hold, ``unfit`` for values
+that its types refuse, ``excluded`` for rows that exclude each other,
 :class:`Probe` watches the writes, and :class:`Judge` holds all of it against the
 contract. Nothing here knows the built-in restore.
 """
 
 from verifier.oracle.comparing import Progress, compare
+from verifier.oracle.fitting import excluded, unfit
 from verifier.oracle.integrity import violations
 from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.probe import Held, Probe, Writes
@@ -25,9 +27,11 @@ __all__ = [
     "Snapshot",
     "Writes",
     "compare",
+    "excluded",
     "judge_again",
     "judge_retry",
     "leftovers",
     "take",
+    "unfit",
     "violations",
 ]

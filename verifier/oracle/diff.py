@@ -88,8 +88,8 @@ def identity_of(table: Table, row: Row) -> dict[str, str | None]:
 def changes(before: Snapshot, after: Snapshot, only: Iterable[str] | None = None) -> list[Change]:
     """Every difference between two snapshots of the same database.
 
-    ``only`` limits the comparison to the rows of some tables; sequences and schema are
-    compared when it is ``None``.
+    ``only`` limits the comparison to the rows of some tables; sequences, large objects and
+    schema are compared when it is ``None``.
     """
     names = sorted(set(before.tables) | set(after.tables)) if only is None else sorted(only)
     found: list[Change] = []
@@ -105,6 +105,7 @@ def changes(before: Snapshot, after: Snapshot, only: Iterable[str] | None = None
             found += _row_changes(table, before.tables[name], after.tables[name])
     if only is None:
         found += _sequence_changes(before, after)
+        found += _object_changes(before, after)
         found += schema_changes(before, after)
     return found
 
@@ -139,6 +140,14 @@ def _multiset_changes(table: Table, before: TableRows, after: TableRows) -> Iter
     for values in (new - old).elements():
         row = dict(zip(after.columns, values, strict=True))
         yield Change("row added", table.name, row, None, row, select(table, row))
+
+
+def _object_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
+    old, new = before.large_objects, after.large_objects
+    for number in sorted({*old, *new}):
+        if old.get(number) != new.get(number):
+            what = "added" if number not in old else "changed" if number in new else "removed"
+            yield Change(f"large object {what}", "", {"large object": number}, None, None)
 
 
 def _sequence_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:

@@ -8,8 +8,10 @@ terms, unique keys are the equations, and a foreign key's value stands for the
 entity that it points to. Nelson and Oppen, "Fast Decision Procedures Based on
 Congruence Closure", J. ACM 27(2), 1980; here by plain iteration to a fixpoint.
 
-A target row that a source row replaces (same primary key) gives its other key
-values up, so values may be swapped between rows without a collision.
+A target row that a source row replaces (same identity) gives its other key
+values up, so values may be swapped between rows without a collision. Where several
+source rows that are not one thing collide with one target row, it becomes one of them,
+and gives up what the others collided with; which one is seen from what it became.
 """
 
 from __future__ import annotations
@@ -51,8 +53,14 @@ class Entity:
 class Universe:
     """The rows of the frozen source and of the target before, grouped into entities."""
 
-    def __init__(self, source: Snapshot, before: Snapshot, selected: frozenset[str]) -> None:
-        self.source, self.before = source, before
+    def __init__(
+        self,
+        source: Snapshot,
+        before: Snapshot,
+        selected: frozenset[str],
+        after: Snapshot | None = None,
+    ) -> None:
+        self.source, self.before, self.after = source, before, after
         self.schema: Schema = before.schema
         self.selected = selected
         self._tables = dict(self.schema.tables)
@@ -65,6 +73,8 @@ class Universe:
         self._leader: dict[Node, Node] = {}
         self._members: dict[Node, list[Node]] = {}
         self._merged_by: dict[frozenset[Node], str] = {}
+        self.contested: set[Node] = set()
+        """Rows of the target that several entities collide with; each becomes one of them."""
         self._directory = self._index_referenced()
         self._links = {node: dict(self._follow(node)) for node in self._nodes()}
         self._close()
@@ -94,6 +104,18 @@ class Universe:
         place = (TARGET, foreign_key.parent, foreign_key.referenced)
         values = self.rows(node).reference(node.position, foreign_key.columns)
         return values in self._directory.get(place, {})
+
+    def is_overwritten(self, node: Node, foreign_key: ForeignKey) -> bool:
+        """Whether only a row of the target has what ``node`` points to, and not for long.
+
+        A source row that becomes that row brings other values; what it keeps is its identity.
+        """
+        parent = self.parent(node, foreign_key)
+        if parent is None or parent.side == SOURCE or parent not in self.entity_of:
+            return False
+        identity = self.table(parent.table).identity
+        kept = set(identity.columns) if identity else set()
+        return not kept.issuperset(foreign_key.referenced) and bool(self.entity_of[parent].source)
 
     def collision(self, one: Node, other: Node) -> str:
         """The unique key on which two rows of an entity first met, ``""`` if indirectly."""
@@ -189,27 +211,58 @@ class Universe:
         while changed:
             changed = False
             for name in sorted(self.selected):
-                replaced: set[Node] = set()
-                for key in self.table(name).keys:
-                    changed |= self._unite(name, key, replaced)
+                changed |= self._unite(self.table(name))
 
-    def _unite(self, name: str, key: UniqueKey, replaced: set[Node]) -> bool:
+    def _unite(self, table: Table) -> bool:
         changed = False
-        groups: dict[tuple[object, ...], list[Node]] = defaultdict(list)
+        replaced: set[Node] = set()
+        hits: dict[Node, list[tuple[Node, str]]] = defaultdict(list)
+        # Stable: the primary key stays first where it is the identity.
+        for key in sorted(table.keys, key=lambda key: key is not table.identity):
+            for sources, targets in self._alike(table.name, key, replaced):
+                for node in sources[1:]:
+                    changed |= self._union(sources[0], node, key.name)
+                if key is table.identity:
+                    for node in targets:
+                        changed |= self._union(sources[0], node, key.name)
+                    replaced.update(targets)
+                else:
+                    for node in targets:
+                        hits[node].append((sources[0], key.name))
+        for node, found in hits.items():
+            leaders = {self._find(hit) for hit, _ in found}
+            if len(leaders) > 1:
+                self.contested.add(node)
+            if self._find(node) not in leaders:
+                claimant, name = self._claimant(node, found)
+                changed |= self._union(claimant, node, name)
+        return changed
+
+    def _alike(
+        self, table: str, key: UniqueKey, replaced: set[Node]
+    ) -> Iterator[tuple[list[Node], list[Node]]]:
+        """Rows of the source with one value of ``key``, and the target's; never of it alone."""
+        groups: dict[tuple[object, ...], tuple[list[Node], list[Node]]] = {}
         for side, snapshot in ((SOURCE, self.source), (TARGET, self.before)):
-            for position in range(len(snapshot.tables[name].rows)):
-                node = Node(name, side, position)
+            for position in range(len(snapshot.tables[table].rows)):
+                node = Node(table, side, position)
                 token = None if node in replaced else self._token(node, key)
                 if token is not None:
-                    groups[token].append(node)
-        for group in groups.values():
-            if group[0].side != SOURCE:
-                continue  # rows of the target alone are not this restore's business
-            for node in group[1:]:
-                changed |= self._union(group[0], node, key.name)
-            if key.primary:
-                replaced.update(node for node in group if node.side == TARGET)
-        return changed
+                    groups.setdefault(token, ([], []))[side == TARGET].append(node)
+        return (group for group in groups.values() if group[0])
+
+    def _claimant(self, node: Node, found: list[tuple[Node, str]]) -> tuple[Node, str]:
+        """Which of several rows of the source ``node`` becomes: the one that it did become."""
+        table, after = self.table(node.table), self.after
+        if len(found) == 1 or after is None or table.identity is None:
+            return found[0]
+        columns = tuple(name for name in table.identity.columns if name)
+        key, rows = self.rows(node).values(node.position, columns), after.tables[node.table]
+        for place in range(len(rows.rows)):
+            if rows.values(place, columns) == key:
+                became = rows.row(place).items()
+                return max(found, key=lambda hit: len(became & self.row(hit[0]).items()))
+        return found[0]
 
     def _gather(self) -> list[Entity]:
         found: dict[Node, Entity] = {}

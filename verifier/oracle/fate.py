@@ -39,6 +39,7 @@ class Fates:
     ) -> None:
         self.universe, self.after, self.obstacles = universe, after, obstacles
         self.settled: dict[int, Settled] = {}
+        self._held: dict[str, dict[Values, int]] = {}
         self._by_table: dict[str, list[Entity]] = defaultdict(list)
         for entity in universe.entities:
             self._by_table[entity.table].append(entity)
@@ -75,6 +76,24 @@ class Fates:
     def identity(self, node: Node) -> Row:
         return identity_of(self.universe.table(node.table), self.expected(node))
 
+    def is_itself(self, node: Node, survivor: Row) -> bool:
+        """Whether ``survivor`` has the node's identity: one that is equal, however it prints."""
+        table = self.universe.table(node.table)
+        key = identity_of(table, survivor)
+        own = (
+            self.identity(node)
+            if node.side == SOURCE
+            else identity_of(table, self.universe.row(node))
+        )
+        if key == own:
+            return True
+        rows, identity = self.after.tables[table.name], table.identity
+        if identity is None or identity.name not in rows.keys:
+            return False
+        place = self._held[table.name][tuple(key.values())]
+        before = self.universe.rows(node).keys[identity.name][node.position]
+        return rows.keys[identity.name][place] == before
+
     def _moved(self, node: Node, foreign_key: ForeignKey) -> dict[str, str | None]:
         parent = self.universe.parent(node, foreign_key)
         settled = self.of(parent) if parent is not None else None
@@ -110,6 +129,7 @@ class Fates:
         columns = tuple(name for name in identity.columns if name)
         rows = self.after.tables[table.name]
         held = {rows.values(place, columns): place for place in range(len(rows.rows))}
+        self._held[table.name] = held
         for entity in self._by_table[table.name]:
             wanted = dict.fromkeys(
                 tuple(self.expected(node).get(column) for column in columns)

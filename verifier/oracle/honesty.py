@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from verifier.contract import Claim, Counts, Evidence, Finding, Guarantee, Merge, Severity
 from verifier.oracle.catalog import Table
 from verifier.oracle.collect import Findings
-from verifier.oracle.diff import identity_of
 from verifier.oracle.entities import SOURCE, Node, Universe
 from verifier.oracle.fate import Fates
 from verifier.oracle.naming import Lookup
@@ -87,8 +86,7 @@ def _happened(fates: Fates, merge: Merge, lookup: Lookup) -> bool:
             return True  # its disappearance, or that it cannot be known, is a finding itself
         if not merge.survivor.items() <= survivor.items():
             continue
-        key = identity_of(fates.universe.table(node.table), survivor)
-        if merge.survivor and (len(entity.source) > 1 or fates.identity(node) != key):
+        if merge.survivor and (len(entity.source) > 1 or not fates.is_itself(node, survivor)):
             return True
     return False
 
@@ -197,15 +195,13 @@ def _what_happened(fates: Fates, node: Node) -> str:
         return "rejected"
     if settled is None or settled.survivor is None:
         return "lost"
-    table = fates.universe.table(node.table)
-    key = identity_of(table, settled.survivor)
-    if fates.identity(node) != key:
+    survivor = settled.survivor
+    if not fates.is_itself(node, survivor):
         return "merged"
-    before = [fates.universe.row(held) for held in settled.entity.target]
-    held = next((row for row in before if identity_of(table, row) == key), None)
+    held = next((node for node in settled.entity.target if fates.is_itself(node, survivor)), None)
     if held is None:
         return "inserted"
-    return "unchanged" if held == settled.survivor else "updated"
+    return "unchanged" if fates.universe.row(held) == survivor else "updated"
 
 
 def judge_failure(

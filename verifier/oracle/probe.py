@@ -89,7 +89,7 @@ CROSS JOIN LATERAL (SELECT split_part(c.relname, '_', 1) AS kind,
                            split_part(c.relname, '_', 2)::oid AS relid) s
 JOIN pg_class t ON t.oid = coalesce(pg_partition_root(s.relid), s.relid)
 JOIN pg_namespace n ON n.oid = t.relnamespace
-WHERE c.relnamespace = 'rv_probe'::regnamespace AND c.relkind = 'S' AND c.relname LIKE '%\\_%'
+WHERE c.relnamespace = 'rv_probe'::regnamespace AND c.relkind = 'S' AND c.relname <> 'clock'
 """
 
 

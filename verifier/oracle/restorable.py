@@ -1,8 +1,9 @@
 """Which source rows the target can take at all.
 
 A row that breaks a rule of the target (its parent exists nowhere, a NOT NULL column
-is NULL, a check is false, it matches two different target rows) cannot be restored
-by anybody; it has to be rejected by name, and so has everything that depends on it.
+is NULL, a check is false, a type refuses a value, it matches two different target rows)
+cannot be restored by anybody; it has to be rejected by name, and so has everything that
+depends on it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from verifier.oracle.collisions import constraint_of
-from verifier.oracle.entities import SOURCE, Node, Universe
+from verifier.oracle.entities import SOURCE, TARGET, Node, Universe
+from verifier.oracle.fitting import Clash, Excluded, Unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,14 @@ def gaps(universe: Universe) -> list[Gap]:
     return found
 
 
-def obstacles(universe: Universe) -> dict[Node, Obstacle]:
+def obstacles(universe: Universe, unfit: Unfit, excluded: Excluded) -> dict[Node, Obstacle]:
     """Every source row that cannot be restored, with the reason."""
     found: dict[Node, Obstacle] = {}
+    for table, columns in unfit.items():
+        for column, positions in columns.items():
+            reason = f"the type of column {column} does not take its value"
+            for position in positions:
+                found[Node(table, SOURCE, position)] = Obstacle(reason, f"type of {column}")
     for entity in universe.entities:
         for node in entity.source:
             obstacle = _own_obstacle(universe, node)
@@ -72,8 +79,33 @@ def obstacles(universe: Universe) -> dict[Node, Obstacle]:
                 obstacle = Obstacle("it matches two different rows of the target", key)
             if obstacle:
                 found[node] = obstacle
+    beside = {}
+    for table, clashes in excluded.items():
+        for clash in clashes:
+            beside.update(_exclude(universe, found, table, clash))
+    found = {**beside, **found}
     _spread(universe, found)
     return found
+
+
+def _exclude(
+    universe: Universe, found: Collection[Node], table: str, clash: Clash
+) -> dict[Node, Obstacle]:
+    """Of two rows of the source, both; or the one that a row of the target leaves no room."""
+    one, other = (
+        Node(table, TARGET if of_target else SOURCE, position)
+        for of_target, position in (clash.one, clash.other)
+    )
+    if one.side == TARGET or universe.entity_of[one] is universe.entity_of[other]:
+        return {}
+    if other.side == TARGET:
+        gone = any(node not in found for node in universe.entity_of[other].source)
+        reason = f"{clash.constraint} excludes it beside a row that stays"
+        return {} if gone else {one: Obstacle(reason, clash.constraint)}
+    if one in found or other in found:
+        return {}
+    reason = f"{clash.constraint} excludes it beside another row of the source"
+    return dict.fromkeys((one, other), Obstacle(reason, clash.constraint))
 
 
 def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
@@ -95,6 +127,11 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
             )
         if None not in values and universe.parent(node, foreign_key) is None:
             return Obstacle(f"its parent in {foreign_key.parent} does not exist", foreign_key.name)
+        if None not in values and universe.is_overwritten(node, foreign_key):
+            return Obstacle(
+                f"its parent in {foreign_key.parent} is overwritten by another row",
+                foreign_key.name,
+            )
     return None
 
 

@@ -57,7 +57,7 @@ class _RowJudge:
         self._target_identity(settled.entity, survivor)
         if self._equal_to_one(table, members, survivor):
             for node in members:
-                if self.fates.identity(node) != identity_of(table, survivor):
+                if not self.fates.is_itself(node, survivor):
                     self._merged(node, survivor)
 
     def _lost(self, entity: Entity, members: list[Node]) -> None:
@@ -137,7 +137,7 @@ class _RowJudge:
             for column in self.fates.compared(table)
             if (column not in identity or len(members) == 1)
         ]
-        if len(members) == 1 and self.fates.identity(members[0]) != identity_of(table, survivor):
+        if len(members) == 1 and not self.fates.is_itself(members[0], survivor):
             compared = [column for column in compared if column not in identity]
         differences = {node: differing(wanted[node], survivor, compared) for node in members}
         nearest = min(members, key=lambda node: len(differences[node]))
@@ -200,7 +200,7 @@ class _RowJudge:
             key = identity_of(table, before)
             known = self.universe.source.tables[node.table].columns
             lost = differing(before, survivor, [name for name in before if name not in known])
-            if key != identity_of(table, survivor) or lost:
+            if lost or not self.fates.is_itself(node, survivor):
                 title = "a column that only the target has" if lost else "the primary key"
                 self.findings.add(
                     Finding(
@@ -329,6 +329,37 @@ class _RowJudge:
 
     def _key(self, node: Node) -> Row:
         return identity_of(self.universe.table(node.table), self.universe.row(node))
+
+
+def judge_large_objects(
+    source: Snapshot, before: Snapshot, after: Snapshot, findings: Findings
+) -> None:
+    """The source's large objects are there under their numbers, the target's as they were."""
+    for number in sorted({*source.large_objects, *before.large_objects, *after.large_objects}):
+        theirs, own = source.large_objects.get(number), before.large_objects.get(number)
+        now = after.large_objects.get(number)
+        if now == (own if theirs is None else theirs):
+            continue
+        guarantee = Guarantee.COMPLETENESS
+        if theirs is None and own is None:
+            title = "the target holds a large object that is neither in the source nor was there"
+        elif theirs is None:
+            guarantee = Guarantee.PRESERVATION
+            title = "a large object of the target that is not in the backup was changed or removed"
+        elif now is None:
+            title = "a large object of the source is missing"
+        else:
+            guarantee = Guarantee.FIDELITY
+            title = "a large object's content differs from the source's"
+        findings.add(
+            Finding(
+                guarantee=guarantee,
+                title=title,
+                key={"large object": number},
+                sql=f"SELECT oid, lo_get(oid) FROM pg_largeobject_metadata WHERE oid = {number}",
+                database="target",
+            )
+        )
 
 
 def judge_untouched(

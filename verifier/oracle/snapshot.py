@@ -21,6 +21,10 @@ from verifier.oracle.session import looking
 
 Values = tuple[str | None, ...]
 
+_LARGE_OBJECTS = """
+SELECT oid::text, encode(sha256(lo_get(oid)), 'hex') FROM pg_largeobject_metadata ORDER BY oid
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
@@ -58,12 +62,14 @@ class TableRows:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One database: its structure, all its rows, and where its sequences stand."""
+    """One database: its structure, its rows and large objects, and where its sequences stand."""
 
     schema: Schema
     tables: Mapping[str, TableRows]
     sequences: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     """Name → ``last_value``, ``is_called``."""
+    large_objects: Mapping[str, str] = field(default_factory=dict)
+    """Number → SHA-256 of the content."""
 
 
 def take(dsn: Dsn, rules: Schema | None = None) -> Snapshot:
@@ -80,7 +86,8 @@ def take(dsn: Dsn, rules: Schema | None = None) -> Snapshot:
             name: _read_table(connection, table, rules or schema)
             for name, table in schema.tables.items()
         }
-        return Snapshot(schema, tables, _read_sequences(connection, schema))
+        objects = dict(connection.execute(_LARGE_OBJECTS).fetchall())
+        return Snapshot(schema, tables, _read_sequences(connection, schema), objects)
 
 
 def _applicable(table: Table, rules: Table) -> tuple[list[UniqueKey], list[Check]]:

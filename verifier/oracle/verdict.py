@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
+from types import MappingProxyType
 
 from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Verdict
 from verifier.oracle.collect import Findings
@@ -10,13 +12,14 @@ from verifier.oracle.collisions import not_merged
 from verifier.oracle.diff import changes, identity_of, select
 from verifier.oracle.entities import Node, Universe
 from verifier.oracle.fate import Fates
+from verifier.oracle.fitting import Excluded, Unfit
 from verifier.oracle.honesty import judge_failure, judge_lie, judge_success
 from verifier.oracle.integrity import judge_integrity
 from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.naming import Named
 from verifier.oracle.ordering import judge_order, ordered
 from verifier.oracle.restorable import downstream, gaps, obstacles
-from verifier.oracle.rows import judge_rows, judge_untouched
+from verifier.oracle.rows import judge_large_objects, judge_rows, judge_untouched
 from verifier.oracle.snapshot import Snapshot
 
 
@@ -24,7 +27,8 @@ class Judge:
     """Holds restores of one frozen source into one target against the contract.
 
     ``control`` names tables (unqualified) that describe the target itself and are not
-    part of what is moved.
+    part of what is moved. ``unfit`` names values of the source that no implementation could
+    restore, ``excluded`` rows that cannot stand side by side.
     """
 
     def __init__(
@@ -33,6 +37,8 @@ class Judge:
         before: Snapshot,
         violations: list[Finding],
         control: Iterable[str] = (),
+        unfit: Unfit = MappingProxyType({}),
+        excluded: Excluded = MappingProxyType({}),
     ) -> None:
         apart = set(control)
         self._selected = frozenset(
@@ -43,7 +49,9 @@ class Judge:
         self._source, self._before, self._violations = source, before, violations
         self._universe = Universe(source, before, self._selected)
         self._gaps = gaps(self._universe)
-        self._obstacles = obstacles(self._universe)
+        self._unfit = {name: unfit[name] for name in unfit if name in self._selected}
+        self._excluded = {name: excluded[name] for name in excluded if name in self._selected}
+        self._obstacles = obstacles(self._universe, self._unfit, self._excluded)
 
     @property
     def restorable(self) -> bool:
@@ -52,6 +60,18 @@ class Judge:
 
     def judge(self, restore: Restore, *, disturbed: bool = False) -> Judgement:
         """The judgement of a restore; ``disturbed`` says that a fault gave it a right to fail."""
+        if self._universe.contested and not self._reshaped(restore.after):
+            return self._knowing(restore.after)._judge(restore, disturbed)
+        return self._judge(restore, disturbed)
+
+    def _knowing(self, after: Snapshot) -> Judge:
+        """This judge, when it has seen what the rows became that several would have."""
+        known = copy(self)
+        known._universe = Universe(self._source, self._before, self._selected, after)
+        known._obstacles = obstacles(known._universe, self._unfit, self._excluded)
+        return known
+
+    def _judge(self, restore: Restore, disturbed: bool) -> Judgement:
         judgement = Judgement()
         if any(rows.rows for rows in self._before.tables.values()):
             judgement.exercised.add(Guarantee.PRESERVATION)
@@ -82,6 +102,7 @@ class Judge:
         fates = Fates(universe, restore.after, self._obstacles)
         judge_rows(fates, restore.claim, findings)
         judge_untouched(self._before, restore.after, self._selected, findings)
+        judge_large_objects(self._source, self._before, restore.after, findings)
         self._silently_dropped(restore.claim, findings)
         self._needlessly_rejected(restore.claim, findings)
         judge_integrity(self._before, restore.after, self._violations, restore.violations, findings)

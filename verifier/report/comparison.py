@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from textwrap import wrap
 
 from verifier.comparison import (
     Comparison,
@@ -16,7 +15,7 @@ from verifier.comparison import (
 )
 from verifier.contract import Row
 from verifier.report.literal import first_difference, pairs, printable
-from verifier.report.text import Line, Style, counted, field, listed
+from verifier.report.text import Line, Style, aligned, counted, field, listed, section
 
 _FEW = 12
 """Equal tables up to which they are listed one by one."""
@@ -46,8 +45,8 @@ def lines(comparison: Comparison, width: int) -> Iterator[Line]:
         yield []
         yield from _objects(kind, changes, width)
     yield from _not_seen(comparison, width)
-    yield from _section("deliberate differences", map(str, comparison.selection.ignored), width)
-    yield from _section("notes", comparison.notes, width)
+    yield from section("deliberate differences", map(str, comparison.selection.ignored), width)
+    yield from section("notes", comparison.notes, width)
     yield []
     yield from field("compared", _compared(comparison), width, indent=0)
     yield []
@@ -130,10 +129,10 @@ def _overview(tables: Sequence[TableComparison]) -> Iterator[Line]:
         head = ("source rows", "target rows", *RowKind)
         cells = [_cells(table) for table in shown]
         widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-        yield [(f"{_aligned(head, widths)}  {'state':<9}  table", "strong")]
+        yield [(f"{aligned(head, widths)}  {'state':<9}  table", "strong")]
         for table, row in zip(shown, cells, strict=True):
             yield [
-                (_aligned(row, widths), ""),
+                (aligned(row, widths), ""),
                 (f"  {_word_of(table):<9}", _STYLES[table.state]),
                 (f"  {printable(table.table)}", ""),
             ]
@@ -160,10 +159,6 @@ def _cells(table: TableComparison) -> list[str]:
     return rows + [
         "-" if not told else f"{number:,}" if number else "." for number in _counts(table).values()
     ]
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
 def _rows(table: TableComparison, width: int) -> Iterator[Line]:
@@ -250,7 +245,7 @@ def _not_seen(comparison: Comparison, width: int) -> Iterator[Line]:
     reasons = [(f"rows of {table.table}", table.unknown) for table in comparison.tables]
     reasons += [(each.what, each.reason) for each in comparison.unseen]
     found = [f"{what}: {reason}" for what, reason in reasons if reason]
-    yield from _section("could not be compared", found, width, style="doubt")
+    yield from section("could not be compared", found, width, style="doubt")
 
 
 def _compared(comparison: Comparison) -> list[str]:
@@ -276,15 +271,3 @@ def _things(number: int, kind: str) -> str:
     elif noun.endswith("s"):
         plural = noun
     return counted(number, noun, plural)
-
-
-def _section(
-    title: str, texts: Iterator[str] | Sequence[str], width: int, style: Style = ""
-) -> Iterator[Line]:
-    """A title and its texts, each wrapped; nothing for no texts."""
-    for place, text in enumerate(texts):
-        if not place:
-            yield []
-            yield [(title, "strong")]
-        for number, line in enumerate(wrap(printable(text), width - 4) or [""]):
-            yield [(f"{'    ' if number else '  '}{line}", style)]

@@ -13,6 +13,17 @@ def prepare(path: Path) -> None:
     An earlier outcome is removed: work that ends early must not leave it for its own.
     Raises :class:`OSError` when ``path`` cannot be written.
     """
+    check(path)
+    path = _place(path)
+    if not _is_special(path):
+        path.unlink(missing_ok=True)
+
+
+def check(path: Path) -> None:
+    """See whether ``path`` can be written to, and leave what is there.
+
+    Raises :class:`OSError` when it cannot.
+    """
     path = _place(path)
     if _is_special(path):
         if not os.access(path, os.W_OK):
@@ -23,7 +34,6 @@ def prepare(path: Path) -> None:
     trial = _beside(path)
     os.close(os.open(trial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     os.unlink(trial)
-    path.unlink(missing_ok=True)
 
 
 def write(text: str, path: Path) -> None:
@@ -45,6 +55,11 @@ def write(text: str, path: Path) -> None:
     except BaseException:
         name.unlink(missing_ok=True)
         raise
+
+
+def is_ordinary(path: Path) -> bool:
+    """Whether ``path`` is, or can become, a file that another file may take the place of."""
+    return not _is_special(_place(path))
 
 
 def is_one(path: Path, other: Path) -> bool:

@@ -7,6 +7,7 @@ the styles become colours. No line depends on colour to be understood.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 from typing import Literal
 
 from verifier.report.literal import printable
@@ -48,3 +49,18 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def listed(words: Sequence[str]) -> str:
     """``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
+
+
+def aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """The cells of one row of a table of numbers."""
+    return "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+
+
+def section(title: str, texts: Iterable[str], width: int, style: Style = "") -> Iterator[Line]:
+    """A title and its texts, each wrapped; nothing for no texts."""
+    for place, text in enumerate(texts):
+        if not place:
+            yield []
+            yield [(title, "strong")]
+        for number, line in enumerate(wrap(printable(text), width - 4) or [""]):
+            yield [(f"{'    ' if number else '  '}{line}", style)]

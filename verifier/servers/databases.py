@@ -48,7 +48,8 @@ class Database:
     ) -> list[tuple[Any, ...]]:
         """Run one query, or a script without parameters, as the user; returns its rows, if any."""
         statement = query.encode() if isinstance(query, str) else query
-        with self.connect() as session:
+        # What encode() made of the query, whatever the database's own encoding.
+        with self.connect(client_encoding="UTF8") as session:
             cursor = session.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
@@ -68,7 +69,9 @@ class Databases:
         self._session: psycopg.Connection[Any] | None = None
         self._lock = threading.RLock()
 
-    def template(self, name: str, build: Callable[[psycopg.Connection[Any]], None]) -> Database:
+    def template(
+        self, name: str, build: Callable[[psycopg.Connection[Any]], None], *, encoding: str = "UTF8"
+    ) -> Database:
         """The database that ``build`` made, built on the first call for this ``name``.
 
         ``build`` gets an autocommit session as the user, the owner. Afterwards
@@ -76,7 +79,7 @@ class Databases:
         """
         with self._lock:
             if name not in self._templates:
-                database = self.create(f"template_{name}")
+                database = self.create(f"template_{name}", encoding=encoding)
                 try:
                     with database.connect() as session:
                         build(session)
@@ -88,9 +91,14 @@ class Databases:
             return self._templates[name]
 
     def create(
-        self, hint: str, template: Database | None = None, *, private: bool = False
+        self,
+        hint: str,
+        template: Database | None = None,
+        *,
+        private: bool = False,
+        encoding: str = "UTF8",
     ) -> Database:
-        """A new database, empty or a clone of ``template``, owned by the user.
+        """A new database, empty and in ``encoding`` or a clone of ``template``, owned by the user.
 
         With ``private`` it is the administrator's, and the user cannot connect
         (where user and administrator are one account, that cannot be had).
@@ -106,7 +114,7 @@ class Databases:
                 "CREATE DATABASE {} {} {} ALLOW_CONNECTIONS {}",
                 sql.Identifier(name),
                 sql.SQL("") if private else self._owner(),
-                self._copy_of(template),
+                self._copy_of(template, encoding),
                 sql.SQL("false" if private else "true"),
             )
             if private:
@@ -122,16 +130,18 @@ class Databases:
             return sql.SQL("")
         return sql.SQL("OWNER {}").format(sql.Identifier(user))
 
-    def _copy_of(self, template: Database | None) -> sql.Composable:
+    def _copy_of(self, template: Database | None, encoding: str) -> sql.Composable:
         if template is None:
             # Not template1, which may hold anything on a server that is not ours.
             form = "TEMPLATE template0"
-            encoding = self._run(
+            theirs = self._run(
                 "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'template0'"
             )[0][0]
-            if encoding != "UTF8":
-                form += " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-            return sql.SQL(form)
+            if encoding != theirs:
+                # The one locale that goes with every encoding.
+                form += " ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'"
+                form += " LOCALE_PROVIDER libc" if self._server.major >= 15 else ""
+            return sql.SQL(form).format(sql.Literal(encoding))
         parts: list[sql.Composable] = [sql.SQL("TEMPLATE {}").format(sql.Identifier(template.name))]
         # Copying files takes a quarter of the time of copying through the log
         # (10 ms, 40 ms), but it takes a checkpoint, which on a server that others

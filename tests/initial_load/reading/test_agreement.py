@@ -22,7 +22,9 @@ VALUES = st.one_of(
 ODD = st.sampled_from(
     [r"E'a\'b'", "X'1F'", "null", "TRUE", ".5", " 1 ", "E'\\\\'", "'x' -- note\n", "1.", r"e'\n'"]
 )
-REFUSED = st.sampled_from(["now()", "'a' 'b'", "1,", "B'2'", "U&'x'", "\1", "1\2", "''::text"])
+REFUSED = st.sampled_from(
+    ["now()", "'a' 'b'", "1,", "B'2'", "B'1''0'", "U&'x'", "\1", "1\2", "''::text"]
+)
 BETWEEN = st.sampled_from(["", "\n", "-- x\n", "SET x = 1;\n", "INSERT INTO s.u (a) VALUES (1);\n"])
 
 
@@ -113,13 +115,23 @@ def test_every_place_where_a_block_can_end() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inserts, "WINDOW", block)
             assert joined(parse(text, block=block)) == expected
+        assert joined(parse(text, block=block, bulk=False)) == expected
+
+
+def test_a_number_is_whole_wherever_a_block_ends() -> None:
+    text = f"INSERT INTO s.t (a, b) VALUES ('{'x' * 2000}', -1.5e+3);\n"
+    start = len(HEAD) + text.index("-1.5e+3")
+    for block in range(start, start + 12):
+        assert rows(parse(text, block=block, bulk=False)) == [("x" * 2000, "-1.5e+3")]
 
 
 def test_usual_rows_are_read_in_bulk_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """What makes this reader fast: no look at single rows, but for the last of a table."""
     looked = []
     careful = inserts.Literals.list
-    monkeypatch.setattr(inserts.Literals, "list", lambda self: looked.append(1) or careful(self))
+    monkeypatch.setattr(
+        inserts.Literals, "list", lambda self, most: looked.append(1) or careful(self, most)
+    )
     values = "1, 'it''s\n', NULL, true, -1.5, B'1', '{\"a\": \"\\\\\"}', ''"
     one = f"INSERT INTO s.t (a, b, c, d, e, f, g, h) VALUES ({values});\n"
     several = one.replace(" (1,", "\n\t(1,").replace(

@@ -95,7 +95,11 @@ def test_converted_line_ends_are_taken_back_where_that_is_exact() -> None:
     ("statements", "line"),
     [
         ("INSERT INTO s.t (a) VALUES ('x');\r\nINSERT INTO s.t (a) VALUES ('x\r\ny');\r\n", 1),
-        ("INSERT INTO s.t (a) VALUES ('x');\r\n" * 3 + "INSERT INTO s.t (a) VALUES ('\n');\r\n", 3),
+        (
+            "INSERT INTO s.t (a) VALUES ('x');\r\n" * 3 + "INSERT INTO s.t (a) VALUES ('\n');\r\n"
+            "INSERT INTO s.t (a) VALUES ('x');\r\n",
+            3,
+        ),
         ("COPY s.t (a) FROM stdin;\r\nx\r\ny\n\\.\r\n", 2),
         ("COPY s.t (a) FROM stdin;\r\nx\r\ny\rz\r\n\\.\r\n", 2),
     ],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from tests.initial_load.conftest import HEAD, TAIL
 from tests.initial_load.reading.tools import FIRST, events, rows
 from verifier.errors import BackupRefused
 from verifier.initial_load.reading.encoding import CODECS
+from verifier.initial_load.reading.sql import read_sql
 from verifier.servers import Pair, Side
 
 TEXT = (
@@ -48,6 +51,21 @@ def test_bytes_of_another_encoding_are_refused_by_line(name: str, block: int) ->
 def test_an_encoding_that_is_not_known_is_refused(name: str) -> None:
     with pytest.raises(BackupRefused, match="encoding"):
         events(in_(name, "utf-8"))
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_a_file_that_powershell_wrote_is_refused_with_advice(codec: str) -> None:
+    with pytest.raises(BackupRefused, match=r"UTF-16.*--file"):
+        events(("\ufeff" + HEAD + TEXT + TAIL).encode(codec))
+
+
+def test_a_stream_that_gives_little_at_a_time_is_read_whole() -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 3))
+
+    found = list(read_sql(Slow((HEAD + TEXT + TAIL).encode()), "b.sql"))
+    assert found == events(HEAD + TEXT + TAIL)
 
 
 def test_an_encoding_inside_a_value_is_not_announced() -> None:

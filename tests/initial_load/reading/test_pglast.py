@@ -5,16 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import pytest
+import pglast
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pglast import ast
 
 from tests.initial_load.reading.tools import OFF, TEXTS, parse, quoted
 from verifier.errors import BackupRefused
 from verifier.initial_load.reading.events import Rows
-
-pglast = pytest.importorskip("pglast")
-ast = pglast.ast
 
 Read = list[tuple[str | None, str, tuple[str, ...], tuple[str | None, ...]]]
 

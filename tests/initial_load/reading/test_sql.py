@@ -66,6 +66,15 @@ def test_rows_of_one_table_come_together_and_in_order() -> None:
     ]
 
 
+def test_rows_without_values_in_between_do_not_take_the_next_rows() -> None:
+    one = "INSERT INTO s.a (x) VALUES ('1');\n"
+    assert parse(one + "INSERT INTO s.z DEFAULT VALUES;\n" + one)[2:] == [
+        Rows("s", "a", ("x",), b"1\n", 1, FIRST),
+        Rows("s", "z", (), b"\n", 1, FIRST + 1),
+        Rows("s", "a", ("x",), b"1\n", 1, FIRST + 2),
+    ]
+
+
 def test_a_setting_in_between_changes_how_the_same_statement_reads() -> None:
     one = "INSERT INTO s.a (x) VALUES ('\\\\');\n"
     assert rows(parse(one * 3 + "SET standard_conforming_strings = off;\n" + one * 3)) == [
@@ -101,6 +110,12 @@ def test_large_objects() -> None:
     ]
 
 
+def test_a_row_like_those_before_is_no_large_object() -> None:
+    one = "INSERT INTO s.a (x) VALUES ('1');\n"
+    with pytest.raises(BackupRefused, match=f"line {FIRST + 2}: .*between BEGIN and COMMIT"):
+        parse(one + "BEGIN;\n" + one + "COMMIT;\n")
+
+
 OPEN = "BEGIN; SELECT pg_catalog.lo_open('1', 131072); "
 
 
@@ -108,9 +123,9 @@ OPEN = "BEGIN; SELECT pg_catalog.lo_open('1', 131072); "
     ("statement", "line", "says"),
     [
         ("INSERT INTO s.t (a)\nVALUES ('x\ny',\n now());", 3, "a literal was expected"),
-        ("INSERT INTO s.t (a) VALUES (1, 2);", 0, "2 values for 1 columns"),
+        ("INSERT INTO s.t (a) VALUES (1, 2);", 0, "more values for 1 columns"),
         ("INSERT INTO s.t (a, b) VALUES\n\t(1, 2),\n\t(1);", 2, "1 values for 2 columns"),
-        ("INSERT INTO s.t (a, a) VALUES (1, 2);", 0, "named twice"),
+        ("INSERT INTO s.t (a, a) VALUES (1, 2);", 0, "is named twice"),
         ("INSERT INTO s.t VALUES (1);", 0, "--column-inserts"),
         ("INSERT INTO s.t () VALUES ();", 0, "a name was expected"),
         ("INSERT INTO t (a) VALUES (1);", 0, "no schema"),
@@ -125,11 +140,17 @@ OPEN = "BEGIN; SELECT pg_catalog.lo_open('1', 131072); "
         ("SET client_encoding = 'LATIN1'; SET client_encoding = 'UTF8';", 0, "encoding changes"),
         ("SET standard_conforming_strings = 'of';", 0, "neither on nor off"),
         ("SET SESSION AUTHORIZATION 'bob';", 0, "--no-owner"),
+        ("SET DateStyle = 'SQL, DMY';", 0, "changes what the values mean"),
+        ('SET "DateStyle" = iso;', 0, "changes what the values mean"),
+        ("SET xmloption = document;", 0, "changes what the values mean"),
+        ("SET search_path TO public;", 0, "changes what the values mean"),
         ("SET ROLE bob;", 0, "--no-owner"),
-        ("SET search_path = a, b;", 0, "end was expected"),
+        ("SET x = a, b;", 0, "end was expected"),
         ("SET x = now();", 0, "end was expected"),
         ("/* comment */", 0, "no INSERT"),
         ("SELECT setval('x', 1, true);", 0, "SELECT setval("),
+        ("SELECT pg_catalog.setval('x', 1, true, 1);", 0, "too many arguments"),
+        (f"COPY s.t ({', '.join(f'c{n}' for n in range(1601))}) FROM stdin;", 0, "no table has"),
         ("SELECT pg_catalog.setval('x', 1.5, true);", 0, "setval"),
         ("SELECT pg_catalog.setval('x', (SELECT 1), true);", 0, "a literal was expected"),
         ("SELECT pg_catalog.set_config('role', 'bob', false);", 0, "set_config"),

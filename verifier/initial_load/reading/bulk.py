@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from verifier.initial_load.reading import copytext
 
-_VALUE = rb"(?:\0++|B\0(?!\0)|NULL|true|false|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)"
+_VALUE = rb"(?:\0++|B\0|NULL|true|false|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)"
 _TO_COPY = bytes.maketrans(b"\1\2", b"\n\n")
 
 
@@ -42,28 +42,23 @@ class Bulk:
     def __init__(
         self, header: bytes, opener: bytes, width: int, *, eol: bytes, escapes: bool
     ) -> None:
+        # One with a quote in a column's name is never found: it would be split at, too.
         self._next_statement = b");" + eol + header + opener
         self._next_row = b")," + eol + b"\t("
         self._crlf = eol != b"\n"
         self._escapes = escapes
-        # A quote in a column's name would be split at, too.
-        self._usable = b"'" not in header
-        body = (
-            (_VALUE + rb", ") * (width - 1) + _VALUE
-            if width < 3
-            else (rb"(?:" + _VALUE + rb", ){%d}" % (width - 1) + _VALUE)
-        )
-        self._rows = re.compile(rb"(?:" + body + rb"[\1\2])*+")
+        row = rb"(?:%b, ){%d}%b[\1\2]" % (_VALUE, width - 1, _VALUE)
+        self._rows = re.compile(rb"(?:%b)*+" % row)
 
     def take(self, text: bytes) -> Taken:
         """As many rows as can be read from ``text``, which begins behind a parenthesis."""
         nothing = Taken(0, 0, b"", True)
-        if not self._usable or b"\1" in text or b"\2" in text:
-            return nothing
         if self._escapes and b"\\" in text.rstrip(b"\\").replace(b"\\\\", b""):
             return nothing
         pieces = text.split(b"'")
         outside = b"\0".join(pieces[::2])
+        if b"\1" in outside or b"\2" in outside:
+            return nothing
         outside = outside.replace(self._next_statement, b"\1").replace(self._next_row, b"\2")
         found = self._rows.match(outside)
         end = found.end() if found else 0

@@ -14,7 +14,9 @@ from verifier.initial_load.reading.events import Rows
 from verifier.initial_load.reading.scanner import Scanner
 
 _CARRIAGE = re.compile(rb"\r(?!\n)")
+_ANY_CARRIAGE = re.compile(rb"\r")
 _BARE = re.compile(rb"(?<!\r)\n")
+_SUSPECT = re.compile(rb"\\[.\n]")
 _ODD = re.compile(rb"(?<!\\)(?:\\\\)*+\\[.\n]")
 
 
@@ -58,8 +60,8 @@ def _checked(scanner: Scanner, lines: bytes) -> bytes:
         # A value's own line breaks are escapes here, so the conversion can be taken back.
         lines = lines.replace(b"\r\n", b"\n")
     elif b"\r" in lines:
-        _refuse(scanner, lines, re.compile(rb"\r"), "a carriage return that is not escaped")
-    if b"\\." in lines or b"\\\n" in lines:
+        _refuse(scanner, lines, _ANY_CARRIAGE, "a carriage return that is not escaped")
+    if _SUSPECT.search(lines):
         # Without the escaped backslashes only those are left that escape something else.
         single = lines.replace(b"\\\\", b"")
         if b"\\." in single or b"\\\n" in single:

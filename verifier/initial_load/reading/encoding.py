@@ -65,6 +65,10 @@ class Utf8:
         while len(head) < HEAD and (piece := file.read(HEAD - len(head))):
             head += piece
         self.empty = not head.strip()
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise BadTextError(
+                "the file is UTF-16, as PowerShell's > writes it; dump with pg_dump's --file"
+            )
         found = _ANNOUNCED.search(head)
         self.encoding = found[1].decode("ascii", "replace") if found else "UTF8"
         codec = CODECS.get(self.encoding.upper())
@@ -83,11 +87,20 @@ class Utf8:
     def read(self, size: int) -> bytes:
         """About ``size`` bytes; none only at the end."""
         while True:
-            raw, self._head = self._head[:size], self._head[size:]
-            raw = raw or self._file.read(size)
+            raw = self._raw(size)
             piece = self._checked(raw)
             if piece or not raw:
                 return piece
+
+    def _raw(self, size: int) -> bytes:
+        """Bytes of the file, as many as asked for but at its end."""
+        parts = [self._head[:size]]
+        self._head = self._head[size:]
+        missing = size - len(parts[0])
+        while missing and (part := self._file.read(missing)):
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
 
     def _checked(self, raw: bytes) -> bytes:
         try:

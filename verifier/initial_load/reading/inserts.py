@@ -102,14 +102,7 @@ class Inserts:
                 f"a list of columns was expected and {scanner.shown()} found, and without one the "
                 "values may end up in other columns; dump with --column-inserts"
             )
-        names = [scanner.name_here()]
-        while scanner.punctuation(b","):
-            names.append(scanner.name_here())
-        if not scanner.punctuation(b")"):
-            scanner.refuse(f"')' was expected and {scanner.shown()} found")
-        if len(set(names)) < len(names):
-            scanner.refuse("a column is named twice")
-        return tuple(names)
+        return scanner.names()
 
     def _row_begins(self) -> None:
         if not self.scanner.punctuation(b"("):
@@ -126,10 +119,11 @@ class Inserts:
                 if self._size >= FULL:
                     yield from self.flush()
             line = scanner.line
-            values = self.literals.list()
             width = len(self._table[2])
+            values = self.literals.list(width)
             if len(values) != width:
-                scanner.refuse(f"{len(values)} values for {width} columns", line)
+                many = "more" if len(values) > width else str(len(values))
+                scanner.refuse(f"{many} values for {width} columns", line)
             self._add(copytext.line(values), 1, line)
             if self._size >= FULL:
                 yield from self.flush()

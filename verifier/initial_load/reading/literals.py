@@ -51,11 +51,13 @@ class Literals:
                 return value
         scanner.refuse(f"a literal was expected and {shown} found; nothing is computed", line)
 
-    def list(self) -> list[bytes | None]:
-        """Constants up to and with the closing parenthesis."""
+    def list(self, most: int) -> list[bytes | None]:
+        """Constants up to and with the closing parenthesis; no more than one above ``most``."""
         values = [self.read()]
-        while self.scanner.punctuation(b","):
+        while len(values) <= most and self.scanner.punctuation(b","):
             values.append(self.read())
+        if len(values) > most:
+            return values
         if not self.scanner.punctuation(b")"):
             self.scanner.refuse(
                 f"a literal's end was expected and {self.scanner.shown()} found; "
@@ -104,7 +106,15 @@ def unescape(inside: bytes) -> bytes:
 
     Raises :class:`ValueError` for an escape that cannot be a character.
     """
-    return _ESCAPE.sub(_meaning, inside) if b"\\" in inside or b"''" in inside else inside
+    # Escapes one by one cost a microsecond and a hundred bytes each. So the usual ones are
+    # replaced all at once, where NUL, which no file holds, and \1 can stand for others.
+    if b"\1" not in inside:
+        quick = inside.replace(b"\\\\", b"\0").replace(b"\\'", b"\1").replace(b"''", b"'")
+        for letter, meaning in _NAMED.items():
+            quick = quick.replace(b"\\" + letter, meaning)
+        if b"\\" not in quick:
+            return quick.replace(b"\1", b"'").replace(b"\0", b"\\")
+    return _ESCAPE.sub(_meaning, inside)
 
 
 def _meaning(found: re.Match[bytes]) -> bytes:

@@ -13,9 +13,10 @@ from verifier.errors import BackupRefused
 from verifier.initial_load.reading.encoding import BadTextError, Stream, Utf8
 
 BLOCK = 1 << 20  # bytes
+TRAILER = b"-- PostgreSQL database dump complete"
 
-BLANK = re.compile(rb"[ \t\r\n\f\v]+")
-COMMENT = re.compile(rb"--[^\r\n]*")
+BLANK = re.compile(rb"[ \t\r\n\f\v]{1,1000}")
+LINE_END = re.compile(rb"[\r\n]")
 WORD = re.compile(rb"[A-Za-z_\x80-\xff][\w$\x80-\xff]*", re.ASCII)
 QUOTED = re.compile(rb'"((?:[^"]|"")++)"')
 
@@ -23,6 +24,8 @@ QUOTED = re.compile(rb'"((?:[^"]|"")++)"')
 # does not match on the next LOOK_AHEAD bytes never will.
 LOOK_AHEAD = 1000
 NAME_BYTES = 63  # the server cuts longer names
+LONGEST = 1 << 30  # bytes; MaxAllocSize, no server takes a longer row or statement
+MAX_COLUMNS = 1600  # MaxHeapAttributeNumber
 
 
 class Scanner:
@@ -57,6 +60,8 @@ class Scanner:
         if self._eof:
             return False
         start = self.pos if self.mark is None else self.mark
+        if len(self.data) - start > LONGEST:
+            self.refuse("no end within a gigabyte, which no server takes: the file is damaged")
         # Read more when a token is long, so that looking at it again stays linear.
         try:
             piece = self._file.read(max(self._block, len(self.data) - start))
@@ -100,22 +105,34 @@ class Scanner:
             continue
         return self.data[self.pos : self.pos + length]
 
-    def skip_blank(self) -> list[str]:
-        """Move behind blanks and comments; the comments, without blanks at their end."""
-        comments: list[str] = []
+    def skip_blank(self) -> bool:
+        """Move behind blanks and comments; whether pg_dump's last line was one of them."""
+        seen = False
         while True:
             line = self.line
             blank = self.take(BLANK)
-            if blank is not None and not self.crlf and b"\r\n" in blank[0]:
-                self.refuse(
-                    "the line ends change to CRLF here: something converted a part of the file; "
-                    "make the backup again, and move it as it is",
-                    line,
-                )
-            if self.peek(2) != b"--":
-                return comments
-            comment = self.take(COMMENT, long=True)
-            comments.append(comment[0].decode().rstrip() if comment else "")
+            if blank is not None:
+                if not self.crlf and b"\r\n" in blank[0]:
+                    self.refuse(
+                        "the line ends change to CRLF here: something converted a part of the "
+                        "file; make the backup again, and move it as it is",
+                        line + blank[0].count(b"\n", 0, blank[0].index(b"\r\n")),
+                    )
+            elif self.peek(2) == b"--":
+                seen = self._comment() or seen
+            else:
+                return seen
+
+    def _comment(self) -> bool:
+        """Move behind a comment of any length; whether it is pg_dump's last line."""
+        start = LINE_END.split(self.peek(LOOK_AHEAD), 1)[0]
+        while (found := LINE_END.search(self.data, self.pos)) is None:
+            self.pos = len(self.data)
+            if not self.more():
+                break
+        else:
+            self.pos = found.start()
+        return start.rstrip() == TRAILER
 
     def shown(self) -> str:
         """What is at the current place, short enough for a message and on one line."""
@@ -137,6 +154,20 @@ class Scanner:
         if len(name) > NAME_BYTES:
             self.refuse(f"the name {name.decode()!r} is longer than {NAME_BYTES} bytes")
         return name.decode()
+
+    def names(self) -> tuple[str, ...]:
+        """Columns, each named once, up to and with the closing parenthesis."""
+        found = {self.name_here(): None}
+        while self.punctuation(b","):
+            name = self.name_here()
+            if name in found:
+                self.refuse(f"the column {name!r} is named twice")
+            if len(found) == MAX_COLUMNS:
+                self.refuse(f"more than {MAX_COLUMNS} columns, which no table has")
+            found[name] = None
+        if not self.punctuation(b")"):
+            self.refuse(f"')' was expected and {self.shown()} found")
+        return tuple(found)
 
     def word(self, word: bytes) -> bool:
         """Whether ``word`` is here; moves behind it if so."""

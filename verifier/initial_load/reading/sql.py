@@ -20,11 +20,13 @@ from verifier.initial_load.reading.literals import NUMBER, Literals
 from verifier.initial_load.reading.objects import CALLS, Objects
 from verifier.initial_load.reading.scanner import BLOCK, WORD, Scanner
 
-TRAILER = "-- PostgreSQL database dump complete"
-
 _META = re.compile(rb"\\(restrict|unrestrict) ([A-Za-z0-9]+)[ \t\r]*(?=\n|\Z)")
 _INTEGER = re.compile(rb"-?\d{1,19}")
 _DATA = "a backup is data, nothing in it is run"
+# Settings on which it depends what a value's text means to a server.
+_VALUES_DEPEND = frozenset(
+    ["array_nulls", "datestyle", "intervalstyle", "lc_monetary", "search_path", "timezone"]
+)
 _ADVICE = {
     "ALTER": "dump with --data-only --no-owner, and without --disable-triggers",
     "COMMENT": "dump with --data-only --no-comments",
@@ -70,8 +72,7 @@ class _Reader:
     def events(self) -> Iterator[Event]:
         scanner = self.scanner
         while True:
-            comments = scanner.skip_blank()
-            self.complete = self.complete or (TRAILER in comments and not self.objects.framed)
+            self.complete = scanner.skip_blank() or self.complete
             next_byte = scanner.peek()
             if not next_byte:
                 break
@@ -81,7 +82,7 @@ class _Reader:
             if self.complete:
                 scanner.refuse(f"the backup goes on behind its end with {scanner.shown()}")
             self.started = True
-            if self.inserts.again():
+            if self.inserts.again() and not self.objects.framed:
                 yield from self.inserts.more()
             else:
                 yield from self._statement()
@@ -164,15 +165,7 @@ class _Reader:
         if not scanner.punctuation(b"."):
             scanner.refuse(f"the table {schema!r} has no schema; pg_dump writes one", line)
         table = scanner.name_here()
-        columns: list[str] = []
-        if scanner.punctuation(b"("):
-            columns.append(scanner.name_here())
-            while scanner.punctuation(b","):
-                columns.append(scanner.name_here())
-            if not scanner.punctuation(b")"):
-                scanner.refuse(f"')' was expected and {scanner.shown()} found")
-        if len(set(columns)) < len(columns):
-            scanner.refuse("a column is named twice")
+        columns = scanner.names() if scanner.punctuation(b"(") else ()
         if not (scanner.word(b"FROM") and scanner.word(b"STDIN")):
             scanner.refuse(
                 f"FROM stdin was expected and {scanner.shown()} found; COPY reads nothing but "
@@ -185,7 +178,7 @@ class _Reader:
         if scanner.peek(len(scanner.eol)) != scanner.eol:
             scanner.refuse(f"a line's end was expected and {scanner.shown()} found")
         scanner.skip(len(scanner.eol))
-        yield from read_copy(scanner, schema, table, tuple(columns))
+        yield from read_copy(scanner, schema, table, columns)
 
     # --- SET, SELECT --------------------------------------------------------------
 
@@ -211,7 +204,7 @@ class _Reader:
         return Setting(name, value.decode(), line)
 
     def _honour(self, name: str, value: str, line: int) -> None:
-        """Follow the two settings that change how the rest of the file reads."""
+        """Follow what changes how the rest of the file reads; refuse what would change values."""
         if name == "standard_conforming_strings":
             if value.lower() not in ("on", "off"):
                 self.scanner.refuse(f"SET {name} is neither on nor off", line)
@@ -221,6 +214,12 @@ class _Reader:
             if value.upper() != self.scanner.encoding.upper():
                 self.scanner.refuse(f"the encoding changes to {value!r} inside the file", line)
             self.announced = True
+        elif name in _VALUES_DEPEND or (name == "xmloption" and value.lower() != "content"):
+            self.scanner.refuse(
+                f"SET {name} changes what the values mean, and pg_dump's never depend on it; "
+                "make the backup with pg_dump",
+                line,
+            )
 
     def _select(self, line: int, start: str) -> Iterator[Setting | SetVal | LargeObject]:
         scanner = self.scanner
@@ -234,7 +233,9 @@ class _Reader:
         if not known or not scanner.punctuation(b"("):
             advice = "; dump with --no-statistics" if "statistic" in called else ""
             scanner.refuse(f"{start} is not one of pg_dump's setval calls; {_DATA}{advice}", line)
-        values = self.literals.list()
+        values = self.literals.list(3)
+        if len(values) > 3:
+            scanner.refuse(f"{called} has too many arguments", line)
         scanner.end()
         match called, values:
             case "set_config", [b"search_path", b"", b"false"] if not self.objects.framed:

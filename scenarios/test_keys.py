@@ -1,0 +1,270 @@
+"""Unique keys of every kind: rows that collide on one, and values that pass between rows."""
+
+import pytest
+
+PEOPLE = "CREATE TABLE people (id int PRIMARY KEY, email text, name text, deleted timestamptz);"
+
+
+@pytest.mark.guarantee("merging", "preservation")
+def test_rows_known_by_different_ones_of_several_keys(scenario, world):
+    world(
+        """
+        CREATE TABLE staff (
+            id int PRIMARY KEY, email text UNIQUE, badge int UNIQUE, site text, post text,
+            name text, UNIQUE (site, post));
+        CREATE TABLE shift (id int PRIMARY KEY, staff int NOT NULL REFERENCES staff);
+        """,
+        source="""
+        INSERT INTO staff VALUES (1, 'a@x', 10, 'north', 'till', 'by e-mail'),
+            (2, 'b@x', 20, 'north', 'oven', 'by badge'),
+            (3, NULL, NULL, 'south', 'till', 'by post');
+        INSERT INTO shift VALUES (1, 1), (2, 2), (3, 3);
+        """,
+        target="""
+        INSERT INTO staff VALUES (101, 'a@x', 11, 'west', 'a', 'old'),
+            (102, 'old@x', 20, 'west', 'b', 'old'), (103, 'c@x', 30, 'south', 'till', 'old');
+        INSERT INTO shift VALUES (101, 101), (102, 102), (103, 103);
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "idempotence")
+def test_deleted_rows_are_outside_of_a_partial_key(scenario, world):
+    world(
+        PEOPLE,
+        source="""
+        INSERT INTO people VALUES (1, 'ann@x', 'left', '2025-01-01Z'), (2, 'ann@x', 'back', NULL),
+            (3, 'bob@x', 'left', '2025-01-01Z'), (4, 'bob@x', 'left', '2025-02-01Z'),
+            (5, 'cat@x', 'under another id', NULL)
+        """,
+        target="""
+        CREATE UNIQUE INDEX people_live ON people (email) WHERE deleted IS NULL;
+        INSERT INTO people VALUES (1, 'ann@x', 'still here', NULL),
+            (2, 'ann@x', 'old', '2024-01-01Z'), (50, 'cat@x', 'old', NULL),
+            (51, 'cat@x', 'older', '2024-01-01Z')
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging")
+def test_spellings_that_an_expression_makes_one(scenario, world):
+    world(
+        PEOPLE + "CREATE TABLE visit (id int PRIMARY KEY, who int NOT NULL REFERENCES people);",
+        source="""
+        INSERT INTO people VALUES (1, 'Ann@x', 'first', NULL), (2, 'aNN@x', 'second', NULL),
+            (3, 'BOB@x', 'third', NULL);
+        INSERT INTO visit VALUES (1, 1), (2, 2), (3, 3);
+        """,
+        target="""
+        CREATE UNIQUE INDEX people_email ON people (lower(email));
+        INSERT INTO people VALUES (33, 'bob@X', 'old', NULL);
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "idempotence")
+def test_nulls_that_a_key_takes_for_different(scenario, world):
+    world(
+        "CREATE TABLE item (id int PRIMARY KEY, domain text, name text, UNIQUE (domain, name));",
+        source="INSERT INTO item VALUES (1, NULL, 'Tea'), (2, NULL, 'Tea'), (3, 'd', 'Tea')",
+        target="INSERT INTO item VALUES (30, 'd', 'Tea'), (31, NULL, 'Tea')",
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "idempotence")
+def test_nulls_that_a_key_takes_for_equal(scenario, world):
+    world.needs(15, "NULLS NOT DISTINCT")
+    world(
+        """
+        CREATE TABLE item (id int PRIMARY KEY, domain text, name text);
+        CREATE TABLE part (id int PRIMARY KEY, item int NOT NULL REFERENCES item);
+        """,
+        source="""
+        INSERT INTO item VALUES (1, NULL, 'Tea'), (2, NULL, 'Tea'), (3, NULL, 'Cake');
+        INSERT INTO part VALUES (1, 1), (2, 2), (3, 3);
+        """,
+        target="""
+        ALTER TABLE item ADD UNIQUE NULLS NOT DISTINCT (domain, name);
+        INSERT INTO item VALUES (30, NULL, 'Cake');
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "idempotence")
+@pytest.mark.parametrize("when", ["", "DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"])
+def test_values_passed_from_row_to_row(scenario, world, when):
+    world(
+        f"""
+        CREATE TABLE page (id int PRIMARY KEY, slug text NOT NULL UNIQUE {when}, title text);
+        CREATE TABLE task (
+            id int PRIMARY KEY, list int, position int NOT NULL, UNIQUE (list, position) {when});
+        """,
+        source="""
+        INSERT INTO page VALUES (1, 'b', 'was a'), (2, 'a', 'was b'), (3, 'x', 'new'), (4, 'w', '');
+        INSERT INTO task VALUES (1, 1, 2), (2, 1, 3), (3, 1, 4), (4, 1, 1);
+        """,
+        target="""
+        INSERT INTO page VALUES (1, 'a', ''), (2, 'b', ''), (4, 'x', 'gives x to row 3');
+        INSERT INTO task VALUES (1, 1, 1), (2, 1, 2), (3, 1, 3);
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "idempotence")
+def test_primary_key_that_is_checked_at_the_end(scenario, world):
+    world(
+        "CREATE TABLE step (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, name text);",
+        source="INSERT INTO step VALUES (1, 'new'), (2, 'other')",
+        target="INSERT INTO step VALUES (1, 'old')",
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness")
+def test_row_that_was_made_anew_under_another_id(scenario, world):
+    world(
+        "CREATE TABLE page (id int PRIMARY KEY, slug text UNIQUE, title text);"
+        "CREATE TABLE link (id int PRIMARY KEY, page int REFERENCES page);",
+        source="INSERT INTO page VALUES (2, 'home', 'new'); INSERT INTO link VALUES (1, 2)",
+        target="INSERT INTO page VALUES (1, 'home', 'old'); INSERT INTO link VALUES (9, 1)",
+    )
+    scenario.restore().prove()
+
+
+COMPOSITE = """
+CREATE TABLE tenant (id text PRIMARY KEY, name text);
+CREATE TABLE shelf (
+    tenant text REFERENCES tenant, place int, label text, PRIMARY KEY (tenant, place));
+CREATE TABLE item (
+    tenant text, place int, sku text, price numeric, PRIMARY KEY (tenant, place, sku),
+    FOREIGN KEY (tenant, place) REFERENCES shelf);
+CREATE TABLE sale (
+    id int PRIMARY KEY, tenant text, place int, sku text,
+    FOREIGN KEY (tenant, place, sku) REFERENCES item);
+"""
+
+
+@pytest.mark.guarantee("merging")
+def test_keys_made_of_foreign_keys_merge_level_by_level(scenario, world):
+    world(
+        COMPOSITE,
+        source="""
+        INSERT INTO tenant VALUES ('s1', 'North'), ('s2', 'North');
+        INSERT INTO shelf VALUES ('s1', 1, 'x'), ('s2', 1, 'y'), ('s2', 2, 'z');
+        INSERT INTO item VALUES ('s1', 1, 'tea', 1.10), ('s2', 1, 'tea', 1.20), ('s2', 1, 'jam', 3);
+        INSERT INTO sale VALUES (1, 's1', 1, 'tea'), (2, 's2', 1, 'tea'), (3, 's2', 1, 'jam');
+        """,
+        target="CREATE UNIQUE INDEX tenant_name ON tenant (name)",
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "preservation")
+def test_keys_made_of_foreign_keys_join_the_targets_own(scenario, world):
+    world(
+        COMPOSITE + "CREATE UNIQUE INDEX tenant_name ON tenant (name);",
+        source="""
+        INSERT INTO tenant VALUES ('s', 'North');
+        INSERT INTO shelf VALUES ('s', 1, 'new'), ('s', 2, 'z');
+        INSERT INTO item VALUES ('s', 1, 'tea', 1.10); INSERT INTO sale VALUES (1, 's', 1, 'tea');
+        """,
+        target="""
+        INSERT INTO tenant VALUES ('t', 'North');
+        INSERT INTO shelf VALUES ('t', 1, 'old'), ('t', 7, 'own');
+        INSERT INTO item VALUES ('t', 1, 'tea', 9), ('t', 7, 'jam', 2);
+        INSERT INTO sale VALUES (9, 't', 7, 'jam');
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging")
+def test_tree_whose_branches_merge(scenario, world):
+    world(
+        "CREATE TABLE node (id int PRIMARY KEY, parent int REFERENCES node, name text, note text);",
+        source="""
+        INSERT INTO node VALUES (1, NULL, 'food', 'a'), (2, NULL, 'food', 'b'), (3, 1, 'tea', 'c'),
+            (4, 2, 'tea', 'd'), (5, 4, 'green', 'e'), (6, 3, 'green', 'f'), (7, 6, 'gone', 'g')
+        """,
+        target="""
+        CREATE UNIQUE INDEX node_root ON node (name) WHERE parent IS NULL;
+        CREATE UNIQUE INDEX node_name ON node (parent, name);
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "idempotence")
+def test_tables_of_nothing_but_their_key(scenario, world):
+    world(
+        """
+        CREATE TABLE tag (id int PRIMARY KEY, word text UNIQUE);
+        CREATE TABLE known (id int PRIMARY KEY);
+        CREATE TABLE tagged (
+            known int REFERENCES known, tag int REFERENCES tag, PRIMARY KEY (tag, known));
+        """,
+        source="""
+        INSERT INTO tag VALUES (1, 'new'), (2, 'sale'); INSERT INTO known VALUES (1), (2), (3);
+        INSERT INTO tagged VALUES (1, 1), (1, 2), (2, 1);
+        """,
+        target="""
+        INSERT INTO tag VALUES (7, 'sale'); INSERT INTO known VALUES (1), (9);
+        INSERT INTO tagged VALUES (1, 7), (9, 7);
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "idempotence")
+def test_tables_without_any_key(scenario, world):
+    world(
+        "CREATE TABLE log (at timestamptz, said json);CREATE TABLE code (code text UNIQUE, v int);",
+        source="""
+        INSERT INTO log VALUES ('2025-01-01Z', '1'), ('2025-01-01Z', '1'),
+            ('2025-01-01Z', '1.0'), (NULL, NULL);
+        INSERT INTO code VALUES ('k', 1), (NULL, 2), (NULL, 2), (NULL, 3);
+        """,
+        target="""
+        INSERT INTO log VALUES ('2025-01-01Z', '1'), ('2024-01-01Z', '{}'), ('2024-01-01Z', '{}');
+        INSERT INTO code VALUES ('k', 0), (NULL, 2);
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "fidelity")
+def test_keys_that_are_equal_and_spelled_differently(scenario, world):
+    world(
+        """
+        CREATE TABLE rate (id numeric PRIMARY KEY, v int);
+        CREATE TABLE word (id text PRIMARY KEY, v int);
+        CREATE TABLE used (id int PRIMARY KEY, rate numeric REFERENCES rate);
+        """,
+        source=r"""
+        INSERT INTO rate VALUES (1.10, 1), (2, 2); INSERT INTO used VALUES (1, 1.1), (2, 2.00);
+        INSERT INTO word VALUES (E'caf\u00e9', 1), (E'cafe\u0301', 2);
+        """,
+        target="INSERT INTO rate VALUES (1.1, 0); INSERT INTO word VALUES (E'caf\\u00e9', 0)",
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "preservation")
+def test_number_that_both_sides_gave_to_something_else(scenario, world):
+    world(
+        """
+        CREATE TABLE customer (id serial PRIMARY KEY, name text);
+        CREATE TABLE purchase (id serial PRIMARY KEY, customer int REFERENCES customer, what text);
+        """,
+        source="INSERT INTO customer (name) VALUES ('Alice'); "
+        "INSERT INTO purchase (customer, what) VALUES (1, 'of Alice')",
+        target="INSERT INTO customer (name) VALUES ('Bob'); "
+        "INSERT INTO purchase (customer, what) VALUES (1, 'of Bob'), (1, 'of Bob as well')",
+    )
+    scenario.restore().prove()
