@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.initial_load.conftest import Move, assert_refused, total
-from tests.initial_load.test_preflight import DML, role
+from tests.initial_load.test_preflight import role
 from verifier.contract import Claim, Counts
 from verifier.initial_load import restore
 from verifier.transfer import Ids, Reference, RestoreOptions
@@ -426,8 +426,8 @@ def test_declared_references_follow_new_numbers(move: Move) -> None:
             Reference("page", "cfg", "biz", ("bizId",)),
             Reference("page", "old", "biz", ("*",)),
             Reference("page", "ids", "biz"),
-            Reference("page", "ref", "biz", condition="kind = 'biz'"),
-            Reference("page", "word", "biz", condition="kind = biz"),
+            Reference("page", "ref", "biz", condition=("kind", "biz")),
+            Reference("page", "word", "biz", condition=("kind", "biz")),
         ),
     )
     claim = move(
@@ -474,7 +474,9 @@ def test_declared_reference_to_its_own_table_wants_a_key(move: Move) -> None:
 def test_sequence_of_somebody_else_is_refused_by_name(move: Move) -> None:
     move("CREATE TABLE t (id serial PRIMARY KEY, v text)", "INSERT INTO t (v) VALUES ('a')")
     move.rows("DELETE FROM t")
-    with role(move, DML, "GRANT SELECT ON SEQUENCE t_id_seq TO {role}") as plain:
+    with role(
+        move, "GRANT SELECT, INSERT, UPDATE ON t TO {role}", "GRANT SELECT ON t_id_seq TO {role}"
+    ) as plain:
         claim = restore(move.path, plain, move.options)
     assert "sequence public.t_id_seq has to move on" in claim.message
     assert claim.exit_code == 1

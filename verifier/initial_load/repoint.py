@@ -129,7 +129,7 @@ def follow_cells(
             where=where,
         )
         as_key = ForeignKey(
-            "", child.table.oid, soft.parent, (soft.column,), (soft.key,), False, False
+            "", child.table.oid, soft.parent, (soft.column,), (soft.key,), False, False, False
         )
         changed |= shift(conn, catalog, tables, child, as_key, moved, where=where)
     return changed

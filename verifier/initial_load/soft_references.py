@@ -6,7 +6,6 @@ must be there, and their cells must be able to hold what they are said to hold.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
@@ -14,9 +13,6 @@ from difflib import get_close_matches
 from verifier.initial_load.catalog import Catalog, Column, SoftReference, Table
 from verifier.transfer import Reference
 
-_CONDITION = re.compile(
-    r"""\s*(?:"((?:[^"]|"")+)"|([^\s="']+))\s*=\s*(?:'((?:[^']|'')*)'|(\S+))\s*"""
-)
 _SHOWN = 5
 """Names that a message proposes."""
 
@@ -33,8 +29,7 @@ def declare(catalog: Catalog, references: Iterable[Reference]) -> tuple[Catalog,
         try:
             found.append(_resolved(catalog, reference))
         except _Unknown as unknown:
-            where = f"reference {reference.table}.{reference.column} -> {reference.parent}"
-            problems.append(f"{where}: {unknown}")
+            problems.append(f"reference {reference}: {unknown}")
     return replace(catalog, references=tuple(found)), problems
 
 
@@ -53,7 +48,9 @@ def _resolved(catalog: Catalog, reference: Reference) -> SoftReference:
     if parent.identity is None or len(key) != 1:
         shown = f"its key is ({', '.join(key)})" if key else "it has no key"
         raise _Unknown(f"{parent.quoted} has no key of a single column to refer to: {shown}")
-    condition = _condition(child, reference.condition) if reference.condition else None
+    condition = reference.condition
+    if condition is not None:
+        condition = _column(child, condition[0]).name, condition[1]
     return SoftReference(child.oid, column.name, parent.oid, key[0], reference.path, condition)
 
 
@@ -86,12 +83,3 @@ def _proposed(name: str, known: dict[str, str]) -> str:
     near = get_close_matches(name.lower(), folded, _SHOWN, 0.5)
     shown = list(dict.fromkeys(folded[spelling] for spelling in near))
     return f"; did you mean {' or '.join(shown)}?" if shown else ""
-
-
-def _condition(table: Table, written: str) -> tuple[str, str]:
-    found = _CONDITION.fullmatch(written)
-    if found is None:
-        raise _Unknown(f"the condition {written!r} is not of the form column = 'value'")
-    quoted, bare, text, word = found.groups()
-    column = _column(table, quoted.replace('""', '"') if quoted is not None else bare)
-    return column.name, text.replace("''", "'") if text is not None else word

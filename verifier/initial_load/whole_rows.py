@@ -106,7 +106,7 @@ def lost(conn: Connection, catalog: Catalog, tables: list[Staged]) -> list[str]:
     """
     return [
         f"{staged.table.quoted}.{staged.table.columns[soft.column].quoted} is declared to refer to "
-        f"{parent.table.quoted}, directly or not its own parent, and {staged.table.quoted} has rows "
+        f"{parent.table.quoted}, whose rows refer back to it, and {staged.table.quoted} has rows "
         "without a unique key but the number, which a second restore could not find again; give "
         "them a unique key, or leave the declaration out (--ids local)"
         for soft in catalog.references
