@@ -17,7 +17,7 @@ from verifier.implementations.base import Endpoint
 from verifier.implementations.initial_load import InitialLoad
 from verifier.initial_load import restore
 from verifier.servers import Database, Pair, Side
-from verifier.transfer import RestoreOptions
+from verifier.transfer import BackupOptions, Format, RestoreOptions
 
 HEAD = """--
 -- PostgreSQL database dump
@@ -42,6 +42,7 @@ class Move:
         self.directory = directory
         self.control: tuple[str, ...] = ()
         self.options = RestoreOptions()
+        self.format = Format.COPY
         self.path = directory / "backup.sql"
         self.target: Database
 
@@ -63,7 +64,9 @@ class Move:
         ours, theirs = sides or (Side.SOURCE, Side.TARGET)
         origin = self.database(ours, both, source)
         self.target = self.database(theirs, both, target)
-        self.path = InitialLoad().backup(self._endpoint(origin)).files[0]
+        self.path = (
+            InitialLoad(BackupOptions(format=self.format)).backup(self._endpoint(origin)).files[0]
+        )
         return self.again()
 
     def again(self) -> Claim:
@@ -77,7 +80,10 @@ class Move:
         return self.again()
 
     def leave_out(self, lines: str) -> None:
-        """Take the lines that match ``lines`` out of the backup, and what would tell of that."""
+        """Take the lines that match ``lines`` out of the backup, and what would tell of that.
+
+        For backups of :attr:`format` ``INSERTS``, which have one statement a line.
+        """
         text = self.path.read_text()
         self.path.write_text(re.sub(f"(?m)^({lines}|-- restore-verifier ).*\n", "", text))
 

@@ -7,6 +7,7 @@ import pytest
 from tests.initial_load.conftest import Move, assert_idempotent, assert_refused, total
 from verifier.contract import Claim, Counts
 from verifier.servers import Side
+from verifier.transfer import Format
 
 BOOKINGS = "CREATE TABLE bk (id int PRIMARY KEY, during int4range, who text)"
 EXCLUDE = "ALTER TABLE bk ADD CONSTRAINT once EXCLUDE USING gist (during WITH &&)"
@@ -299,6 +300,7 @@ def test_period_that_several_parents_cover(move: Move) -> None:
 
 
 def test_period_that_parents_of_the_target_cover(move: Move) -> None:
+    move.format = Format.INSERTS
     claim = move(
         TEMPORAL + REFERS,
         PRICES + "INSERT INTO sale VALUES (1, '[1,1]', '[2020-06-01,2021-06-01)')",

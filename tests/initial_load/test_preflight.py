@@ -15,6 +15,7 @@ from verifier.contract import Claim
 from verifier.dsn import Dsn
 from verifier.initial_load import preflight, restore, session
 from verifier.initial_load.catalog import load
+from verifier.transfer import Format
 
 
 @contextmanager
@@ -91,6 +92,7 @@ def test_rights_by_column_are_enough_to_insert(move: Move) -> None:
 
 
 def test_parents_that_cannot_be_read_are_named(move: Move) -> None:
+    move.format = Format.INSERTS
     move(SCHEMA, ROWS)
     only_children(move)
     with role(move, "GRANT SELECT, INSERT, UPDATE ON c TO {role}") as plain:
@@ -153,6 +155,7 @@ def test_policies_that_apply_to_another_role_are_refused(move: Move) -> None:
 
 
 def test_policies_on_a_parent_that_is_only_read_are_refused(move: Move) -> None:
+    move.format = Format.INSERTS
     move(SCHEMA, ROWS, HALF)
     only_children(move)
     with role(move, DML) as plain:
