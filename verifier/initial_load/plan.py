@@ -94,6 +94,9 @@ class Plan:
             for staged in self.content.tables
         }
         self.merges = ledger.merges(conn, self.content.tables)
+        unlisted = sum(one.merged for one in self.counts.values()) - len(self.merges)
+        if unlisted > 0:
+            self.notes.append(f"{unlisted} more rows were merged and are not listed one by one")
         self.notes += leftovers.notes(conn, self.catalog, settled)
 
     def doing(self, what: str) -> None:
