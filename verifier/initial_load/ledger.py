@@ -94,6 +94,8 @@ def quarantined(conn: Connection, tables: list[Staged]) -> Iterator[Quarantined]
             yield Quarantined(
                 table=names[tab], row=data, key=key, reason=reason, constraint=constraint or ""
             )
+    # The end of a stream says nothing of a lost connection; this does, before COMMIT.
+    conn.execute("SELECT")
 
 
 LISTED = 100_000
