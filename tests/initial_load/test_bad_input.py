@@ -6,14 +6,18 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from tests.initial_load.conftest import HEAD, TAIL, Move, assert_refused, total
+from tests.initial_load.backups import until, waiting
+from tests.initial_load.conftest import HEAD, TAIL, Move, assert_idempotent, assert_refused, total
 from verifier.contract import Claim
-from verifier.initial_load import plan, restore
+from verifier.initial_load import plan, restore, session
+from verifier.initial_load.reading import read
 from verifier.initial_load.reading.events import Event
 from verifier.transfer import RestoreOptions
 
@@ -82,7 +86,7 @@ def test_value_that_does_not_fit_in_a_pipe_is_named_by_line_and_column(
         move,
         claim,
         f"{place}: public.t, column n: invalid input syntax for type integer",
-        "pipe cannot be read a second time to name every such row: give the backup as a file",
+        "the backup cannot be read a second time to name every such row: give it as a file",
         exit_code=1,
     )
     move.path.write_bytes(content)
@@ -119,3 +123,195 @@ def test_number_that_the_target_made_and_cannot_change_is_a_rejected_row(move: M
         ("b", "no is GENERATED ALWAYS and cannot be changed"),
     }
     assert_refused(move, claim)
+
+
+def test_characters_that_the_targets_encoding_lacks_are_told_by_line(move: Move) -> None:
+    table, copy = "CREATE TABLE t (id int PRIMARY KEY, v text)", "COPY public.t (id, v) FROM stdin;"
+    move.load(f"{copy}\n1\té\n2\t日本\n\\.\n", table)
+    latin, owner = f"{move.target.name}_latin1", move.target.dsn.parameters["user"]
+    with psycopg.connect(move.target.admin.conninfo, autocommit=True) as admin:
+        admin.execute(
+            f"CREATE DATABASE {latin} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C'"
+            f" LC_CTYPE 'C' OWNER {owner}"
+        )
+        try:
+            dsn = move.target.dsn.with_(dbname=latin)
+            with psycopg.connect(dsn.conninfo, client_encoding="UTF8") as latin1:
+                latin1.execute(table)
+                latin1.commit()
+                claim = restore(move.path, dsn)
+                assert latin1.execute("SELECT FROM t").rowcount == 0
+                refused(
+                    move,
+                    claim,
+                    "line 9: public.t: character with byte sequence",
+                    'no equivalent in encoding "LATIN1", which is the target\'s; restore into a',
+                    exit_code=1,
+                )
+                move.path.write_text(move.path.read_text().replace("日本", "ü"))
+                latin1.rollback()
+                assert restore(move.path, dsn).success
+                assert latin1.execute("SELECT v FROM t").fetchall() == [("é",), ("ü",)]
+        finally:
+            admin.execute(f"DROP DATABASE {latin} WITH (FORCE)")
+
+
+def test_every_problem_of_a_newer_schema_is_named(move: Move) -> None:
+    known, rows = "", ""
+    for number in range(50):
+        known += f"CREATE TABLE t{number} (id int PRIMARY KEY);"
+        rows += f"COPY public.t{number} (id, new{number}) FROM stdin;\n1\t1\n\\.\n"
+        rows += f"COPY public.new{number} (id) FROM stdin;\n1\n\\.\n"
+    claim = move.load(rows, known)
+    refused(
+        move,
+        claim,
+        *(f"public.t{number} has no column 'new{number}'" for number in range(50)),
+        *(f"the target has no table public.new{number} (line " for number in range(50)),
+        "migrate the target to the schema that the backup was made from",
+        exit_code=1,
+    )
+
+
+def test_values_of_many_tables_that_do_not_fit_take_two_readings(
+    move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = [f"t{number}" for number in range(30)]
+    move.load("", ";".join(f"CREATE TABLE {each} (id int PRIMARY KEY, v int)" for each in tables))
+    rows = (f"COPY public.{each} (id, v) FROM stdin;\n1\tx\n2\t2\n\\.\n" for each in tables)
+    move.path.write_text(HEAD + "".join(rows) + TAIL)
+    readings = []
+    monkeypatch.setattr(
+        plan, "read", lambda path, **options: readings.append(path) or read(path, **options)
+    )
+    claim = move.again()
+    assert {rejection.table for rejection in claim.rejections or ()} == {
+        f"public.{each}" for each in tables
+    }
+    assert len(readings) == 2
+    assert_refused(move, claim)
+
+
+def test_ten_thousand_rejected_rows_are_one_short_sentence(move: Move, tmp_path: Path) -> None:
+    table = "CREATE TABLE t (id int PRIMARY KEY, v text CONSTRAINT good CHECK (v <> 'bad'))"
+    rows = "".join(f"{number}\t{'bad' if number % 2 else 'good'}\n" for number in range(20_000))
+    claim = move.load(f"COPY public.t (id, v) FROM stdin;\n{rows}\\.\n", table)
+    refused(move, claim, "public.t (id=1): ", "[good] (and 9999 more rows)", exit_code=1)
+    assert len(claim.rejections or ()) == 10_000
+    assert len(claim.message) < 200
+    move.options = RestoreOptions(quarantine=tmp_path / "aside")
+    claim = move.again()
+    assert (claim.success, claim.exit_code) == (True, 1)
+    assert len(claim.message) < 400
+    assert len((tmp_path / "aside").read_text().splitlines()) == 10_002
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "INSERT INTO public.{0} ({0}) VALUES ({1});\n",
+        "COPY public.{0} ({0}) FROM stdin;\n{1}\n\\.\n",
+    ],
+)
+def test_name_as_long_as_can_be(move: Move, rows: str) -> None:
+    name = '"' + "ü" * 31 + 'x"'  # 63 bytes
+    claim = move.load(rows.format(name, 7), f"CREATE TABLE {name} ({name} serial PRIMARY KEY)")
+    assert claim.success, claim.message
+    assert move.rows(f"SELECT {name} FROM {name}") == [(7,)]
+    assert_idempotent(move, claim)
+
+
+# --- what the target does meanwhile ---------------------------------------------------------
+
+TABLE = "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE u (id int PRIMARY KEY);"
+ROWS = "COPY public.t (id, v) FROM stdin;\n1\tx\n\\.\nCOPY public.u (id) FROM stdin;\n1\n\\.\n"
+SLOW = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM pg_sleep(10); RETURN NULL; END $$;
+CREATE TRIGGER slow AFTER INSERT ON u EXECUTE FUNCTION slow();
+ALTER TABLE u ENABLE ALWAYS TRIGGER slow;
+"""
+
+
+def prepared(move: Move, schema: str = "") -> None:
+    """A target with ``TABLE``, and a backup of ``ROWS`` that is not restored yet."""
+    move.load("", TABLE + schema)
+    move.path.write_text(HEAD + ROWS + TAIL)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said", "advice", "exit_code"),
+    [
+        ("statement_timeout=200", "canceling statement due to statement timeout",
+         "raise the account's statement_timeout", 1),
+        ("transaction_timeout=300", "terminating connection due to transaction timeout",
+         "raise the account's transaction_timeout", 2),
+    ],
+)  # fmt: skip
+def test_timeout_of_the_account_strikes_in_the_middle(
+    move: Move, setting: str, said: str, advice: str, exit_code: int
+) -> None:
+    prepared(move, SLOW)
+    before = move.state()
+    claim = restore(move.path, move.target.dsn.with_(options=f"-c {setting}"))
+    refused(move, claim, said, advice, exit_code=exit_code)
+    assert move.state() == before
+    move.rows("DROP TRIGGER slow ON u")
+    assert move.again().success
+
+
+def test_deadlock_with_another_session_names_it_and_a_rerun_is_clean(move: Move) -> None:
+    prepared(move)
+    before = move.state()
+    with ThreadPoolExecutor() as pool, psycopg.connect(move.target.dsn.conninfo) as other:
+        pid = other.info.backend_pid
+        other.execute("LOCK TABLE u IN ROW EXCLUSIVE MODE")
+        restoring = pool.submit(move.again)
+        until(lambda: waiting(move.target))
+        other.execute("LOCK TABLE t IN ROW EXCLUSIVE MODE")
+        claim = restoring.result(20)
+    refused(
+        move, claim, "deadlock detected", f"blocked by process {pid}",
+        "run the restore again, when nobody else writes", exit_code=1,
+    )  # fmt: skip
+    assert move.state() == before
+    assert move.again().success
+
+
+def test_another_restore_that_is_waited_for_is_named(move: Move) -> None:
+    prepared(move)
+    move.options = RestoreOptions(lock_timeout=0.05)
+    with move.holding(f"SELECT pg_advisory_xact_lock({session.LOCK})") as pid:
+        claim = move.again()
+    refused(move, claim, f"the lock of another restore, held by pid {pid} (", exit_code=1)
+    assert move.again().success
+
+
+def test_database_that_is_dropped_meanwhile_is_a_lost_connection(move: Move) -> None:
+    prepared(move)
+    holder = psycopg.connect(move.target.dsn.conninfo)
+    holder.execute("LOCK TABLE u")
+    with ThreadPoolExecutor() as pool:
+        restoring = pool.submit(move.again)
+        until(lambda: waiting(move.target))
+        with psycopg.connect(move.target.server.admin.conninfo, autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {move.target.name} WITH (FORCE)")
+        claim = restoring.result(20)
+    holder.close()
+    refused(move, claim, "the connection to the target was lost: ", exit_code=2)
+    refused(move, move.again(), "no restore on ", "does not exist", exit_code=2)
+
+
+def test_event_trigger_that_allows_no_table_is_named(move: Move) -> None:
+    prepared(move)
+    with psycopg.connect(move.target.admin.conninfo, autocommit=True) as admin:
+        admin.execute(
+            "CREATE FUNCTION frozen() RETURNS event_trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'the schema is frozen'; END $$;"
+            "CREATE EVENT TRIGGER frozen ON ddl_command_start EXECUTE FUNCTION frozen()"
+        )
+        claim = move.again()
+        refused(move, claim, "frozen (raised by PL/pgSQL function frozen()", exit_code=1)
+        assert_refused(move, claim)
+        admin.execute("DROP EVENT TRIGGER frozen")
+    assert move.again().success
