@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +18,11 @@ import pytest
 from tests.initial_load.backups import until, waiting
 from tests.initial_load.conftest import HEAD, TAIL, Move, assert_idempotent, assert_refused, total
 from verifier.contract import Claim
-from verifier.initial_load import plan, restore, session
+from verifier.errors import BackupError
+from verifier.initial_load import clean, convert, plan, restore, session
 from verifier.initial_load.reading import read
 from verifier.initial_load.reading.events import Event
-from verifier.transfer import RestoreOptions
+from verifier.transfer import Format, RestoreOptions, Style
 
 
 @contextmanager
@@ -315,3 +318,100 @@ def test_event_trigger_that_allows_no_table_is_named(move: Move) -> None:
         assert_refused(move, claim)
         admin.execute("DROP EVENT TRIGGER frozen")
     assert move.again().success
+
+
+# --- full disks -----------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(size: str) -> Iterator[Path]:
+    """A file system of that size."""
+    place = Path(tempfile.mkdtemp(prefix="rv-disk-"))
+    place.chmod(0o755)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place],
+        capture_output=True,
+        check=False,
+    )
+    try:
+        if made.returncode:
+            pytest.skip("no file system can be mounted here")
+        yield place
+    finally:
+        if not made.returncode:
+            subprocess.run(["umount", place], check=True)
+        place.rmdir()
+
+
+def grow(place: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=100m", place], check=True)
+
+
+@pytest.mark.parametrize("full", ["the table's", "the staging's"])
+def test_full_disk_of_the_target_is_one_sentence_and_a_rerun_is_clean(
+    move: Move, full: str
+) -> None:
+    move.load("", TABLE)
+    rows = "".join(f"{number}\t{'x' * 900}\n" for number in range(6000))
+    move.path.write_text(f"{HEAD}COPY public.t (id, v) FROM stdin;\n{rows}\\.\n{TAIL}")
+    space, dsn = f"{move.target.name}_small", move.target.dsn
+    with (
+        small_disk("3m") as disk,
+        psycopg.connect(move.target.admin.conninfo, autocommit=True) as admin,
+    ):
+        process = Path("/proc") / str(admin.info.backend_pid)
+        os.chown(disk, process.stat().st_uid, -1)
+        admin.execute(f"CREATE TABLESPACE {space} LOCATION '{disk}'")
+        admin.execute(f"GRANT CREATE ON TABLESPACE {space} TO {dsn.parameters['user']}")
+        try:
+            if full == "the table's":
+                move.rows(f"ALTER TABLE t SET TABLESPACE {space}")
+            else:
+                dsn = dsn.with_(options=f"-c temp_tablespaces={space}")
+            before = move.state()
+            refused(
+                move, restore(move.path, dsn), "No space left on device",
+                "make room on the server's disk, and run the restore again", exit_code=1,
+            )  # fmt: skip
+            assert move.state() == before
+            grow(disk)
+            claim = restore(move.path, dsn)
+            assert claim.success, claim.message
+            assert total(claim).inserted == 6000
+            move.rows("DROP TABLE t")
+        finally:
+            admin.execute(f"DROP TABLESPACE {space}")
+
+
+def test_full_disk_under_the_quarantine_changes_nothing(move: Move) -> None:
+    table = "CREATE TABLE t (id int PRIMARY KEY, v text CHECK (v <> 'bad'))"
+    rows = "".join(f"{number}\t{'bad' if number % 2 else 'good'}\n" for number in range(6000))
+    with small_disk("64k") as disk:
+        aside = disk / "rejected.jsonl"
+        move.options = RestoreOptions(quarantine=aside)
+        claim = move.load(f"COPY public.t (id, v) FROM stdin;\n{rows}\\.\n", table)
+        refused(
+            move, claim, f"could not be kept in {aside}: No space left on device; make room",
+            exit_code=2,
+        )  # fmt: skip
+        assert_refused(move, claim, exit_code=2)
+        assert list(disk.iterdir()) == []
+        grow(disk)
+        assert (move.again().success, len(aside.read_text().splitlines())) == (True, 3002)
+
+
+@pytest.mark.parametrize("write", [clean, convert])
+def test_full_disk_under_a_file_that_is_written_leaves_none(
+    move: Move, write: Callable[..., Claim]
+) -> None:
+    prepared(move)
+    rows = "".join(f"{number}\t{'x' * 90}\n" for number in range(2000))
+    move.path.write_text(f"{HEAD}COPY public.t (id, v) FROM stdin;\n{rows}\\.\n{TAIL}")
+    form = Format.COPY if write is clean else Style.ROWS
+    with small_disk("64k") as disk:
+        arguments = (move.path, move.target.dsn, disk / "out.sql", form, RestoreOptions())
+        with pytest.raises(BackupError, match=r"^the disk is full: .*out\.sql cannot be written"):
+            write(*arguments)
+        assert list(disk.iterdir()) == []
+        grow(disk)
+        assert write(*arguments).success
