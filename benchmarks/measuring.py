@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ class Finished:
     """From its start to its end, the start of its interpreter included."""
     peak: int
     """Bytes that it had in memory at most."""
+    cpu: float
+    """Seconds of the processor that it took: what other work on the machine disturbs less."""
     exit_code: int
     """Negative: the signal that ended it."""
     overdue: bool
@@ -38,11 +41,13 @@ def measure(
     *,
     deadline: float = 3600.0,
     memory: int = 0,
+    watching: Callable[[int], AbstractContextManager[object]] = nullcontext,
 ) -> Finished:
     """Run ``command`` in an empty directory, for at most ``deadline`` seconds.
 
     ``memory`` is the address space that it may take, in bytes (0: any); what asks for more
-    is refused, which keeps the machine alive.
+    is refused, which keeps the machine alive. ``watching`` is entered for the time that it
+    runs, with the process that started it and is not to be counted.
     """
     with tempfile.TemporaryDirectory(prefix="restore-verifier-benchmark-") as name:
         directory = Path(name)
@@ -51,15 +56,18 @@ def measure(
         work.mkdir()
         stopwatch = [sys.executable, "-I", "-S", _STOPWATCH, report, str(deadline), str(memory)]
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            subprocess.run(
+            process = subprocess.Popen(
                 [str(each) for each in (*stopwatch, *command)],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
                 cwd=work,
                 env={**_plain(), **environ},
-                check=True,
             )
+            with process, watching(process.pid):
+                code = process.wait()
+        if code:
+            raise RuntimeError(f"the stopwatch ended with {code}: {err.read_text()[-500:]}")
         told = json.loads(report.read_text())
         return Finished(
             **told,

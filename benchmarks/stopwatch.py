@@ -41,6 +41,7 @@ def main(report: str, seconds: str, memory: str, *command: str) -> None:
     found = {
         "seconds": time.monotonic() - began,
         "peak": usage.ru_maxrss * 1024,  # Linux tells kilobytes
+        "cpu": usage.ru_utime + usage.ru_stime,
         "exit_code": os.waitstatus_to_exitcode(status),
         "overdue": overdue,
     }

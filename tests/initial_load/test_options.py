@@ -10,6 +10,7 @@ import pytest
 
 from tests.initial_load.conftest import Move, assert_idempotent, assert_refused, total
 from verifier.contract import Counts
+from verifier.initial_load import ledger
 from verifier.transfer import RestoreOptions
 
 FAMILY = """
@@ -255,3 +256,15 @@ def test_rows_that_meet_one_target_row_by_different_keys_both_arrive(move: Move)
     )
     assert move.rows("SELECT * FROM t ORDER BY f2") == [("x", 1), ("y", 3)]
     assert_idempotent(move, claim)
+
+
+def test_list_of_merges_is_bounded_and_says_so(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "LISTED", 3)
+    claim = move(
+        "CREATE TABLE t (id int PRIMARY KEY, k text)",
+        "INSERT INTO t SELECT n, 'x' FROM generate_series(1, 6) n",
+        "CREATE UNIQUE INDEX ON t (k)",
+    )
+    assert total(claim) == Counts(inserted=1, merged=5)
+    assert [merge.key["id"] for merge in claim.merges or ()] == ["1", "2", "3"]
+    assert claim.notes == ("2 more rows were merged and are not listed one by one",)

@@ -1,12 +1,14 @@
 """The built-in backup → transfer → restore system.
 
-``backup`` makes a backup, ``reading`` reads one as data, ``engine`` restores it.
-The engine stages the rows in temporary tables of the target and decides and
-writes in SQL, set by set, inside one transaction::
+``backup`` makes a backup, ``reading`` reads any as data, ``engine`` restores it, ``export``
+and ``convert`` write files instead. The rows are staged in temporary tables of the target;
+everything is decided and written in SQL, set by set, inside one transaction::
 
-    reading ─▶ stage ─▶ checks ─▶ merge ─▶ write ─▶ sequences ─▶ COMMIT
-                  ▲        (one strongly connected component of tables after another,
-               catalog     parents first; any rejection ends in ROLLBACK)
+    reading ─▶ staging ─▶ plan (checks ─▶ survey ─▶ match ─▶ repoint ─▶ changes)
+                            │   one strongly connected component of tables after another,
+                            │   parents first; any rejection ends in ROLLBACK
+                            ▼
+                          engine (triggers ─▶ write ─▶ sequences ─▶ COMMIT)
 
 The module answers to :class:`verifier.contract.Claim` and shares nothing with the
 oracle that judges it.

@@ -15,6 +15,9 @@ from psycopg.rows import dict_row
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+BOUNDS = "partition bounds"
+"""The name under which a partition's bounds are one of its checks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -42,6 +45,8 @@ class Column:
     """Whether the type is PostgreSQL's own."""
     length: int | None
     """Most characters of a ``varchar(n)`` or ``char(n)``."""
+    local: bool = False
+    """Whether it holds numbers that identify nothing elsewhere (:mod:`local_ids`)."""
 
     @property
     def bounded(self) -> bool:
@@ -78,6 +83,20 @@ class ForeignKey:
     """Whether the server itself changes children when a parent's columns change."""
     period: bool = False
     """The last column is a range, to be covered by those of the parents together."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoftReference:
+    """A reference that no constraint declares, as the operator does (trap U13)."""
+
+    child: int
+    column: str
+    parent: int
+    key: str
+    """The parent's column whose values the cells hold."""
+    path: tuple[str, ...]
+    condition: tuple[str, str] | None
+    """Column and text value that say for which rows it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +145,7 @@ class Catalog:
     tables: dict[int, Table]
     foreign_keys: tuple[ForeignKey, ...]
     by_name: dict[tuple[str, str], Table] = field(default_factory=dict)
+    references: tuple[SoftReference, ...] = ()
 
 
 _TABLES = """
@@ -265,7 +285,7 @@ def load(conn: Connection) -> Catalog:
         oid, bounds = row["oid"], row.pop("bounds")
         own = [Check(**check) for check in checks.get(oid, [])]
         if bounds:
-            own.append(Check("partition bounds", bounds))
+            own.append(Check(BOUNDS, bounds))
         tables[oid] = Table(
             **row,
             columns={column["name"]: Column(**column) for column in columns.get(oid, [])},

@@ -21,10 +21,10 @@ def unlike(column: Column) -> str:
     """SQL for a staged row ``s`` and a target row ``t`` that differ in ``column``."""
     if column.exact and not column.bounded:
         return f"s.{column.quoted} IS DISTINCT FROM t.{column.quoted}"
-    return f"{_text(column, 's')} IS DISTINCT FROM {_text(column, 't')}"
+    return f"{as_text(column, 's')} IS DISTINCT FROM {as_text(column, 't')}"
 
 
-def _text(column: Column, alias: str) -> str:
+def as_text(column: Column, alias: str) -> str:
     return f"{alias}.{column.quoted}::{column.type}::text"
 
 
@@ -137,7 +137,9 @@ def _count(conn: Connection, table: str) -> int:
 
 def _pair_keyless(conn: Connection, staged: Staged) -> None:
     """Without an identity, equal rows pair off one to one; what is left over is missing."""
-    text = {alias: array([_text(column, alias) for column in staged.given]) for alias in ("s", "t")}
+    text = {
+        alias: array([as_text(column, alias) for column in staged.given]) for alias in ("s", "t")
+    }
     run(
         conn,
         "UPDATE {fate} f SET t_oid = t.t_oid, t_ctid = t.t_ctid FROM ("

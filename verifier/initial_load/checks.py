@@ -9,6 +9,7 @@ import psycopg
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
 from verifier.initial_load.ledger import reject
+from verifier.initial_load.offset import told
 from verifier.initial_load.periods import uncovered
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
@@ -234,6 +235,10 @@ def _orphans(
     parent = catalog.tables[key.parent]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
+    told_ = [
+        told(child.table.columns[name], f"b.{child.table.columns[name].quoted}")
+        for name in key.columns
+    ]
     pairs = list(zip(columns, references, strict=True))
     family_ = family(tables, key.parent)
     same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
@@ -251,11 +256,11 @@ def _orphans(
         )
     numbers = ", ".join(str(staged.number) for staged in family_) or "-1"
     lost = " AND ".join(
-        f"r.key->>{literal(name)} = b.{column}::text"
-        for name, column in zip(key.references, columns, strict=True)
+        f"r.key->>{literal(name)} = {shown}"
+        for name, shown in zip(key.references, told_, strict=True)
     )
     place = f"{parent.quoted} ({', '.join(references)}) = ("
-    values = " || ', ' || ".join(f"b.{column}::text" for column in columns)
+    values = " || ', ' || ".join(told_)
     return reject(
         conn,
         child,

@@ -108,7 +108,11 @@ def survivors(staged: Staged) -> str:
         )
     if staged.recency and not staged.all_new:
         terms.append(
-            paste("s.{n} NOT IN (SELECT n FROM {kept})", n=staged.ordinal, kept=staged.kept)
+            paste(
+                "NOT EXISTS (SELECT FROM {kept} k WHERE k.n = s.{n})",
+                n=staged.ordinal,
+                kept=staged.kept,
+            )
         )
     return " AND ".join(terms) or "true"
 

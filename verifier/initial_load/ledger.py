@@ -96,10 +96,15 @@ def quarantined(conn: Connection, tables: list[Staged]) -> Iterator[Quarantined]
             )
 
 
+LISTED = 100_000
+"""Merged rows that a claim lists, so that its size does not depend on the backup's."""
+
+
 def merges(conn: Connection, tables: list[Staged]) -> tuple[Merge, ...]:
-    """Every merged row, by table and position in the backup."""
+    """The merged rows by table and position in the backup, the first :data:`LISTED` of them."""
     rows = conn.execute(
-        "SELECT tab, key, survivor, con FROM pg_temp.restore_merged ORDER BY tab, n"
+        "SELECT tab, key, survivor, con FROM pg_temp.restore_merged ORDER BY tab, n LIMIT %s",
+        [LISTED],
     )
     return tuple(
         Merge(table=tables[tab].table.quoted, key=key, survivor=survivor, constraint=con or "")

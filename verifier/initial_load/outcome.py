@@ -29,8 +29,8 @@ def count(conn: Connection, staged: Staged, rejected: int = 0) -> Counts:
         row = run(
             conn,
             "WITH kept AS (SELECT f.t_ctid IS NULL AS new, c.n IS NOT NULL AS changed"
-            "  FROM {fate} f LEFT JOIN {change} c ON c.n = f.winner WHERE f.n NOT IN"
-            "  (SELECT n FROM pg_temp.restore_merged WHERE tab = {number})) "
+            "  FROM {fate} f LEFT JOIN {change} c ON c.n = f.winner WHERE NOT EXISTS"
+            "  (SELECT FROM pg_temp.restore_merged m WHERE m.tab = {number} AND m.n = f.n)) "
             "SELECT count(*) FILTER (WHERE new), count(*) FILTER (WHERE changed), count(*)"
             " FROM kept",
             fate=staged.fate,
@@ -54,8 +54,8 @@ def _record_newer(conn: Connection, staged: Staged) -> int:
         conn,
         "INSERT INTO pg_temp.restore_merged "
         "SELECT {number}, k.n, k.n, {key}, {key}, 'the target''s row is newer' FROM {kept} k"
-        " JOIN {rows} s ON s.{n} = k.n WHERE k.n NOT IN"
-        " (SELECT n FROM pg_temp.restore_merged WHERE tab = {number})",
+        " JOIN {rows} s ON s.{n} = k.n WHERE NOT EXISTS"
+        " (SELECT FROM pg_temp.restore_merged m WHERE m.tab = {number} AND m.n = k.n)",
         number=str(staged.number),
         key=staged.key_json("s"),
         kept=staged.kept,
@@ -83,7 +83,7 @@ def _record_merges(conn: Connection, staged: Staged) -> None:
         "SELECT {number}, m.n, m.winner, coalesce(u.key, {key}), {survivor}, coalesce(u.con, m.con)"
         " FROM members m JOIN {rows} a ON a.{n} = m.n JOIN {rows} w ON w.{n} = m.winner"
         " LEFT JOIN pg_temp.restore_was u ON u.tab = {number} AND u.n = m.n"
-        " WHERE m.n NOT IN (SELECT n FROM itself)",
+        " WHERE NOT EXISTS (SELECT FROM itself i WHERE i.n = m.n)",
         fate=staged.fate,
         number=str(staged.number),
         rows=staged.rows,

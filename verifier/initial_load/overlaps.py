@@ -18,6 +18,7 @@ from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.exclusions import Exclusion, load
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.match import evaluated
+from verifier.initial_load.offset import told
 from verifier.initial_load.parking import assignment
 from verifier.initial_load.planned import inserted, updated
 from verifier.initial_load.session import literal, paste, run
@@ -54,6 +55,8 @@ class Overlaps:
         """
         total = 0
         present = {column.name for column in staged.columns}
+        # With numbers that are still to be made they are the server's (:mod:`local_ids`).
+        present -= {column.name for column in staged.columns if column.local}
         mine = [x for x in self._by_table.get(staged.table.oid, []) if x.key.columns <= present]
         while True:
             found = sum(self._reject(staged, exclusion) for exclusion in mine)
@@ -279,5 +282,5 @@ def _by_index(conn: Connection) -> Iterator[None]:
 def _shown(staged: Staged, prefix: str) -> str:
     """SQL for a row's key in words: ``(id) = (5)``."""
     names = ", ".join(column.quoted for column in staged.key)
-    values = ", ".join(f"{prefix}{column.quoted}" for column in staged.key)
+    values = ", ".join(told(column, f"{prefix}{column.quoted}") for column in staged.key)
     return f"{literal(f'({names}) = ')} || concat('(', concat_ws(', ', {values}), ')')"

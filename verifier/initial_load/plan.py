@@ -14,16 +14,21 @@ from verifier.initial_load import (
     changes,
     checks,
     ledger,
+    leftovers,
+    local_ids,
     match,
     outcome,
     preflight,
     repoint,
+    soft_references,
     survey,
     suspects,
+    whole_rows,
     write,
 )
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.large_objects import LargeObjects
+from verifier.initial_load.numbering import Numbering
 from verifier.initial_load.order import components
 from verifier.initial_load.overlaps import Overlaps
 from verifier.initial_load.reading import read
@@ -31,7 +36,7 @@ from verifier.initial_load.reading.opening import repeatable
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Content, Staged
 from verifier.initial_load.staging import Unfit, stage
-from verifier.transfer import Progress, RestoreOptions
+from verifier.transfer import Ids, Progress, RestoreOptions
 
 
 class Refused(Exception):
@@ -60,6 +65,8 @@ class Plan:
         self.merges: tuple[Merge, ...] = ()
         self.counts: Mapping[str, Counts] = {}
         self.notes: list[str] = []
+        self.numbering: Numbering | None = None
+        """Of the rows' new numbers, with ``--ids local``."""
 
     def make(self) -> None:
         """Decide what becomes of every row. Raises :class:`Refused` and the server's errors."""
@@ -67,6 +74,8 @@ class Plan:
         self._stage()
         if not self.options.dry_run:
             _lock(conn, self.content)
+        if self.numbering:
+            _ready(self.numbering.detach())
         self.overlaps = Overlaps(conn, self.catalog, self.content.tables)
         self.order = _order(self.catalog, self.content.tables)
         for tables in self.order:
@@ -85,6 +94,10 @@ class Plan:
             for staged in self.content.tables
         }
         self.merges = ledger.merges(conn, self.content.tables)
+        unlisted = sum(one.merged for one in self.counts.values()) - len(self.merges)
+        if unlisted > 0:
+            self.notes.append(f"{unlisted} more rows were merged and are not listed one by one")
+        self.notes += leftovers.notes(conn, self.catalog, settled)
 
     def doing(self, what: str) -> None:
         if self.progress:
@@ -95,6 +108,9 @@ class Plan:
         conn = self.conn
         self.catalog = catalogue.load(conn)
         _ready(preflight.unready(conn))
+        self.catalog, unknown = soft_references.declare(self.catalog, self.options.references)
+        _ready(unknown, exit_code=2)
+        local = self._local()
         ledger.create(conn)
         try:
             self.content = stage(
@@ -115,6 +131,21 @@ class Plan:
         parents = [self.catalog.tables[key.parent] for key in keys if key.child in named]
         _ready(preflight.denied(conn, named.values(), parents, self.content.sequences))
         _ready(self.content.objects.denied())
+        if local is not None:
+            _ready(local_ids.problems(self.catalog, local, named.values()))
+            self.numbering = Numbering(
+                conn, self.catalog, local, self.content, lock=not self.options.dry_run
+            )
+
+    def _local(self) -> local_ids.LocalIds | None:
+        """With ``--ids local`` what is local; the catalogue can hold it then."""
+        if self.options.ids is not Ids.LOCAL:
+            return None
+        if self.options.quarantine:
+            # Rows set aside would hold numbers of both databases, and nothing to tell them by.
+            _ready(["--quarantine and --ids local do not go together"], exit_code=2)
+        self.catalog, local = local_ids.find(self.catalog)
+        return local
 
     def _prefer(self) -> None:
         """Give every table its recency column. Raises :class:`Refused` if none has it."""
@@ -137,30 +168,41 @@ class Plan:
             for staged in tables
             if any(column.base == "money" for column in staged.given)
         ]
+        if self.numbering:
+            return notes + self.numbering.note()
         return notes + [said for staged in tables if (said := suspects.note(self.conn, staged))]
 
     def _settle(self, tables: list[Staged]) -> None:
         """Decide what becomes of every row of one component; its parents are settled."""
         self.doing(f"matching {', '.join(staged.table.quoted for staged in tables)}")
+        if self.numbering:
+            _ready(whole_rows.lost(self.conn, self.catalog, tables))
         for staged in tables:
             checks.complete(self.conn, staged)
             checks.rows(self.conn, staged)
         while True:
             checks.orphans(self.conn, self.catalog, self.content.tables, tables)
+            if self.numbering and whole_rows.circular(self.conn, self.catalog, tables):
+                continue
             if any(staged.grouped for staged in tables) or not all(
                 [survey.plain(self.conn, staged) for staged in tables]
             ):
                 self._group(tables)
             # A rejected row may be the parent or the survivor of others.
             if not sum(self._plan(staged) for staged in tables):
-                return
+                break
+        if self.numbering:
+            for staged in tables:
+                _ready(self.numbering.number(staged))
 
     def _plan(self, staged: Staged) -> int:
         """Reject what cannot be written as it is; the number of rows."""
         rejected = write.plan(self.conn, self.catalog, staged)
         rejected += checks.forsaken(self.conn, self.catalog, self.content.tables, staged)
         rejected += self.overlaps.reject(staged)
-        if self.options.strict_ids:
+        if self.numbering:
+            rejected += self.numbering.taken(staged)
+        elif self.options.strict_ids:
             rejected += suspects.refuse(self.conn, staged)
         return rejected
 
@@ -178,6 +220,7 @@ class Plan:
             left = _rows(conn, tables)
             for staged in tables:
                 match.decide(conn, staged)
+                whole_rows.pair(conn, staged)
             for staged in tables:
                 moved |= repoint.repoint(conn, self.catalog, everything, staged)
             if not moved & own and left == _rows(conn, tables):
@@ -187,9 +230,9 @@ class Plan:
             changes.by_fate(conn, staged)
 
 
-def _ready(problems: list[str]) -> None:
+def _ready(problems: list[str], exit_code: int = 1) -> None:
     if problems:
-        raise Refused(outcome.failed(f"{'; '.join(problems)}; nothing was changed", 1))
+        raise Refused(outcome.failed(f"{'; '.join(problems)}; nothing was changed", exit_code))
 
 
 def _lock(conn: Connection, content: Content) -> None:
@@ -208,6 +251,11 @@ def _order(catalog: Catalog, tables: list[Staged]) -> list[list[Staged]]:
             for key in catalog.foreign_keys
             if key.child == staged.table.oid
             for parent in checks.family(tables, key.parent)
+        ] + [
+            parent.number
+            for soft in catalog.references
+            if staged in checks.family(tables, soft.child)
+            for parent in checks.family(tables, soft.parent)
         ]
     return [[tables[number] for number in found] for found in components(parents)]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
+from verifier.initial_load import cells
+from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
 from verifier.initial_load.checks import family
 from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged
@@ -20,8 +21,9 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
     if not _moved(conn, parent):
         return set()
     changed: set[int] = set()
-    for key, child in _references(catalog, tables, parent):
+    for key, child in references(catalog, tables, parent):
         changed |= _follow(conn, catalog, tables, parent, child, key)
+    changed |= _follow_softly(conn, catalog, tables, parent)
     _adopt(conn, parent)
     return changed
 
@@ -77,10 +79,63 @@ def _follow(
         rows=parent.rows,
         n=parent.ordinal,
     )
-    return _shift(conn, catalog, tables, child, key, moved)
+    return shift(conn, catalog, tables, child, key, moved)
 
 
-def _shift(
+def _follow_softly(
+    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged
+) -> set[int]:
+    """The same for references that only the operator declares."""
+    changed: set[int] = set()
+    for soft in catalog.references:
+        if parent not in family(tables, soft.parent):
+            continue
+        final = {c.name: f"m.i{no}" for no, c in enumerate(parent.identity, 1)}[soft.key]
+        cells.moves(
+            conn,
+            paste(
+                "SELECT p.{key}::text AS o, {final}::text AS f FROM pg_temp.restore_moved m"
+                " JOIN {rows} p ON p.{n} = m.n",
+                key=parent.table.columns[soft.key].quoted,
+                final=final,
+                rows=parent.rows,
+                n=parent.ordinal,
+            ),
+        )
+        changed |= follow_cells(conn, catalog, tables, soft)
+    return changed
+
+
+def follow_cells(
+    conn: Connection, catalog: Catalog, tables: list[Staged], soft: SoftReference
+) -> set[int]:
+    """Let the cells of ``soft`` follow what :func:`cells.moves` was told."""
+    changed: set[int] = set()
+    for child in family(tables, soft.child):
+        column = child.table.columns[soft.column]
+        if column not in child.given:
+            continue
+        if not cells.scalar(column):
+            if cells.rewrite(conn, child, column, soft):
+                changed.add(child.table.oid)
+            continue
+        where = cells.condition(child, soft, "c")
+        moved = paste(
+            "(SELECT DISTINCT c.{column} AS o1, m.f::{type} AS f1 FROM {rows} c"
+            " JOIN pg_temp.restore_moves m ON m.o = c.{column}::text WHERE {where})",
+            column=column.quoted,
+            type=column.base,
+            rows=child.rows,
+            where=where,
+        )
+        as_key = ForeignKey(
+            "", child.table.oid, soft.parent, (soft.column,), (soft.key,), False, False, False
+        )
+        changed |= shift(conn, catalog, tables, child, as_key, moved, where=where)
+    return changed
+
+
+def shift(
     conn: Connection,
     catalog: Catalog,
     tables: list[Staged],
@@ -88,22 +143,24 @@ def _shift(
     key: ForeignKey,
     moved: str,
     depth: int = 0,
+    where: str = "true",
 ) -> set[int]:
     """Let ``child`` follow ``moved``: a query for the old (``o1`` …) and new (``f1`` …) references.
 
+    ``where`` is a condition on the rows ``c`` of the child.
     Where the child is itself referenced by the columns that this changes, its own
     children follow in turn. Returns the oids of the tables that changed. It ends,
     because a new reference is never an old one of another row.
     """
     ours = list(enumerate((child.table.columns[name] for name in key.columns), 1))
-    where = " AND ".join(f"c.{column.quoted} = m.o{no}" for no, column in ours)
+    where = " AND ".join([f"({where})", *(f"c.{column.quoted} = m.o{no}" for no, column in ours)])
     differs = " OR ".join(f"m.o{no}::text IS DISTINCT FROM m.f{no}::text" for no, _ in ours)
     rows = f"{moved} m JOIN {child.rows} c ON {where} AND ({differs})"
     if {column.name for column in child.identity} & set(key.columns):
         _remember(conn, child, rows, "NULL")
     below = [
         (other, staged)
-        for other, staged in _references(catalog, tables, child)
+        for other, staged in references(catalog, tables, child)
         if set(other.references) & set(key.columns)
     ]
     before = f"pg_temp.restore_before_{depth}"
@@ -137,11 +194,11 @@ def _shift(
             rows=child.rows,
             n=child.ordinal,
         )
-        changed |= _shift(conn, catalog, tables, staged, other, follows, depth + 1)
+        changed |= shift(conn, catalog, tables, staged, other, follows, depth + 1)
     return changed
 
 
-def _references(
+def references(
     catalog: Catalog, tables: list[Staged], parent: Staged
 ) -> Iterator[tuple[ForeignKey, Staged]]:
     """Every foreign key that may point to ``parent``, with each staged table that has it."""

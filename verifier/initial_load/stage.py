@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from verifier.initial_load.catalog import Column, Table, UniqueKey
 from verifier.initial_load.large_objects import LargeObjects
+from verifier.initial_load.offset import told
 from verifier.initial_load.reading.events import SetVal
 from verifier.initial_load.session import array, literal
 
@@ -36,6 +37,10 @@ class Staged:
     """Whether rows merge or take over a key, so that :attr:`fate` says which."""
     inserts: int = 0
     updates: int = 0
+    local: tuple[Column, ...] = ()
+    """The columns of the identity whose numbers are made anew (:mod:`local_ids`)."""
+    descending: bool = False
+    """Whether they are made from the top down."""
     recency: str = ""
     """Quoted column by which the newest row wins, also against the target's; none if empty."""
 
@@ -93,7 +98,8 @@ class Staged:
 
 def _json(columns: Collection[Column], alias: str) -> str:
     names = array([literal(column.name) for column in columns])
-    return f"json_object({names}, {array([f'{alias}.{c.quoted}::text' for c in columns])})"
+    values = array([told(column, f"{alias}.{column.quoted}") for column in columns])
+    return f"json_object({names}, {values})"
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ target's keys, which no other row of the target has.
 
 from __future__ import annotations
 
-from verifier.initial_load import changes
+from verifier.initial_load import changes, whole_rows
 from verifier.initial_load.catalog import Connection, UniqueKey
 from verifier.initial_load.match import evaluated, same
 from verifier.initial_load.session import paste, run
@@ -26,6 +26,8 @@ def plain(conn: Connection, staged: Staged) -> bool:
     changes.by_identity(conn, staged)
     if not staged.inserts + staged.updates:
         return True
+    if not staged.all_new and whole_rows.some(conn, staged):
+        return False
     others = staged.keys[1:]
     return not any(
         _repeated(conn, _written(staged, key, staged.ordinal), key) or _met(conn, staged, key)
