@@ -31,6 +31,8 @@ from verifier.transfer import RestoreOptions
 
 pytestmark = pytest.mark.slow
 
+ASIDE = 5
+"""The last steps, in which the rejected rows are fetched, with COMMIT."""
 EVERY = bool(os.environ.get("EVERY_STEP"))
 
 BOTH = """
@@ -274,25 +276,28 @@ def test_terminated_session_has_changed_nothing(world: World) -> None:
             admin.execute("SELECT pg_terminate_backend(%s, 20000)", [conn.info.backend_pid])
 
     for number, step in enumerate(some(world, 2, 5)):
-        assert_lost(world.until(step, terminate))
-        world.assert_untouched(step)
+        assert_lost(world, step, world.until(step, terminate))
         if number % 6 == 5:
             world.assert_ends_well(step)
 
 
 def test_connection_that_breaks_off_has_changed_nothing(world: World) -> None:
     for number, step in enumerate(some(world, 4, 10)):
-        assert_lost(world.until(step, cut))
-        world.assert_untouched(step)
+        assert_lost(world, step, world.until(step, cut))
         if number % 6 == 5:
             world.assert_ends_well(step)
 
 
-def assert_lost(claim: Claim) -> None:
+def assert_lost(world: World, step: int, claim: Claim) -> None:
     assert (claim.success, claim.exit_code) == (False, 2), claim.message
-    assert claim.message.startswith(("the connection to the target was lost: ", "no restore on "))
-    assert claim.message.endswith("; nothing was changed")
     assert "\n" not in claim.message
+    if step > world.steps - ASIDE and "during COMMIT" in claim.message:
+        # All rejected rows had come already: that nobody is there is seen at COMMIT.
+        world.aside.unlink()
+    else:
+        assert claim.message.startswith(("the connection to the target was lost: ", "no restore"))
+        assert claim.message.endswith("; nothing was changed")
+    world.assert_untouched(step)
 
 
 def test_server_that_is_stopped_has_changed_nothing(tmp_path: Path) -> None:
@@ -302,9 +307,9 @@ def test_server_that_is_stopped_has_changed_nothing(tmp_path: Path) -> None:
         server = world.target.server
         assert server.kind == "embedded"
         for number, step in enumerate(some(world, 9, 16)):
-            assert_lost(world.until(step, lambda conn, statement: server.stop()))
+            claim = world.until(step, lambda conn, statement: server.stop())
             server.start()
-            world.assert_untouched(step)
+            assert_lost(world, step, claim)
             if number % 3 == 2:
                 world.assert_ends_well(step)
 

@@ -105,28 +105,38 @@ def _newer(staged: Staged) -> str:
 
 
 def _tables(conn: Connection, staged: Staged, query: str) -> None:
-    run(
+    number = str(staged.number)
+    counted = run(
         conn,
-        "DROP TABLE IF EXISTS pg_temp.restore_delta, {new}, {change}, {kept};"
-        "CREATE TEMP TABLE restore_delta ON COMMIT DROP AS {query};"
-        "CREATE TEMP TABLE {new_} ON COMMIT DROP AS"
-        "  SELECT n FROM pg_temp.restore_delta WHERE t_ctid IS NULL;"
-        "CREATE TEMP TABLE {change_} ON COMMIT DROP AS"
-        "  SELECT n, t_oid, t_ctid FROM pg_temp.restore_delta WHERE t_ctid IS NOT NULL"
-        "  AND NOT newer;"
-        "CREATE TEMP TABLE {kept_} ON COMMIT DROP AS SELECT n FROM pg_temp.restore_delta"
-        "  WHERE newer;"
-        "ANALYZE {new}; ANALYZE {change}",
-        new=staged.new,
-        change=staged.change,
-        new_=staged.new.removeprefix("pg_temp."),
-        change_=staged.change.removeprefix("pg_temp."),
-        kept=staged.kept,
-        kept_=staged.kept.removeprefix("pg_temp."),
+        "DROP TABLE IF EXISTS pg_temp.new_{no}, pg_temp.change_{no}, pg_temp.kept_{no};"
+        "TRUNCATE pg_temp.restore_delta; INSERT INTO pg_temp.restore_delta {query};"
+        "SELECT count(*) FILTER (WHERE t_ctid IS NULL), count(*) FILTER (WHERE NOT newer AND"
+        "  t_ctid IS NOT NULL), count(*) FILTER (WHERE newer) FROM pg_temp.restore_delta",
+        no=number,
         query=query,
     )
-    staged.inserts = _count(conn, staged.new)
-    staged.updates = _count(conn, staged.change)
+    while counted.nextset():
+        pass
+    row = counted.fetchone()
+    assert row is not None
+    staged.inserts, staged.updates, staged.stays = row
+    parts = (
+        ("new", "n", "t_ctid IS NULL", staged.inserts),
+        ("change", "n, t_oid, t_ctid", "t_ctid IS NOT NULL AND NOT newer", staged.updates),
+        ("kept", "n", "newer", staged.stays),
+    )
+    for name, columns, where, count in parts:
+        if count:
+            run(
+                conn,
+                "CREATE TEMP TABLE {name}_{no} ON COMMIT DROP AS"
+                " SELECT {columns} FROM pg_temp.restore_delta WHERE {where};"
+                "ANALYZE pg_temp.{name}_{no}",
+                name=name,
+                no=number,
+                columns=columns,
+                where=where,
+            )
 
 
 def _count(conn: Connection, table: str) -> int:

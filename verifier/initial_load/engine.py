@@ -65,7 +65,8 @@ def attempt(
         conn = session.connect(dsn, options.lock_timeout, alone=not options.dry_run)
     except psycopg.Error as error:
         said = redact(str(error).strip().split("\n")[0], dsn)
-        return outcome.failed(f"no restore on {dsn}: {said}; nothing was changed", 2)
+        advice = "check the connection string, and that the server takes connections"
+        return outcome.failed(f"no restore on {dsn}: {said}; {advice}; nothing was changed", 2)
     try:
         return _outcome(Plan(conn, path, options, progress), dsn, act)
     finally:
@@ -75,6 +76,8 @@ def attempt(
 
 def _outcome(plan: Plan, dsn: Dsn, act: Callable[[Plan], Claim]) -> Claim:
     try:
+        if not plan.options.dry_run:
+            session.wait_for_others(plan.conn)
         plan.make()
         return act(plan)
     except Refused as refusal:

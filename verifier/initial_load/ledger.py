@@ -37,6 +37,13 @@ def create(conn: Connection) -> None:
         "CREATE TEMP TABLE restore_merged"
         " (tab int, n bigint, winner bigint, key json, survivor json, con text) ON COMMIT DROP"
     )
+    # One for all tables, and one for all that are empty: the locks on temporary tables stay
+    # until the end, too, and a server has room for some thousands (max_locks_per_transaction).
+    conn.execute(
+        "CREATE TEMP TABLE restore_delta (n bigint, t_oid oid, t_ctid tid, newer bool)"
+        " ON COMMIT DROP; "
+        "CREATE TEMP TABLE restore_none (n bigint, t_oid oid, t_ctid tid) ON COMMIT DROP"
+    )
 
 
 def reject(

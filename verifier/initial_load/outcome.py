@@ -189,7 +189,10 @@ def _first(rejections: tuple[Rejection, ...]) -> str:
 def unfit(content: Content) -> Claim:
     """The backup as a whole does not fit the target's tables."""
     return failed(
-        f"the backup does not fit the target: {'; '.join(content.problems)}; nothing was changed", 1
+        f"the backup does not fit the target: {'; '.join(content.problems)}; migrate the target to "
+        "the schema that the backup was made from, or make a backup of one like the target's; "
+        "nothing was changed",
+        1,
     )
 
 
@@ -197,6 +200,18 @@ def failed(message: str, exit_code: int) -> Claim:
     return Claim(
         success=False, exit_code=exit_code, message=message, counts={}, merges=(), rejections=()
     )
+
+
+_ADVICE = {
+    "25P03": "raise the account's idle_in_transaction_session_timeout",
+    "25P04": "raise the account's transaction_timeout",
+    "40001": "run the restore again",
+    "40P01": "run the restore again, when nobody else writes",
+    "53100": "make room on the server's disk, and run the restore again",
+    "53200": "give the server more of what it lacks, and run the restore again",
+    "57014": "if that was a timeout, raise the account's statement_timeout",
+}
+"""What to do, by the server's error code (Appendix A of PostgreSQL's documentation)."""
 
 
 def server_error(error: psycopg.Error, dsn: Dsn, *, lost: bool) -> Claim:
@@ -209,8 +224,21 @@ def server_error(error: psycopg.Error, dsn: Dsn, *, lost: bool) -> Claim:
     )
     place = ": ".join(part for part in where if part)
     message = f"{place}: {said}" if place else said
-    if diag.message_detail:
-        message += f" ({diag.message_detail})"
+    more = [diag.message_detail, _raised_by(error), diag.message_hint]
+    if any(more):
+        message += f" ({'; '.join(' '.join(each.split()) for each in more if each)})"
     if lost:
         message = f"the connection to the target was lost: {message}"
+    advice = _ADVICE.get(error.sqlstate or "")
+    if advice is None and lost:
+        advice = "see that the server runs, and run the restore again"
+    if advice:
+        message += f"; {advice}"
     return failed(f"{redact(message, dsn)}; nothing was changed", 2 if lost else 1)
+
+
+def _raised_by(error: psycopg.Error) -> str | None:
+    """The function of the target that raised the error, if it was one."""
+    if error.sqlstate != "P0001" or not error.diag.context:
+        return None
+    return f"raised by {error.diag.context.splitlines()[0]}"

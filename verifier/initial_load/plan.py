@@ -32,7 +32,7 @@ from verifier.initial_load.numbering import Numbering
 from verifier.initial_load.order import components
 from verifier.initial_load.overlaps import Overlaps
 from verifier.initial_load.reading import read
-from verifier.initial_load.reading.opening import repeatable, shown
+from verifier.initial_load.reading.opening import repeatable
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Content, Staged
 from verifier.initial_load.staging import Unfit, stage
@@ -122,13 +122,7 @@ class Plan:
                 once=not repeatable(self.path),
             )
         except Unfit as error:
-            raise Refused(
-                outcome.failed(
-                    f"{error}; {shown(self.path)} cannot be read a second time to name every such "
-                    "row: give the backup as a file; nothing was changed",
-                    1,
-                )
-            ) from error
+            raise Refused(outcome.failed(f"{error}; nothing was changed", 1)) from error
         if self.content.problems:
             raise Refused(outcome.unfit(self.content))
         self._prefer()

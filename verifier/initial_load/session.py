@@ -35,9 +35,9 @@ _PINNED = {
 
 
 def connect(dsn: Dsn, lock_timeout: float | None = None, *, alone: bool = True) -> Connection:
-    """Open a transaction on ``dsn`` with text forms pinned, that holds the restore lock.
+    """Open a transaction on ``dsn`` with text forms pinned.
 
-    Not ``alone``, it holds no lock and sees one snapshot, for looking only.
+    Not ``alone``, it sees one snapshot, for looking only.
     ``lock_timeout``: seconds to wait for a lock; ``None`` leaves it to the account.
     """
     conn = psycopg.connect(dsn.conninfo, client_encoding="UTF8", prepare_threshold=None)
@@ -48,12 +48,15 @@ def connect(dsn: Dsn, lock_timeout: float | None = None, *, alone: bool = True) 
             run(conn, "SET LOCAL {name} = {value}", name=name, value=literal(value))
         if lock_timeout is not None:
             run(conn, "SET LOCAL lock_timeout = {ms}", ms=str(max(1, round(lock_timeout * 1000))))
-        if alone:
-            run(conn, "SELECT pg_advisory_xact_lock({key})", key=str(LOCK))
     except BaseException:
         conn.close()
         raise
     return conn
+
+
+def wait_for_others(conn: Connection) -> None:
+    """Take the lock that only one restore of a database can hold."""
+    run(conn, "SELECT pg_advisory_xact_lock({key})", key=str(LOCK))
 
 
 @contextmanager

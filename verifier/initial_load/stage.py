@@ -16,6 +16,9 @@ from verifier.initial_load.offset import told
 from verifier.initial_load.reading.events import SetVal
 from verifier.initial_load.session import array, literal
 
+_NONE = "pg_temp.restore_none"
+"""Stands for every table that would be empty; made by :mod:`ledger`."""
+
 
 @dataclass(slots=True)
 class Staged:
@@ -37,6 +40,8 @@ class Staged:
     """Whether rows merge or take over a key, so that :attr:`fate` says which."""
     inserts: int = 0
     updates: int = 0
+    stays: int = 0
+    """Rows of :attr:`kept`."""
     local: tuple[Column, ...] = ()
     """The columns of the identity whose numbers are made anew (:mod:`local_ids`)."""
     descending: bool = False
@@ -55,17 +60,17 @@ class Staged:
     @property
     def new(self) -> str:
         """The rows that will be inserted, by their ordinal ``n``."""
-        return f"pg_temp.new_{self.number}"
+        return f"pg_temp.new_{self.number}" if self.inserts else _NONE
 
     @property
     def change(self) -> str:
         """The rows whose target row will be updated: ``n``, ``t_oid``, ``t_ctid``."""
-        return f"pg_temp.change_{self.number}"
+        return f"pg_temp.change_{self.number}" if self.updates else _NONE
 
     @property
     def kept(self) -> str:
         """The rows whose target row is newer by :attr:`recency`, and stays as it is."""
-        return f"pg_temp.kept_{self.number}"
+        return f"pg_temp.kept_{self.number}" if self.stays else _NONE
 
     @property
     def key(self) -> tuple[Column, ...]:

@@ -23,6 +23,10 @@ _COPY_COLUMN = re.compile(r"\bline \d+, column (.+?)(?::|, null input$|$)")
 
 
 class Unfit(Exception):
+    """Values that the target does not take; the message says which, where and what to do."""
+
+
+class _Again(Exception):
     """A value that its column's type does not accept; the message says which and where."""
 
     def __init__(self, table: Table, fine: Collection[int], said: str) -> None:
@@ -52,9 +56,12 @@ def stage(
         conn.execute("SAVEPOINT staging")
         try:
             content = _Stager(conn, catalog, control, as_text, progress).read(events())
-        except Unfit as unfit:
+        except _Again as unfit:
             if once:
-                raise
+                raise Unfit(
+                    f"{unfit}; the backup cannot be read a second time to name every such row: "
+                    "give it as a file"
+                ) from unfit
             # COPY stops at the first such value. All of them are wanted, so the file is
             # read again and the values are looked at one by one: this table's, and those
             # of all that follow, or each of them could make it necessary once more.
@@ -244,6 +251,12 @@ class _Stager:
                 f"{self._place(error)}: {error.diag.message_primary} (a row of {table}); "
                 "the file is damaged or was changed; make the backup again"
             ) from error
+        except psycopg.errors.UntranslatableCharacter as error:
+            table = copying[0].table.quoted if copying else ""
+            raise Unfit(
+                f"{self._place(error)}: {table}: {error.diag.message_primary}, which is the "
+                "target's; restore into a database whose encoding is UTF8"
+            ) from error
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             if copying is None or copying[0].table.oid in self.as_text:
                 raise
@@ -252,7 +265,7 @@ class _Stager:
             found = _COPY_COLUMN.search(error.diag.context or "")
             column = f", column {found[1]}" if found else ""
             said = f"{self._place(error)}: {unfit.quoted}{column}: {error.diag.message_primary}"
-            raise Unfit(unfit, fine, said) from error
+            raise _Again(unfit, fine, said) from error
 
     def _place(self, error: psycopg.Error) -> str:
         """Where in the file the row is that ``error`` is about."""
