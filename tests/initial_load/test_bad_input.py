@@ -415,3 +415,16 @@ def test_full_disk_under_a_file_that_is_written_leaves_none(
         assert list(disk.iterdir()) == []
         grow(disk)
         assert write(*arguments).success
+
+
+@pytest.mark.parametrize("write", [clean, convert])
+def test_file_is_not_written_without_the_quarantine_of_its_rows(
+    move: Move, tmp_path: Path, write: Callable[..., Claim]
+) -> None:
+    move.load("", "CREATE TABLE t (id int PRIMARY KEY, v text CHECK (v <> 'bad'))")
+    move.path.write_text(f"{HEAD}COPY public.t (id, v) FROM stdin;\n1\tbad\n2\tx\n\\.\n{TAIL}")
+    out, form = tmp_path / "out.sql", Format.COPY if write is clean else Style.ROWS
+    options = RestoreOptions(quarantine=tmp_path / "none" / "aside", dry_run=True)
+    claim = write(move.path, move.target.dsn, out, form, options)
+    refused(move, claim, "the rejected rows could not be kept in ", exit_code=2)
+    assert not out.exists()

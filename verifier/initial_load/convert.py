@@ -74,7 +74,9 @@ def convert(
                     file.write(piece)
             for statement in _positions(plan):
                 file.write(statement.encode())
-        return finished(plan, out)
+            # Before the file has its name: neither is there without the other.
+            claim = finished(plan, out)
+        return claim
 
     return attempt(path, dsn, options, progress, write)
 

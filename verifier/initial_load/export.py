@@ -71,7 +71,9 @@ def clean(
                 writer.write(position.encode())
             writer.write(b"\n" + _TRAILER)
             writer.end(_manifest(plan, form, counts))
-        return finished(plan, out)
+            # Before the file has its name: neither is there without the other.
+            claim = finished(plan, out)
+        return claim
 
     return attempt(path, dsn, options, progress, write)
 
