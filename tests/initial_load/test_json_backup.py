@@ -151,6 +151,49 @@ def test_null_is_jsons_own_where_there_can_be_no_other(move: Move) -> None:
     assert move.rows("SELECT a::text, b::text FROM docs") == [("null", None)]
 
 
+def test_every_digit_arrives(move: Move) -> None:
+    claim = load(
+        move,
+        '{"js": [{"id": 9007199254740993, "n": 12345678901234567.890, "f": -0.0, "g": "NaN",'
+        ' "j": {"b":1.0,"a":9007199254740993,"b":1E400}, "k": {"b":1.0,"a":9007199254740993},'
+        ' "b": {"type":"Buffer","data":[0,255]}, "d": {"0":1}, "a": [["x\\"\\\\", null]],'
+        ' "m": [{"a": 1.10}], "t": "2025-12-08T10:00:00.123456+02:00", "s": "\\\\N"}]}',
+        "CREATE DOMAIN doc AS json; CREATE DOMAIN documents AS doc; CREATE DOMAIN octets AS bytea;"
+        "CREATE TABLE js (id bigint PRIMARY KEY, n numeric, f float8, g float8, j documents,"
+        " k jsonb, b bytea, d octets, a text[], m json[], t timestamptz, s text)",
+    )
+    assert claim.success, claim.message
+    assert move.rows(
+        "SELECT id, n::text, f::text, g::text, j::text, k::text, b::text, d::text, a::text,"
+        " m::text, t AT TIME ZONE 'UTC', s FROM js"
+    ) == [
+        (9007199254740993, "12345678901234567.890", "-0", "NaN",
+         '{"b":1.0,"a":9007199254740993,"b":1E400}', '{"a": 9007199254740993, "b": 1.0}',
+         "\\x00ff", "\\x01", '{{"x\\"\\\\",NULL}}', '{"{\\"a\\":1.10}"}',
+         datetime(2025, 12, 8, 8, 0, 0, 123456), "\\N"),
+    ]  # fmt: skip
+
+
+def test_javascripts_times_in_columns_of_every_kind(move: Move) -> None:
+    claim = load(
+        move,
+        '{"moments": [{"id": 1, "ts": "2025-12-08T10:00:00.123Z",'
+        ' "tz": "+010000-01-01T00:00:00.000Z", "d": "2025-12-08T00:00:00.000Z",'
+        ' "t": "1970-01-01T12:30:00.250Z", "z": "1970-01-01T12:30:00.000Z"},'
+        ' {"id": 2, "ts": "-000043-03-15T12:00:00.000Z", "tz": "-000043-03-15T12:00:00.000Z",'
+        ' "d": "-000043-03-15T00:00:00.000Z", "t": "24:00:00", "z": null}]}',
+        "CREATE TABLE moments (id int PRIMARY KEY, ts timestamp, tz timestamptz, d date, t time,"
+        " z timetz)",
+    )
+    assert claim.success, claim.message
+    query = "SELECT ts::text, (tz AT TIME ZONE 'UTC')::text, d::text, t::text, z::text FROM moments"
+    assert move.rows(query + " ORDER BY id") == [
+        ("2025-12-08 10:00:00.123", "10000-01-01 00:00:00", "2025-12-08", "12:30:00.25",
+         "12:30:00+00"),
+        ("0044-03-15 12:00:00 BC", "0044-03-15 12:00:00 BC", "0044-03-15 BC", "24:00:00", None),
+    ]  # fmt: skip
+
+
 def test_case_pairs_reserved_and_odd_names(move: Move) -> None:
     claim = load(
         move,
@@ -211,6 +254,27 @@ def test_a_column_that_no_record_has_keeps_what_the_target_holds(move: Move) -> 
     )
     assert claim.success, claim.message
     assert move.rows("SELECT * FROM users") == [(1, "new", "kept")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"user": [{"id": 1}, {"id": 2, "nam": "x"}]}', "record 2 of user: the field nam"),
+        ('{"users": [{"id": 1}', "byte 21"),
+        ('{"usrs": []}', "did you mean public.users?"),
+        ('{"users": [{"id": 1, "name": {"a": 1}}]}', "record 1 of users: the field name is an"),
+        ('{"users": [{"id": 1, "sum": 1}]}', "generated column"),
+    ],
+)
+def test_refused_and_nothing_changed(move: Move, text: str, said: str) -> None:
+    claim = load(
+        move,
+        text,
+        "CREATE TABLE users (id int PRIMARY KEY, name text,"
+        " sum int GENERATED ALWAYS AS (id) STORED)",
+    )
+    assert said in claim.message
+    assert_refused(move, claim, exit_code=2)
 
 
 def test_a_value_that_the_type_does_not_take_rejects_its_row(move: Move) -> None:

@@ -28,6 +28,8 @@ class Column:
     """Type without length or precision, so that staging never rounds or cuts."""
     type: str
     """Type as declared."""
+    underlying: str
+    """:attr:`base`, or what its domain is over."""
     collation: str | None
     """Set only where it is not the type's own."""
     exact: bool
@@ -169,6 +171,9 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)'
 _COLUMNS = """
 SELECT a.attrelid::bigint AS oid, a.attname AS name, format('%I', a.attname) AS quoted,
        format_type(a.atttypid, -1) AS base, format_type(a.atttypid, a.atttypmod) AS type,
+       (WITH RECURSIVE d AS (SELECT y.oid, y.typbasetype AS below UNION ALL
+          SELECT b.oid, b.typbasetype FROM d JOIN pg_type b ON b.oid = d.below)
+        SELECT format_type(d.oid, -1) FROM d WHERE d.below = 0) AS underlying,
        CASE WHEN a.attcollation <> y.typcollation AND a.attcollation <> 0
             THEN format('%I.%I', ln.nspname, l.collname) END AS collation,
        (y.typtype = 'e' OR y.oid = ANY ('{bool,bytea,int2,int4,int8,oid,uuid,date,timestamp,

@@ -4,7 +4,7 @@
 
     opening ─▶ compression ─▶ kinds ─┬─ SQL ───────────────────▶ manifest ─▶ sql ─▶ events
                                      ├─ archives ─▶ archive ───▶ manifest ─▶ sql ─▶ events
-                                     ├─ JSON ─▶ json_text, models ─▶ json_backup ─▶ events
+                                     ├─ JSON ─▶ json_text ─▶ json_backup ◀─ models ─▶ events
                                      └─ quarantine ──────────────────────────────▶ events
 """
 
@@ -13,18 +13,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
 
 from verifier.errors import BackupRefused
 from verifier.initial_load.catalog import Catalog
 from verifier.initial_load.manifest import Checked, Manifest
-from verifier.initial_load.reading import archive, json_backup, prisma, quarantine
+from verifier.initial_load.reading import archive, quarantine
 from verifier.initial_load.reading.compression import decompressed
 from verifier.initial_load.reading.damage import CheckedTar, check_directory
 from verifier.initial_load.reading.events import Event, Rows
+from verifier.initial_load.reading.json_backup import read_json
 from verifier.initial_load.reading.kinds import Kind, kind
 from verifier.initial_load.reading.opening import Readable, Stream, opened, repeatable, shown
+from verifier.initial_load.reading.prisma import read_models
 from verifier.initial_load.reading.quarantine import unquoted
 from verifier.initial_load.reading.sql import read_sql
 
@@ -69,7 +69,7 @@ def read(
             case Kind.QUARANTINE:
                 yield from quarantine.read(content, name)
             case Kind.JSON:
-                yield from _json(content, path, catalog, models)
+                yield from _json(content, name, catalog, models)
 
 
 def _is_directory(path: Path) -> bool:
@@ -111,37 +111,11 @@ def _compare(manifest: Manifest, found: Mapping[tuple[str, str], int], name: str
 
 
 def _json(
-    content: Stream, path: Path, catalog: Catalog | None, models: Path | None
+    content: Stream, name: str, catalog: Catalog | None, models: Path | None
 ) -> Iterator[Event]:
-    name = shown(path)
     if catalog is None:
         raise BackupRefused(
             f"{name} is a JSON backup, which says neither tables nor types: only a database "
             "that has them can tell; give one"
         )
-    declared = prisma.load(models) if models is not None else ()
-    if repeatable(path):
-        surveyed = json_backup.survey(content, name)
-        with opened(path) as again:
-            second = decompressed(again, name)
-            kind(second, name)  # behind a byte order mark
-            yield from json_backup.rows(second, name, surveyed, catalog, declared)
-    else:
-        # A pipe comes once, and its second reading is from disk.
-        with TemporaryFile() as kept:
-            surveyed = json_backup.survey(_Kept(content, kept), name)
-            kept.seek(0)
-            yield from json_backup.rows(kept, name, surveyed, catalog, declared)
-
-
-class _Kept:
-    """``file``, with a copy of everything that is read."""
-
-    def __init__(self, file: Readable, copy: IO[bytes]) -> None:
-        self._file = file
-        self._copy = copy
-
-    def read(self, size: int, /) -> bytes:
-        data = self._file.read(size)
-        self._copy.write(data)
-        return data
+    return read_json(content, name, catalog, () if models is None else read_models(models))

@@ -1,194 +1,148 @@
-"""The application's older JSON backup: model names, each with a list of its records.
+"""An application's JSON backup: model → records.
 
 ::
 
-    {"businesses": [{"id": "b1", "name": "HXI"}, …], "businessProducts": […], …}
+    {"version": "1.0", "exportedAt": "…",                     (scalars: not looked at)
+     "metadata": {"counts": {"businesses": 1}},
+     "data": {                                       (or its members without such a frame)
+       "businesses": [{"id": "b1", "settings": {"vat": 1.10}, …}, …],
+       "businessCategories": […]}}
 
-or the same one level deeper, in ``data``, ``tables`` or ``models``, with texts and numbers
-about the backup beside it. The document is read twice: at first only to learn which
-models and fields there are, so that everything that has no place in the target is
-named at once and every table has one list of columns.
+The target's schema says what is what: :mod:`.models` which table and column, and
+:mod:`.json_values` how a value is written. A key that a record lacks is no NULL, so that is
+taken for one only where the two cannot differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
 
-from verifier.errors import BackupRefused
-from verifier.initial_load.catalog import Catalog, Column
-from verifier.initial_load.reading import copytext
-from verifier.initial_load.reading.events import Rows
-from verifier.initial_load.reading.json_text import Document
-from verifier.initial_load.reading.json_values import UnfitError, to_text
-from verifier.initial_load.reading.models import Mapped, UnmappableError, map_models
+from verifier.initial_load.catalog import Catalog
+from verifier.initial_load.reading import json_rows
+from verifier.initial_load.reading.events import Event, Rows
+from verifier.initial_load.reading.json_rows import Record, Shape, holds_objects
+from verifier.initial_load.reading.json_text import JsonText
+from verifier.initial_load.reading.models import Tables, Unmapped
 from verifier.initial_load.reading.opening import Readable
 from verifier.initial_load.reading.prisma import Model
 
-_WRAPPERS = ("data", "tables", "models")
-_ABOUT = ("metadata", "meta")
+# Objects that tell about the backup and are not looked at, unless they hold records.
+ABOUT = frozenset(
+    ("metadata", "meta", "_meta", "info", "stats", "statistics", "counts", "recordCounts",
+     "summary", "manifest")
+)  # fmt: skip
+_FIRST_SIZE = 1 << 22  # characters of JSON with the records that say which columns there are
 _BLOCK = 1 << 18  # bytes of rows that are handed out together
-_MOST_FIELDS = 1600
-_SHOWN = 10  # problems in one message
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What a document holds, without its values."""
+def read_json(
+    content: Readable, name: str, catalog: Catalog, models: tuple[Model, ...] = ()
+) -> Iterator[Event]:
+    """The rows of the JSON backup ``content``, in its order, for the target of ``catalog``.
 
-    fields: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Model → its fields, each with the first record that has it, from 1."""
-
-
-def survey(file: Readable, name: str) -> Survey:
-    """Go through the whole document ``file``.
-
-    Raises :class:`~verifier.errors.BackupRefused` where it breaks off or is something else.
+    ``name`` is the file's in messages, ``models`` are a Prisma schema's. Memory depends on
+    the largest record alone. Raises :class:`~verifier.errors.BackupRefused`.
     """
-    found = Survey()
-    document = Document(file, name)
-    for model in _models(document):
-        if model in found.fields:
-            document.refuse(f"the model {model!r} occurs twice")
-        fields = found.fields[model] = dict[str, int]()
-        known: set[tuple[str, ...]] = set()
-        for number, record in _records(document, model):
-            if (names := tuple(record)) not in known:
-                if len(known) < 1000:
-                    known.add(names)
-                for each in names:
-                    fields.setdefault(each, number)
-                if len(fields) > _MOST_FIELDS:
-                    document.refuse(f"{model} has more fields than a table can have columns")
-    document.end()
-    if not found.fields:
-        document.refuse("no model with records was found: no backup of the application's")
-    return found
+    yield from _Reader(JsonText(content, name), Tables(catalog, models)).events()
 
 
-def rows(
-    file: Readable, name: str, surveyed: Survey, catalog: Catalog, models: Iterable[Model] = ()
-) -> Iterator[Rows]:
-    """The records of the document ``file``, which ``surveyed`` was made of, as rows of tables.
+class _Reader:
+    def __init__(self, text: JsonText, tables: Tables) -> None:
+        self._text = text
+        self._tables = tables
+        self._models = 0
+        self._frame = ""
 
-    Raises :class:`~verifier.errors.BackupRefused`.
-    """
-    mapped, problems = map_models(surveyed.fields, catalog, models)
-    for model, place in mapped.items():
-        for each in surveyed.fields[model]:
-            try:
-                place.column(each)
-            except UnmappableError as error:
-                problems.append(f"of {model!r}, {error}")
-    if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise BackupRefused(
-            f"{name} cannot be brought to the target's tables: "
-            + "; ".join(problems[:_SHOWN])
-            + more
-        )
-    document = Document(file, name)
-    for model in _models(document):
-        if model not in mapped:
-            document.refuse(f"the model {model!r} was not there a moment ago: the file changes")
-        yield from _Table(document, model, mapped[model], tuple(surveyed.fields[model])).rows()
-    document.end()
-
-
-def _models(document: Document) -> Iterator[str]:
-    """The names of the models; the list of records has to be read in between."""
-    if document.peek() != "{":
-        document.refuse(
-            'a list of records does not say of which model they are: write it as {"MODEL": [ … ]}'
-        )
-    for name in document.members():
-        match document.peek():
-            case "[":
-                yield name
-            case "{" if name in _WRAPPERS:
-                for inner in document.members():
-                    if document.peek() not in ("[", ""):  # which the list's reader says
-                        document.refuse(f"{name}.{inner} is no list of records")
-                    yield inner
-            case "{" if name not in _ABOUT:
-                document.refuse(
-                    f"{name!r} is an object, and a model has a list of records; models may be "
-                    f"inside {', '.join(_WRAPPERS)}, and {' or '.join(_ABOUT)} is left out"
-                )
-            case _:
-                document.value()  # something about the backup itself
-
-
-def _records(document: Document, model: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number in document.items():
-        record = document.value()
-        if not isinstance(record, dict):
-            document.refuse(f"{model}, record {number}: no object with fields")
-        yield number, record
-
-
-class _Table:
-    """The records of one model."""
-
-    def __init__(
-        self, document: Document, model: str, place: Mapped, fields: tuple[str, ...]
-    ) -> None:
-        self.document = document
-        self.model = model
-        self.place = place
-        self.fields = [(name, place.column(name)) for name in fields]
-        self.labels = place.model.labels if place.model is not None else {}
-
-    def rows(self) -> Iterator[Rows]:
-        lines: list[bytes] = []
-        size, first = 0, 0
-        records = _records(self.document, self.model)
-        for number, record in records:
-            first = first or self.document.line
-            lines.append(self._line(number, record))
-            size += len(lines[-1])
-            if size > _BLOCK:
-                yield self._block(lines, first)
-                lines, size, first = [], 0, 0
-        if lines:
-            yield self._block(lines, first)
-
-    def _block(self, lines: list[bytes], first: int) -> Rows:
-        table = self.place.table
-        columns = tuple(column.name for _, column in self.fields)
-        return Rows(table.schema, table.name, columns, b"".join(lines), len(lines), first)
-
-    def _line(self, number: int, record: dict[str, Any]) -> bytes:
-        if not record:
-            self.document.refuse(f"{self.model}, record {number} has no fields")
-        values: list[bytes | None] = []
-        given = 0
-        for name, column in self.fields:
-            if name in record:
-                given += 1
-                values.append(self._value(number, name, column, record[name]))
-            elif column.not_null or column.default is not None or column.generated or column.always:
-                self._refuse(
-                    number,
-                    name,
-                    "is missing, which is not NULL for a column that has a default or takes no "
-                    "NULL: make the backup again with every field of every record",
-                )
+    def events(self) -> Iterator[Event]:
+        text = self._text
+        if text.peek() != "{":
+            text.refuse(
+                "it is a list, without the names of models; a JSON backup is an object, "
+                "model → list of records"
+            )
+        for name in text.members():
+            if text.peek() == "{" and name not in ABOUT:
+                yield from self._framed(name)
             else:
-                values.append(None)  # which is what a missing value becomes
-        if given != len(record):
-            self.document.refuse(f"{self.model}, record {number}: the file changes")
-        return copytext.line(values)
+                yield from self._member(name)
+        text.end()
+        if not self._models:
+            text.refuse("it names no model with a list of records, so it is no backup")
 
-    def _value(self, number: int, name: str, column: Column, value: Any) -> bytes | None:
+    def _framed(self, frame: str) -> Iterator[Event]:
+        """The models in an object of the document, such as ``data``."""
+        text = self._text
+        if self._frame:
+            text.refuse(
+                f"{frame} is a second object beside {self._frame}; only one may hold the models"
+            )
+        self._frame = frame
+        before = self._models
+        for name in text.members():
+            if text.peek() == "{" and name not in ABOUT:
+                text.refuse(f"{frame}.{name} is an object, and no list of records; take it out")
+            yield from self._member(name)
+        if self._models == before:
+            text.refuse(f"{frame} is an object that holds no list of records; take it out")
+
+    def _member(self, name: str) -> Iterator[Event]:
+        text = self._text
+        if text.peek() == "[":
+            self._models += 1
+            yield from self._records(name)
+            return
+        value = text.value()
+        if isinstance(value, tuple):
+            try:
+                holds_records = _holds_records(value)
+            except RecursionError:
+                text.refuse(f"{name} is nested too deeply to be read; take it out")
+            if holds_records:
+                text.refuse(f"{name} holds a list of records, and is no model; take it out")
+        elif self._tables.known(name) or (value is None and self._tables.likely(name)):
+            text.refuse(f"{name} is a model, but no list of records")
+
+    def _records(self, model: str) -> Iterator[Event]:
+        text = self._text
         try:
-            text = to_text(value, column, self.labels.get(name))
-        except UnfitError as error:
-            self._refuse(number, name, str(error))
-        except RecursionError:
-            self._refuse(number, name, "is nested too deeply")
-        return None if text is None else text.encode("utf-8")
+            table, fields = self._tables.take(model)
+        except Unmapped as error:
+            text.refuse(str(error))
+        name = (table.schema, table.name)
+        start = text.place
+        records = self._each(model)
+        first: list[Record] = []
+        for record in records:
+            first.append(record)
+            if len(first) == json_rows.FIRST or text.place - start > _FIRST_SIZE:
+                break
+        shape = Shape(model, fields, first, text.refuse_line)
+        block: list[bytes] = []
+        size = begin = 0
+        for record in chain(first, records):
+            begin = begin or record.line
+            row = shape.row(record)
+            block.append(row)
+            size += len(row)
+            if size > _BLOCK:
+                yield Rows(*name, shape.names, b"".join(block), len(block), begin)
+                block, size, begin = [], 0, 0
+        if block:
+            yield Rows(*name, shape.names, b"".join(block), len(block), begin)
 
-    def _refuse(self, number: int, name: str, found: str) -> NoReturn:
-        self.document.refuse(f"{self.model}, record {number}, {name!r} {found}")
+    def _each(self, model: str) -> Iterator[Record]:
+        text = self._text
+        for number in text.elements():
+            line = text.line
+            if text.peek() not in ("{", ""):
+                text.refuse(f"record {number} of {model} is no object")
+            yield Record(number, line, text.value())
+
+
+def _holds_records(value: Any) -> bool:
+    """Whether there is a list of objects anywhere in ``value``."""
+    if isinstance(value, list):
+        return holds_objects(value) or any(map(_holds_records, value))
+    return isinstance(value, tuple) and any(_holds_records(one) for _, one in value)

@@ -1,140 +1,162 @@
-r"""A JSON value as the text that PostgreSQL reads for a column: exactly, or not at all.
+"""A JSON value → the text that a column of the target takes.
 
-What JavaScript writes is known (trap F06): a ``Buffer`` for ``bytea``, ISO 8601 for dates,
-texts for what its numbers cannot hold. Base64 cannot be told from a text, so that
-``bytea`` takes ``\x…`` or a ``Buffer`` only.
+Values come as :mod:`.json_text` reads them.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any, NoReturn
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from verifier.initial_load.catalog import Column
-from verifier.initial_load.reading.json_text import Number, text
+from verifier.initial_load.reading.json_text import Number
+from verifier.initial_load.reading.json_times import TYPES, moment
 
-_HEX = re.compile(r"\\x(?:\s*[0-9a-fA-F]{2})*\s*")
-_BYTES = frozenset(str(byte) for byte in range(256))
-# A time with an offset other than zero, which PostgreSQL drops for types without zone.
-_OFFSET = re.compile(r".*\d:\d\d.*[+-](?!00(?::?00)*$)\d\d(?::?\d\d)*$", re.DOTALL)
-# A time with no zone at all, to which PostgreSQL would add the session's.
-_ZONELESS = re.compile(
-    r"[+-]?\d{4,}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?|\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
-)
-_TEXTS = ("text", "character varying", "character", '"char"', "name")
-_ARRAY = re.compile(r"(?:\[[^=]*\]=)?\{.*\}", re.DOTALL)
+Convert = Callable[[Any], bytes | None]
+"""Raises :class:`Unfit`."""
+
+_JSON = ("json", "jsonb")
+_text = json.JSONEncoder(ensure_ascii=False).encode
+_MISFIT: dict[object, str] = {tuple: "an object", list: "a list"}
 
 
-class UnfitError(Exception):
-    """A value that its column cannot take as it is; says why."""
+class Unfit(ValueError):
+    """A value that its column has no text for; says what it is."""
 
 
-def to_text(value: Any, column: Column, labels: Mapping[str, str] | None = None) -> str | None:
-    """The text of ``value`` (see :class:`~.json_text.Document`), ``None`` for NULL.
+def converter(column: Column, labels: Mapping[str, str] = MappingProxyType({})) -> Convert:
+    """How values become the text of ``column``; bytes for COPY, not escaped yet.
 
-    ``labels`` is what the values of the column's enum are called in the database. Raises
-    :class:`UnfitError`.
+    ``labels``: texts that are written otherwise, an enum's.
     """
-    if value is None:
-        # Both NULLs of a json column are null in JavaScript; one of them is impossible here.
-        return "null" if column.not_null and column.base in ("json", "jsonb") else None
-    if column.kind == "A":
-        return _array(value, column, labels or {})
-    return _scalar(value, column.base, column.kind, labels or {})
+    base = column.underlying
+    if base in _JSON and column.not_null:
+        # What Prisma gives for a json null, too; where there can be no NULL, it is that.
+        return lambda value: _encoded(dumps(value))
+    if base.endswith("[]"):
+        element = _single(base[:-2], labels)
+        separator = ";" if base == "box[]" else ","
+        nests = base[:-2] not in _JSON
+
+        def convert(value: Any) -> bytes | None:
+            if type(value) is list:
+                return _encoded(_array(value, element, separator, nests))
+            return _encoded(_plain(value, base))
+
+        return convert
+    single = _single(base, labels)
+    return lambda value: _encoded(single(value))
 
 
-def _scalar(value: Any, base: str, kind: str, labels: Mapping[str, str]) -> str:
-    if base in ("json", "jsonb"):
-        return _checked(text(value), base)
+def _single(base: str, labels: Mapping[str, str]) -> Callable[[Any], str | None]:
+    if base in _JSON:
+        return lambda value: None if value is None else dumps(value)
     if base == "bytea":
-        return _bytes(value)
-    match value:
-        case bool() if kind == "B":
-            return "true" if value else "false"
-        case Number() if kind in ("N", "U"):
-            return value[:]
-        case str() if not isinstance(value, Number):
-            return _checked(_zoned(labels.get(value, value), base), base)
-        case list() | dict() if kind == "U" and not _is_buffer(value):
-            return _checked(text(value), base)
-    _unfit(value, base)
+        return _bytea
+    if base in TYPES:
+        return lambda value: _moment(value, base)
+    if labels:
+        return lambda value: labels.get(value, value) if type(value) is str else _plain(value, base)
+    return lambda value: _plain(value, base)
 
 
-def _checked(written: str, base: str) -> str:
-    if "\0" in written:
-        raise UnfitError("holds a NUL (\\u0000), which no PostgreSQL text can")
+def _plain(value: Any, base: str) -> str | None:
+    if value is None or type(value) is str or type(value) is Number:
+        return value
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    raise Unfit(f"{_MISFIT[type(value)]}, and the column's type is {base}")
+
+
+def _moment(value: Any, base: str) -> str | None:
+    if type(value) is Number:
+        raise Unfit(f"a number, and the column's type is {base}; write the time as ISO 8601 does")
+    if type(value) is not str:
+        return _plain(value, base)
     try:
-        written.encode("utf-8")
+        return moment(value, base)
+    except ValueError as error:
+        raise Unfit(str(error)) from None
+
+
+def _encoded(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    if "\0" in text:
+        raise Unfit("a text with a NUL, which no PostgreSQL text can hold")
+    try:
+        return text.encode()
     except UnicodeEncodeError:
-        raise UnfitError(f"holds half a surrogate pair, which is no {base}") from None
-    return written
+        raise Unfit("a text with half a surrogate pair, which is no character") from None
 
 
-def _zoned(value: str, base: str) -> str:
-    if base.endswith("without time zone") or base == "date":
-        if _OFFSET.fullmatch(value):
-            raise UnfitError(f"has an offset ({value}), which its type {base} would drop")
-    elif base.endswith("with time zone") and _ZONELESS.fullmatch(value):
-        raise UnfitError(f"has no time zone ({value}), which its type {base} needs")
-    return value
-
-
-def _bytes(value: Any) -> str:
-    if isinstance(value, str) and not isinstance(value, Number):
-        if _HEX.fullmatch(value):
-            return value
-        raise UnfitError("is a text; bytea takes \\x and hexadecimal digits, or a Buffer")
-    if _is_buffer(value) and all(isinstance(b, Number) and b in _BYTES for b in value["data"]):
-        return "\\x" + bytes(int(byte) for byte in value["data"]).hex()
-    _unfit(value, "bytea")
-
-
-def _is_buffer(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == {"type", "data"}
-        and value["type"] == "Buffer"
-        and isinstance(value["data"], list)
-    )
-
-
-def _array(value: Any, column: Column, labels: Mapping[str, str]) -> str:
-    """An array literal (manual, "Array Input and Output Syntax")."""
-    if isinstance(value, str) and not isinstance(value, Number) and _ARRAY.fullmatch(value.strip()):
-        return _checked(value, column.base)
-    if not isinstance(value, list):
-        _unfit(value, column.base)
-    element = column.base.removesuffix("[]")
-    return _elements(value, element, labels, ";" if element == "box" else ",")
-
-
-def _elements(values: list[Any], element: str, labels: Mapping[str, str], comma: str) -> str:
-    written = []
-    for value in values:
-        if value is None and element in ("json", "jsonb"):
-            raise UnfitError("holds null, which is NULL or a json null: JSON cannot say which")
-        if value is None:
-            written.append("NULL")
-        elif isinstance(value, list) and element not in ("json", "jsonb"):
-            written.append(_elements(value, element, labels, comma))
-        else:
-            inside = _scalar(value, element, _kind(value, element), labels)
-            written.append('"' + inside.replace("\\", "\\\\").replace('"', '\\"') + '"')
-    return "{" + comma.join(written) + "}"
-
-
-def _kind(value: Any, element: str) -> str:
-    """A category for an array's element, of which the catalogue has none."""
+def dumps(value: Any) -> str:
+    """``value`` as JSON text: members in their order, numbers as they were written."""
     match value:
-        case bool():
-            return "B" if element == "boolean" else "S"
         case Number():
-            return "S" if element in _TEXTS else "N"
+            return value
+        case str():
+            return _text(value)
+        case tuple():
+            return "{" + ",".join([f"{_text(name)}:{dumps(one)}" for name, one in value]) + "}"
+        case list():
+            return "[" + ",".join([dumps(one) for one in value]) + "]"
+        case bool():
+            return "true" if value else "false"
         case _:
-            return "S"
+            return "null"
 
 
-def _unfit(value: Any, base: str) -> NoReturn:
-    what = {bool: "a boolean", Number: "a number", list: "a list", dict: "an object"}
-    raise UnfitError(f"is {what.get(type(value), 'a text')}, which its type {base} does not take")
+def _bytea(value: Any) -> str | None:
+    if value is None:
+        return None
+    if type(value) is str:
+        if value.startswith("\\x"):
+            return value
+        raise Unfit(
+            "a text that does not begin with \\x, so that nobody can tell how it stands for bytes"
+        )
+    octets = _octets(value) if type(value) is tuple else None
+    if octets is None:
+        raise Unfit("neither bytes as a Buffer or Uint8Array nor a text that begins with \\x")
+    return "\\x" + octets.hex()
+
+
+def _octets(members: tuple[tuple[str, Any], ...]) -> bytes | None:
+    """What ``JSON.stringify`` made an object of: a Buffer, or a Uint8Array by its indexes."""
+    names = [name for name, _ in members]
+    values: Any = [value for _, value in members]
+    if sorted(names) == ["data", "type"] and dict(members)["type"] == "Buffer":
+        values = dict(members)["data"]
+    elif names != [str(index) for index in range(len(members))]:
+        return None
+    if type(values) is not list or not all(type(one) is Number for one in values):
+        return None
+    try:
+        return bytes([int(one) for one in values])
+    except ValueError:
+        return None
+
+
+def _array(
+    values: list[Any], element: Callable[[Any], str | None], separator: str, nests: bool
+) -> str:
+    """An array literal. Source: manual, 8.15.6 "Array Input and Output Syntax"."""
+    parts = []
+    for value in values:
+        if nests and type(value) is list:
+            if not value:
+                raise Unfit("a list with an empty list in it, which no PostgreSQL array can hold")
+            parts.append(_array(value, element, separator, nests))
+            continue
+        text = element(value)
+        if text is None:
+            parts.append("NULL")
+        else:
+            escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+            parts.append(f'"{escaped}"')
+    return "{" + separator.join(parts) + "}"

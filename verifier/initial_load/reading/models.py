@@ -1,208 +1,196 @@
-"""Which table a model's name means, and which column a field's: found, never guessed (trap F13).
+"""Which table of the target an application's model is, and which column a field.
 
-A name is a table's own name; else, whatever its case, its underscores, and whether it is in
-the singular or the plural, the one table that it can mean. Two that it can mean, or two
-names that mean the same, are an error that names the candidates.
+By the schema's own names: the exact name, or one that differs in how words are joined
+(``camelCase``, ``PascalCase``, ``snake_case``) and, for tables, in the plural. A Prisma
+schema wins over that. Whatever is not clear is an error with candidates.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from verifier.initial_load.catalog import Catalog, Column, Table
 from verifier.initial_load.reading.prisma import Model
 
-# Plurals that no rule gives; pairs are looked up both ways.
+_JOINTS = re.compile(r"[_\- ]+")
+# Ends of words, without the regular ones.
 _IRREGULAR = (
-    ("person", "people"),
-    ("child", "children"),
-    ("man", "men"),
-    ("foot", "feet"),
-    ("tooth", "teeth"),
-    ("mouse", "mice"),
-    ("datum", "data"),
-    ("medium", "media"),
-    ("criterion", "criteria"),
-    ("index", "indices"),
-    ("matrix", "matrices"),
-    ("vertex", "vertices"),
-    ("quiz", "quizzes"),
-)
-# How a word ends, letters that are cut off, and what its plural ends in; the first that fits.
-_RULES = (
-    (r"[^aeiou]y$", 1, ("ies", "ys")),
-    (r"sis$", 2, ("es",)),
-    (r"(?:s|x|z|ch|sh)$", 0, ("es",)),
-    (r"[^aeiou]o$", 0, ("es", "s")),
-    (r"(?:[lr]|ea|oa)f$", 1, ("ves", "fs")),
-    (r"[lwn]ife$", 2, ("ves",)),
-)
-_ADVICE = "give the Prisma schema with --models, or call it as the target does"
+    ("person", "people"), ("child", "children"), ("man", "men"), ("foot", "feet"),
+    ("tooth", "teeth"), ("goose", "geese"), ("mouse", "mice"), ("ox", "oxen"), ("quiz", "quizzes"),
+    ("sis", "ses"), ("criterion", "criteria"), ("phenomenon", "phenomena"), ("datum", "data"),
+    ("medium", "media"), ("curriculum", "curricula"), ("ix", "ices"), ("ex", "ices"),
+    ("us", "i"), ("fe", "ves"), ("f", "ves"),
+)  # fmt: skip
+_HISS = ("s", "x", "z", "ch", "sh", "o")
 
 
-class UnmappableError(Exception):
-    """A name that means nothing, or more than one thing; says which."""
+class Unmapped(Exception):
+    """A name that is no table or column for sure; says why, and what it could be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """A model's table, and what its fields are there."""
+def fold(name: str) -> str:
+    """``name`` without what differs between the ways of joining words."""
+    return _JOINTS.sub("", name).lower()
 
-    table: Table
-    model: Model | None
-    """The Prisma schema's, if there is one."""
-    columns: dict[str, Column] = field(default_factory=dict)
-    """By field, as far as asked for."""
+
+def plurals(word: str) -> set[str]:
+    """What the plural of ``word`` can be, by the rules of English."""
+    found = {word.removesuffix(one) + many for one, many in _IRREGULAR if word.endswith(one)}
+    if re.search(r"[^aeiou]y$", word):
+        found.add(word[:-1] + "ies")
+    elif word.endswith(_HISS):
+        found.add(word + "es")
+    if not word.endswith(("s", "x", "z")):
+        found.add(word + "s")
+    return found
+
+
+class Tables:
+    """The target's tables, by the names of models."""
+
+    def __init__(self, catalog: Catalog, models: Sequence[Model] = ()) -> None:
+        self._all = list(catalog.by_name.values())
+        self._models = models
+        self._taken: dict[int, str] = {}
+        self._folded: dict[str, list[Table]] = defaultdict(list)
+        for table in self._all:
+            if table.root == table.oid:  # a partition is no model
+                self._folded[fold(table.name)].append(table)
+
+    def take(self, model: str) -> tuple[Table, Fields]:
+        """The table that ``model`` is, for this model alone. Raises :class:`Unmapped`."""
+        table, mapped = self._find(model)
+        first = self._taken.get(table.oid)
+        if first == model:
+            raise Unmapped(f"the model {model} occurs twice; put its records into one list")
+        if first is not None:
+            raise Unmapped(
+                f"the models {first} and {model} would both be the table {table.quoted}; "
+                "take one out, or say what they are with --models"
+            )
+        self._taken[table.oid] = model
+        return table, Fields(table, mapped)
+
+    def known(self, name: str) -> bool:
+        """Whether a table or a Prisma model is called ``name``, to the letter."""
+        return name in {model.name for model in self._models} | {t.name for t in self._all}
+
+    def likely(self, name: str) -> bool:
+        """Whether ``name`` could be a model."""
+        return self.known(name) or bool(self._candidates(name))
+
+    def _find(self, model: str) -> tuple[Table, Model | None]:
+        named = [m for m in self._models if model in (m.name, m.name[:1].lower() + m.name[1:])]
+        if not named:
+            exact = [table for table in self._all if table.name == model]
+            if exact:
+                table = _only(model, exact)
+                return table, next((m for m in self._models if _is(m, table)), None)
+            named = [m for m in self._models if _alike(fold(m.name), fold(model))]
+        if len(named) > 1:
+            names = ", ".join(m.name for m in named)
+            raise Unmapped(f"{model} may be each of the Prisma schema's models {names}")
+        if named:
+            return self._mapped(named[0]), named[0]
+        found = self._candidates(model)
+        if not found:
+            raise Unmapped(
+                f"no table of the target is called like the model {model}"
+                f"{self._hint(model)}; say which one it is with --models, or take it out"
+            )
+        return _only(model, found), None
+
+    def _mapped(self, model: Model) -> Table:
+        found = [table for table in self._all if _is(model, table)]
+        if not found:
+            name = model.table if model.schema is None else f"{model.schema}.{model.table}"
+            raise Unmapped(
+                f"the Prisma schema says that the model {model.name} is the table {name}, "
+                f"which the target does not have{self._hint(model.table)}"
+            )
+        return _only(model.name, found)
+
+    def _candidates(self, model: str) -> list[Table]:
+        word = fold(model)
+        found = [table for each in {word, *plurals(word)} for table in self._folded.get(each, ())]
+        found += [
+            table
+            for folded, tables in self._folded.items()
+            if folded != word and word in plurals(folded)
+            for table in tables
+            if table not in found
+        ]
+        return sorted(found, key=lambda table: table.quoted)
+
+    def _hint(self, model: str) -> str:
+        return _hint(
+            fold(model), {folded: tables[0].quoted for folded, tables in self._folded.items()}
+        )
+
+
+class Fields:
+    """The columns of a table, by the names of a model's fields."""
+
+    def __init__(self, table: Table, model: Model | None = None) -> None:
+        self._table = table
+        self._model = model
 
     def column(self, name: str) -> Column:
-        """The column that the field ``name`` is. Raises :class:`UnmappableError`."""
-        if name not in self.columns:
-            column = self._find(name)
-            other = next((f for f, known in self.columns.items() if known is column), None)
-            if other is not None:
-                raise UnmappableError(f"{other!r} and {name!r} are both the column {column.quoted}")
-            self.columns[name] = column
-        return self.columns[name]
-
-    def _find(self, name: str) -> Column:
-        here = self.table.columns
-        if self.model is not None:
-            if name in self.model.relations:
-                raise UnmappableError(
-                    f"{name!r} is a relation, whose records belong to a model of their own"
-                )
-            mapped = self.model.columns.get(name)
-            if mapped is not None and mapped in here:
-                return here[mapped]
-            if mapped is not None:
-                raise UnmappableError(
-                    f"{name!r} is the column {mapped!r} of the Prisma schema, "
-                    f"which {self.table.quoted} does not have"
-                )
-        if name in here:
-            return here[name]
-        found = [column for column in here.values() if _fold(column.name) == _fold(name)]
-        if len(found) == 1:
-            return found[0]
-        raise UnmappableError(_said(name, "column", [c.name for c in found], list(here)))
-
-
-def map_models(
-    names: Iterable[str], catalog: Catalog, models: Iterable[Model] = ()
-) -> tuple[dict[str, Mapped], list[str]]:
-    """What each of ``names`` means, and what is wrong with the others (sentences)."""
-    declared = tuple(models)
-    tables = [table for table in catalog.tables.values() if table.root == table.oid]
-    found: dict[str, Mapped] = {}
-    problems: list[str] = []
-    owners: dict[int, str] = {}
-    for name in names:
-        try:
-            model = _declared(name, declared)
-            table = _table(name, tables) if model is None else _of(model, tables)
-        except UnmappableError as error:
-            problems.append(str(error))
-            continue
-        if table.oid in owners:
-            problems.append(f"{owners[table.oid]!r} and {name!r} are both {table.quoted}")
-            continue
-        owners[table.oid] = name
-        found[name] = Mapped(table, model)
-    return found, problems
-
-
-def _declared(name: str, models: tuple[Model, ...]) -> Model | None:
-    """The Prisma schema's model that ``name`` means: its own name, its client's, its table's."""
-    exact = [m for m in models if name in (m.name, _delegate(m.name), m.table)]
-    if len(exact) > 1:
-        raise UnmappableError(_said(name, "model", [m.name for m in exact], []))
-    if exact:
-        return exact[0]
-    forms = _forms(name)
-    found = [m for m in models if not forms.isdisjoint((_fold(m.name), _fold(m.table)))]
-    if len(found) > 1:
-        raise UnmappableError(_said(name, "model", [m.name for m in found], []))
-    return found[0] if found else None
-
-
-def _delegate(name: str) -> str:
-    """How Prisma's client calls the model: ``prisma.businessProduct``."""
-    return name[:1].lower() + name[1:]
-
-
-def _of(model: Model, tables: list[Table]) -> Table:
-    found = [t for t in tables if t.name == model.table and model.schema in (None, t.schema)]
-    if len(found) != 1:
-        where = f"{model.schema}.{model.table}" if model.schema else model.table
-        raise UnmappableError(
-            f"the model {model.name!r} is the table {where!r} in the Prisma schema, and "
-            + (
-                f"{_listed(t.quoted for t in found)} are called so: say which with @@schema"
-                if found
-                else "the target has none of that name"
+        """The column that the field ``name`` is. Raises :class:`Unmapped`."""
+        columns = self._table.columns
+        mapped = self._model.columns.get(name) if self._model else None
+        if mapped is not None and mapped != name and mapped not in columns:
+            raise Unmapped(
+                f"the Prisma schema says that it is the column {mapped}, which "
+                f"{self._table.quoted} does not have"
             )
-        )
-    return found[0]
+        for exact in (mapped, name):
+            if exact in columns:
+                return self._written(columns[exact])
+        found = [column for column in columns.values() if fold(column.name) == fold(name)]
+        if len(found) == 1:
+            return self._written(found[0])
+        if found:
+            names = ", ".join(column.quoted for column in found)
+            raise Unmapped(f"{self._table.quoted} has several such columns: {names}")
+        hint = _hint(fold(name), {fold(column.name): column.quoted for column in columns.values()})
+        raise Unmapped(f"{self._table.quoted} has no such column{hint}")
+
+    def is_relation(self, name: str) -> bool:
+        """Whether a Prisma schema says that the field is no column but other records."""
+        return self._model is not None and name in self._model.relations
+
+    def labels(self, name: str) -> Mapping[str, str]:
+        """What the enum's values in the field ``name`` are called in the database, if otherwise."""
+        return {} if self._model is None else self._model.labels.get(name, {})
+
+    def _written(self, column: Column) -> Column:
+        if column.generated:
+            raise Unmapped(
+                f"the target computes {self._table.quoted}.{column.quoted} itself (a generated "
+                "column); leave it out of the backup"
+            )
+        return column
 
 
-def _table(name: str, tables: list[Table]) -> Table:
-    exact = [table for table in tables if table.name == name]
-    forms = _forms(name)
-    found = exact or [table for table in tables if _fold(table.name) in forms]
-    if len(found) == 1:
-        return found[0]
-    raise UnmappableError(_said(name, "table", [t.quoted for t in found], [t.name for t in tables]))
+def _is(model: Model, table: Table) -> bool:
+    return model.table == table.name and model.schema in (None, table.schema)
 
 
-def _said(name: str, what: str, found: list[str], known: list[str]) -> str:
-    if found:
-        return f"{name!r} can mean more than one {what} ({_listed(found)}): {_ADVICE}"
-    folded = {_fold(each): each for each in known}
-    close = [folded[each] for each in get_close_matches(_fold(name), folded, n=3, cutoff=0.6)]
-    return f"{name!r} is no {what} of the target: " + (
-        f"is it {_listed(close)}? {_ADVICE}" if close else _ADVICE
-    )
+def _alike(one: str, other: str) -> bool:
+    return one == other or one in plurals(other) or other in plurals(one)
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+def _only(model: str, tables: Sequence[Table]) -> Table:
+    if len(tables) == 1:
+        return tables[0]
+    names = ", ".join(table.quoted for table in tables)
+    raise Unmapped(f"the model {model} may be each of the tables {names}; say which with --models")
 
 
-def _fold(name: str) -> str:
-    """``name`` without case and word breaks; underscores at its start are part of it."""
-    bare = name.lstrip("_")
-    return name[: len(name) - len(bare)] + re.sub(r"[_\s-]", "", bare).casefold()
-
-
-def _forms(name: str) -> set[str]:
-    """``name`` folded, and its last word in the other numbers that English may have for it."""
-    folded = _fold(name)
-    return {folded, *_plurals(folded), *_singulars(folded)}
-
-
-def _plurals(word: str) -> set[str]:
-    for one, many in _IRREGULAR:
-        if word.endswith(one):
-            return {word[: -len(one)] + many, word + "s"}
-    for pattern, cut, endings in _RULES:
-        if re.search(pattern, word):
-            return {word[: len(word) - cut] + ending for ending in endings}
-    return {word + "s"}
-
-
-def _singulars(word: str) -> set[str]:
-    """The words whose plural is ``word``."""
-    guesses = {word[: -len(many)] + one for one, many in _IRREGULAR if word.endswith(many)}
-    for ending, endings in (
-        ("ies", ("y", "ie")),
-        ("ves", ("f", "fe", "ve")),
-        ("ses", ("s", "se", "sis")),
-        ("es", ("", "e")),
-        ("s", ("",)),
-    ):
-        if word.endswith(ending):
-            guesses |= {word[: -len(ending)] + end for end in endings}
-    return {guess for guess in guesses if guess and word in _plurals(guess)}
+def _hint(folded: str, names: dict[str, str]) -> str:
+    close = get_close_matches(folded, names, n=3, cutoff=0.6)
+    return f" (did you mean {' or '.join(names[each] for each in close)}?)" if close else ""
