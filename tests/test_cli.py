@@ -76,7 +76,10 @@ def scenarios(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "choose from verify, diff, backup, restore, selftest, implementations"),
+        (
+            [],
+            "choose from verify, diff, backup, restore, convert, clean, selftest, implementations",
+        ),
         (["verfy"], "did you mean verify?"),
         (["verify", "--sevrers", "docker"], "did you mean --servers?"),
         (["verify", "--sevrers=docker"], "unknown option --sevrers (did you mean --servers?)"),

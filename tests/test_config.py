@@ -86,6 +86,7 @@ def test_every_setting_can_come_from_every_place(file):
         "reference": "tea.cups[*] -> cup WHERE kind = 'china'",
         "refresh": "1",
         "models": "schema.prisma",
+        "style": "set",
     }
     assert {each.name for each in SETTINGS} == texts.keys()
     assert all(each.commands for each in SETTINGS)

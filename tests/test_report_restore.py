@@ -173,6 +173,7 @@ def test_the_same_for_programs():
         ],
         "notes": ["n"],
         "quarantine": "q",
+        "written": None,
     }
     bare = restore_json.document(Restored(file="a", target="t", claim=Claim(success=True)), 0)
     assert (bare["merges"], bare["rejections"], bare["tables"]) == ([], [], {})

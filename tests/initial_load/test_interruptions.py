@@ -106,9 +106,8 @@ def die_waiting(conn: psycopg.Connection[Any], statement: Any) -> None:
 def cut(conn: psycopg.Connection[Any], statement: Any) -> None:
     """The network is gone for the client, who finds its end of the connection closed."""
     here, there = socket.socketpair()
-    there.close()
-    os.dup2(here.fileno(), conn.fileno())
-    here.close()
+    with here, there:
+        os.dup2(here.fileno(), conn.fileno())
 
 
 def cut_waiting(conn: psycopg.Connection[Any], statement: Any) -> None:
