@@ -59,7 +59,6 @@ def test_a_table_of_numbers():
 def test_the_last_line_begins_with_what_it_came_to(claim, about, word):
     lines = shown(claim, **about)
     assert lines[-1].startswith(f"{word}: ")
-    assert ("a dry run: nothing was written" in lines) is about.get("dry_run", False)
 
 
 def test_what_to_do_about_rejected_rows():
@@ -69,7 +68,7 @@ def test_what_to_do_about_rejected_rows():
     kept = replace(failed(rejection(1)), success=True)
     assert advised(failed()) == advised(Claim(success=True)) == ""
     assert "set them aside with --quarantine" in advised(failed(rejection(1)))
-    assert "mend the rows in q, and restore that file" in advised(kept, quarantine="q")
+    assert advised(kept, quarantine="q") == "mend them in that file, and restore it"
     assert "leave --dry-run out" in advised(kept, dry_run=True)
 
 
@@ -141,7 +140,6 @@ def test_a_row_without_a_key_and_hostile_values_do_no_harm():
     )
     lines = shown(claim, width=60, quarantine="q.jsonl")
     assert "    a row without a key" in lines
-    assert "2 rejected rows set aside in q.jsonl" in lines
 
 
 def test_the_same_for_programs():

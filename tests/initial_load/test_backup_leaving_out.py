@@ -119,7 +119,8 @@ def test_demo_businesses_go_with_everything_below_them(
     (note,) = done.notes
     demos = done.left_out["public.businesses"]
     others = sum(done.left_out.values()) - demos
-    assert f"left out {demos} rows of public.businesses, and {others} that refer to them" in note
+    rows = "1 row" if demos == 1 else f"{demos} rows"
+    assert f"left out {rows} of public.businesses, and {others} that refer to them" in note
 
 
 def test_the_engine_restores_what_stays(demo: Database, move: Move, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_dry_run_says_what_a_run_does_and_writes_nothing(move: Move) -> None:
         "CREATE UNIQUE INDEX ON p (code); INSERT INTO p VALUES (3, 'y', 9), (4, 'z', 1)",
     )
     assert planned.success
-    assert "nothing was written" in planned.message
+    assert "would be restored" in planned.message
     assert move.rows("SELECT id, v FROM p ORDER BY 1") == [(3, 9), (4, 1)]
     assert move.rows("SELECT last_value, is_called FROM p_id_seq") == [(1, False)]
     move.options = RestoreOptions()

@@ -14,6 +14,7 @@ from tests.initial_load.conftest import Move, assert_refused
 from verifier.contract import Counts
 from verifier.dsn import Dsn
 from verifier.initial_load import restore
+from verifier.transfer import RestoreOptions
 
 
 def test_every_orphan_and_what_depends_on_it_is_named(move: Move) -> None:
@@ -47,6 +48,18 @@ def test_every_orphan_and_what_depends_on_it_is_named(move: Move) -> None:
     }
     assert "5 more rows" in claim.message
     assert_refused(move, claim)
+
+
+def test_sequences_stay_when_the_end_of_the_restore_fails(move: Move) -> None:
+    move.options = RestoreOptions(quarantine=Path("/nonexistent/rejected.jsonl"))
+    claim = move(
+        "CREATE TABLE t (id serial PRIMARY KEY, v int)",
+        "INSERT INTO t (v) SELECT generate_series(1, 9)",
+        "ALTER TABLE t ADD CHECK (v < 9)",
+    )
+    assert "could not be kept" in claim.message
+    assert move.rows("SELECT last_value, is_called FROM t_id_seq") == [(1, False)]
+    assert move.rows("SELECT FROM t") == []
 
 
 def test_sequences_stay_when_the_restore_fails(move: Move) -> None:

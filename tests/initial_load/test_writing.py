@@ -178,9 +178,23 @@ def test_sequences_move_forward_only(move: Move) -> None:
         "INSERT INTO stale VALUES (50); SELECT nextval('loose'), nextval('loose')",
         "SELECT setval('ahead_id_seq', 40)",
     )
+    # As they would be by use: a comparison with the source sees no difference.
+    assert move.rows("SELECT last_value, is_called FROM behind_id_seq") == [(3, True)]
+    assert move.rows("SELECT last_value, is_called FROM stale_id_seq") == [(50, True)]
     nexts = "SELECT nextval('behind_id_seq'), nextval('ahead_id_seq'), nextval('stale_id_seq')"
     assert_idempotent(move, claim)
     assert move.rows(nexts + ", nextval('loose')") == [(4, 41, 51, 21)]
+
+
+def test_sequences_are_left_where_the_backup_says(move: Move) -> None:
+    move(
+        "CREATE SEQUENCE fresh; CREATE SEQUENCE low MINVALUE 5 START 5; CREATE SEQUENCE down"
+        " INCREMENT -1; CREATE TABLE t (id int PRIMARY KEY)",
+        "SELECT setval('fresh', 7, false); SELECT setval('down', -4)",
+    )
+    assert move.rows("SELECT last_value, is_called FROM fresh") == [(7, False)]
+    assert move.rows("SELECT last_value, is_called FROM low") == [(5, False)]
+    assert move.rows("SELECT last_value, is_called FROM down") == [(-4, True)]
 
 
 def test_sequence_at_its_end_stays_there(move: Move) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 from verifier.commands import console, places
 from verifier.config import BACKUP
 from verifier.dsn import libpq_set_aside, redact
-from verifier.errors import RestoreVerifierError, UsageError
+from verifier.errors import RestoreVerifierError
 from verifier.interrupts import stoppable
 from verifier.report import backup as report
-from verifier.report import file
 from verifier.report.json import dumps
 from verifier.settings import PREFIX
 
@@ -44,7 +42,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     named = places.told_apart([*options.arguments, *passed], NAME, _ORDER)
     config, source = places.configured(options, NAME, named, _DSN)
-    path = _destination(named[places.FILE])
+    path = places.destination(named[places.FILE], places.FILE)
     places.apart({"--json": options.json}, path)
     json_file = console.destination("--json", options.json)
 
@@ -70,22 +68,3 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     if not any(troubles):
         return 0, ""
     return 2, "; ".join(filter(None, [f"done: {report.sentence(done, size)}", *troubles]))
-
-
-def _destination(name: str) -> Path:
-    """The file to be written, seen to be writable; what is there stays until it is whole."""
-    path = Path(name)
-    try:
-        if name in ("", "-"):
-            raise FileNotFoundError(None, "it is no name of a file")
-        if path.is_dir():
-            raise IsADirectoryError(None, "it is a directory")
-        if not file.is_ordinary(path):
-            raise FileExistsError(None, "it is there and no ordinary file")
-        file.check(path)
-    except OSError as error:
-        raise UsageError(
-            f"{places.FILE} {name!r} cannot be written: {error.strerror}; "
-            "name a file in a directory that can be written to"
-        ) from None
-    return path

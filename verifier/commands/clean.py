@@ -22,10 +22,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "aside, 2: could not begin: bad usage, no connection, an unreadable backup."
     )
     rewriting.add(parser, NAME)
-    parser.set_defaults(run=run, quarantine=True)
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
+    if options.quarantine is None:
+        options.quarantine = True  # asked for or not: what does not fit is never dropped
     return rewriting.run(options, passed, NAME, _rewrite)
 
 

@@ -1,10 +1,11 @@
-"""What the arguments of ``backup`` and ``restore`` name: a file, and a database."""
+"""What the arguments of the commands name: a backup, a file to write, and a database."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from verifier.config import Config
 from verifier.dsn import Dsn
 from verifier.errors import UsageError
 from verifier.report import file
+from verifier.report.restore import STANDARD_INPUT
 from verifier.settings import PREFIX
 
 FILE = "FILE"
@@ -98,6 +100,40 @@ def apart(files: Mapping[str, str | Path | None], kept: Path) -> None:
             if place.resolve() in path.resolve().parents:
                 raise UsageError(f"{option} names a file within {other}; name one elsewhere")
         seen.append((option, path))
+
+
+def backup(name: str) -> Path:
+    """The backup to read, ``-`` being the standard input.
+
+    Raises :class:`UsageError` when there is nothing to read.
+    """
+    if name != STANDARD_INPUT:
+        return readable(name, FILE)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(f"{FILE} is -, and nothing is piped in; pipe a backup in")
+    return Path(name)
+
+
+def destination(name: str, what: str) -> Path:
+    """The file to be written, seen to be writable; what is there stays until it is whole.
+
+    Raises :class:`UsageError`.
+    """
+    path = Path(name)
+    try:
+        if name in ("", "-"):
+            raise FileNotFoundError(None, "it is no name of a file")
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a directory")
+        if not file.is_ordinary(path):
+            raise FileExistsError(None, "it is there and no ordinary file")
+        file.check(path)
+    except OSError as error:
+        raise UsageError(
+            f"{what} {name!r} cannot be written: {error.strerror}; "
+            "name a file in a directory that can be written to"
+        ) from None
+    return path
 
 
 def readable(name: str, what: str, *, directory: bool = True) -> Path:

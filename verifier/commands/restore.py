@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,7 +25,6 @@ NAME = RESTORE
 SUMMARY = "merge a backup into a database, in one transaction"
 _DSN = "TARGET_DSN"
 _ORDER = (places.FILE, _DSN)
-_STDIN = Path("/dev/stdin")
 _REJECTED = ".rejected.jsonl"
 
 
@@ -79,7 +77,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
             "--ids local takes for no identity; leave one of the two out"
         )
     name = named[places.FILE]
-    path = _backup(name)
+    path = places.backup(name)
     if config.models is not None:
         places.readable(str(config.models), "--models", directory=False)
     quarantine = set_aside(options.quarantine, name)
@@ -123,15 +121,6 @@ def _told(restored: Restored, json_file: Path | None) -> tuple[int, str]:
         troubles.append(console.shown(report.lines(restored, console.width())))
     said = "; ".join(filter(None, [sentence, *troubles, report.advice(restored)]))
     return code or (2 if any(troubles) else 0), said
-
-
-def _backup(name: str) -> Path:
-    """Where the backup is read from. Raises :class:`UsageError` when there is nothing to read."""
-    if name == report.STANDARD_INPUT:
-        if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError(f"{places.FILE} is -, and nothing is piped in; pipe a backup in")
-        return _STDIN
-    return places.readable(name, places.FILE)
 
 
 def set_aside(given: str | bool | None, backup: str) -> Path | None:

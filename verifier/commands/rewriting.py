@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psycopg
 
 from verifier.commands import console, places
 from verifier.commands.restore import hidden, set_aside
@@ -17,21 +19,25 @@ from verifier.contract import Claim
 from verifier.dsn import Dsn, libpq_set_aside, redact
 from verifier.errors import RestoreVerifierError, UsageError
 from verifier.interrupts import stoppable
-from verifier.programs import client
-from verifier.report import file, restore_json
 from verifier.report import restore as report
+from verifier.report import restore_json
 from verifier.report.json import dumps
-from verifier.servers import Side, choose
+from verifier.servers import Database, Side, choose
 from verifier.settings import PREFIX
 from verifier.transfer import Progress, Restored, RestoreOptions
 
 Rewrite = Callable[[Path, Dsn, Path, RestoreOptions, Progress | None], Claim]
 _TARGET = "target_dsn"
+# psql commands that pg_dump frames its files with, and what the file is encoded in.
+_RESTRICT = re.compile(rb"^\\restrict (\w+)$", re.MULTILINE)
+_ENCODING = re.compile(rb"^SET client_encoding = '(\w+)';$", re.MULTILINE)
 
 
 def add(parser: argparse.ArgumentParser, command: str) -> None:
     parser.usage = f"{parser.prog} {places.FILE} -o OUT (--target DSN | --schema FILE) [options]"
-    parser.add_argument("arguments", metavar=places.FILE, nargs="*", help="the backup")
+    parser.add_argument(
+        "arguments", metavar=places.FILE, nargs="*", help="the backup (- is the standard input)"
+    )
     parser.add_argument("-o", "--output", metavar="OUT", help="the file to write")
     parser.add_argument(
         "--target",
@@ -72,8 +78,10 @@ def run(
     (name,) = arguments
     given = {**console.given(options, command), _TARGET: options.target}
     config = Config.load(given, os.environ, Path.cwd(), {_TARGET: "--target"})
-    path = places.readable(name, places.FILE)
-    out = _output(options.output)
+    path = places.backup(name)
+    if options.output is None:
+        raise UsageError("no file to write is given; name one with -o OUT")
+    out = places.destination(options.output, "-o")
     quarantine = set_aside(options.quarantine, name)
     places.apart(
         {"-o": out, "--quarantine": quarantine, "--json": options.json, "--schema": options.schema},
@@ -115,21 +123,6 @@ def _told(restored: Restored, json_file: Path | None) -> tuple[int, str]:
     return code or (2 if any(troubles) else 0), "; ".join(filter(None, said))
 
 
-def _output(name: str | None) -> Path:
-    """The file to write, seen to be writable. Raises :class:`UsageError`."""
-    if not name or name == "-":
-        raise UsageError("no file to write is given; name one with -o OUT")
-    path = Path(name)
-    try:
-        file.check(path)
-    except OSError as error:
-        raise UsageError(
-            f"-o {name!r} cannot be written: {error.strerror}; "
-            "name a file in a directory that can be written to"
-        ) from None
-    return path
-
-
 @contextmanager
 def _target(config: Config, options: argparse.Namespace) -> Iterator[tuple[Dsn, str]]:
     """The database to go by, and how it is called in the report. Raises :class:`UsageError`."""
@@ -140,7 +133,7 @@ def _target(config: Config, options: argparse.Namespace) -> Iterator[tuple[Dsn, 
         embedded = Config(servers=ServerKind.EMBEDDED, rows=1)
         with choose(embedded).start() as pair:
             database = pair.databases(Side.TARGET).create("schema")
-            _load(schema, database.dsn)
+            _load(schema, database)
             yield database.dsn, f"an empty database with the schema {schema}"
         return
     if config.target_dsn is None:
@@ -150,18 +143,34 @@ def _target(config: Config, options: argparse.Namespace) -> Iterator[tuple[Dsn, 
     yield config.target_dsn, str(config.target_dsn)
 
 
-def _load(schema: Path, dsn: Dsn) -> None:
-    """Run the schema in a database of our own. Raises :class:`UsageError`."""
-    done = subprocess.run(
-        [client("psql", server=18), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", schema],
-        env={**os.environ, **dsn.environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+def _load(schema: Path, database: Database) -> None:
+    """Run the schema in a database of our own, all or nothing. Raises :class:`UsageError`.
+
+    By the server and not by psql, which would run the commands of a shell that a file holds.
+    """
+    text = b""
+    try:
+        text = schema.read_bytes()
+        if found := _RESTRICT.search(text):
+            for word in (rb"\restrict ", rb"\unrestrict "):
+                text = text.replace(b"\n" + word + found[1] + b"\n", b"\n\n", 1)
+        said = _ENCODING.search(text)
+        with database.connect(client_encoding=said[1].decode() if said else "UTF8") as session:
+            session.execute(text)
+    except (psycopg.Error, OSError) as error:
         raise UsageError(
-            f"--schema {str(schema)!r} cannot be loaded: {redact(said[0] if said else '', dsn)}; "
+            f"--schema {str(schema)!r} cannot be loaded: {_reason(error, text)}; "
             "make it with pg_dump --schema-only --no-owner --no-privileges"
-        )
+        ) from None
+
+
+def _reason(error: psycopg.Error | OSError, text: bytes) -> str:
+    """What the server says, and about which line."""
+    if not isinstance(error, psycopg.Error):
+        return error.strerror or str(error)
+    said = error.diag.message_primary or str(error).strip().split("\n")[0]
+    position = error.diag.statement_position
+    if position is None:
+        return said
+    before = text.decode("utf-8", "replace")[: int(position)]
+    return f"line {before.count(chr(10)) + 1}: {said}"

@@ -265,4 +265,5 @@ def _note(rule: Exclude, table: Relation, rows: int, left_out: Mapping[str, int]
     more = {name: n - rows * (name == table.quoted) for name, n in left_out.items()}
     listed = ", ".join(f"{name} {n}" for name, n in more.items() if n)
     referring = f", and {sum(more.values())} that refer to them: {listed}" if listed else ""
-    return f"the rule {str(rule)!r} left out {rows} rows of {table.quoted}{referring}"
+    own = "1 row" if rows == 1 else f"{rows} rows"
+    return f"the rule {str(rule)!r} left out {own} of {table.quoted}{referring}"

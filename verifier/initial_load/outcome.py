@@ -108,15 +108,16 @@ def restored(
     kept_in: Path | None = None,
 ) -> Claim:
     """What was done, or what would be; rows that were set aside make the exit code 1."""
-    verb = "would be restored (dry run, nothing was written)" if dry_run else "restored"
-    parts = [f"{sum(getattr(one, name) for one in counts.values())} {name}" for name in _COUNTED]
+    verb = " would be restored" if dry_run else ""
+    sums = {name: sum(getattr(one, name) for one in counts.values()) for name in _COUNTED}
+    parts = [f"{number:,} {name}" for name, number in sums.items() if number]
     return _done(
         content,
         counts,
         merges,
         rejections,
         notes,
-        did=f"{verb}: {', '.join(parts)}",
+        did=f"{verb}: {', '.join(parts) or 'nothing to write'}",
         kept_in=None if dry_run else kept_in,
     )
 
@@ -133,7 +134,7 @@ def exported(
 ) -> Claim:
     """What was written to the file ``out``; the database is as it was."""
     merged = sum(one.merged for one in counts.values())
-    did = f"written to {out}, {merged} merged"
+    did = f" written to {out}, {merged:,} merged"
     return _done(content, counts, merges, rejections, notes, did=did, kept_in=kept_in)
 
 
@@ -148,10 +149,10 @@ def _done(
     kept_in: Path | None,
 ) -> Claim:
     total = sum(staged.total for staged in content.tables) - len(rejections)
-    message = f"{total} rows of {len(counts)} tables {did}"
+    message = f"{_counted(total, 'row')} of {_counted(len(counts), 'table')}{did}"
     if rejections:
         where = f", kept in {kept_in}" if kept_in else ""
-        message += f"; {len(rejections)} rejected{where}: {_first(rejections)}"
+        message += f"; {len(rejections):,} rejected{where}: {_first(rejections)}"
     return Claim(
         success=True,
         exit_code=1 if rejections else 0,
@@ -161,6 +162,10 @@ def _done(
         rejections=rejections,
         notes=tuple(notes),
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def rejected(
@@ -181,7 +186,8 @@ def _first(rejections: tuple[Rejection, ...]) -> str:
     """The first rejection in words, and how many more there are."""
     first = rejections[0]
     key = ", ".join(f"{name}={value}" for name, value in first.key.items())
-    more = f" (and {len(rejections) - 1} more rows)" if len(rejections) > 1 else ""
+    others = _counted(len(rejections) - 1, "more row")
+    more = f" (and {others})" if len(rejections) > 1 else ""
     named = f" [{first.constraint}]" if first.constraint else ""
     return f"{first.table} ({key}): {first.reason}{named}{more}"
 

@@ -1,7 +1,9 @@
 """Sequences move past every value that they feed, and never back.
 
-``ALTER SEQUENCE … RESTART`` and not ``setval``: a sequence that was set stays set
-when the transaction fails (trap F03).
+``ALTER SEQUENCE … RESTART`` first: a sequence that was only set stays set when the
+transaction fails (trap F03). What is set behind it goes with it, because RESTART gives
+the sequence a new file; so it ends in the state that it would have by use, or in the
+backup's own.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ def advance(conn: Connection, content: Content) -> list[str]:
         for sequence in staged.table.sequences:
             fed.setdefault(sequence.quoted, []).append((staged, sequence))
     unknown = []
-    moves: dict[str, int] = {}
+    moves: dict[str, tuple[int, int | None]] = {}
     for name in {**dict.fromkeys(fed), **dict.fromkeys(content.sequences)}:
         found = _due(conn, name, fed.get(name, []), content.sequences.get(name))
         if found is None:
@@ -34,15 +36,27 @@ def advance(conn: Connection, content: Content) -> list[str]:
     problems = preflight.immovable(conn, moves)
     if problems:
         raise NotWritten("; ".join(problems))
-    for name, to in moves.items():
+    for name, (to, last) in moves.items():
         run(conn, "ALTER SEQUENCE {name} RESTART WITH {to}", name=name, to=str(to))
+        if last is not None:
+            # Owners can take this right from themselves; the next value is right without it.
+            run(
+                conn,
+                "SELECT pg_catalog.setval({name}, {last})"
+                " WHERE pg_catalog.has_sequence_privilege({name}, 'UPDATE')",
+                name=literal(name),
+                last=str(last),
+            )
     return unknown
 
 
 def _due(
     conn: Connection, name: str, feeds: list[tuple[Staged, Sequence]], said: SetVal | None
-) -> dict[str, int] | None:
-    """Where the sequence has to move, if it has to; ``None`` if the target has no such sequence."""
+) -> dict[str, tuple[int, int | None]] | None:
+    """Where the sequence has to move, if it has to; ``None`` if the target has no such sequence.
+
+    Its next value, and the last one that was taken, if there is one.
+    """
     found = run(
         conn,
         "SELECT format('%I.%I', n.nspname, c.relname), q.seqincrement, q.seqmin, q.seqmax"
@@ -76,7 +90,9 @@ def _due(
     # At its end, a sequence cannot be moved further; its next value fails anyway.
     target = max(low, min(high, target))
     if target != now and (target > now) == (step > 0):
-        return {quoted: target}
+        fresh = said is not None and not said.called and said.value == target
+        last = target - step
+        return {quoted: (target, last if low <= last <= high and not fresh else None)}
     return {}
 
 

@@ -40,11 +40,6 @@ def lines(restored: Restored, width: int) -> Iterator[Line]:
     yield from _rejected(claim.rejections or (), width)
     yield from section("notes", claim.notes, width)
     yield []
-    if restored.dry_run and restored.written is None:
-        yield [("a dry run: nothing was written", "strong")]
-    if restored.quarantine is not None:
-        number = counted(len(claim.rejections or ()), "rejected row")
-        yield [(f"{number} set aside in {printable(restored.quarantine)}", "strong")]
     word = _word(restored)
     style = "doubt" if claim.success and claim.rejections else _STYLES[word]
     seconds = f" ({restored.seconds:,.1f} s)"
@@ -66,7 +61,7 @@ def advice(restored: Restored) -> str:
     if not restored.claim.rejections:
         return ""
     if restored.quarantine is not None:
-        return f"mend the rows in {restored.quarantine}, and restore that file"
+        return "mend them in that file, and restore it"
     if restored.claim.success and restored.written is None:
         return "mend the rows, or leave --dry-run out to set them aside"
     return "mend the rows, or set them aside with --quarantine"
