@@ -280,3 +280,14 @@ def test_column_that_only_the_target_has_keeps_the_targets_value(move: Move) -> 
     )
     assert move.rows("SELECT * FROM s ORDER BY id") == [(1, "a", "x"), (2, "b", "x"), (3, "b", "y")]
     assert_idempotent(move, claim)
+
+
+def test_duplicate_that_loses_its_key_to_the_winner_takes_no_row_of_the_target(move: Move) -> None:
+    # Were t written, nothing would tie the winner to it when it is restored again.
+    claim = move.load(
+        "INSERT INTO public.t (id, k) VALUES (2, 'x');\nINSERT INTO public.t (id, k) VALUES (2, NULL);\n",
+        "CREATE TABLE t (id int PRIMARY KEY, k text UNIQUE); INSERT INTO t VALUES (5, 'x')",
+    )
+    assert claim.counts == {"public.t": Counts(inserted=1, merged=1)}
+    assert move.rows("SELECT * FROM t ORDER BY id") == [(2, None), (5, "x")]
+    assert_idempotent(move, claim)
