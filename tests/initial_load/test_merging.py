@@ -280,3 +280,26 @@ def test_column_that_only_the_target_has_keeps_the_targets_value(move: Move) -> 
     )
     assert move.rows("SELECT * FROM s ORDER BY id") == [(1, "a", "x"), (2, "b", "x"), (3, "b", "y")]
     assert_idempotent(move, claim)
+
+
+def test_duplicate_that_loses_its_key_to_the_winner_takes_no_row_of_the_target(move: Move) -> None:
+    # Were t written, nothing would tie the winner to it when it is restored again.
+    claim = move.load(
+        "INSERT INTO public.t (id, k) VALUES (2, 'x');\n"
+        "INSERT INTO public.t (id, k) VALUES (2, NULL);\n",
+        "CREATE TABLE t (id int PRIMARY KEY, k text UNIQUE); INSERT INTO t VALUES (5, 'x')",
+    )
+    assert claim.counts == {"public.t": Counts(inserted=1, merged=1)}
+    assert move.rows("SELECT * FROM t ORDER BY id") == [(2, None), (5, "x")]
+    assert_idempotent(move, claim)
+
+
+def test_rejected_row_without_a_key_is_named_as_the_backup_has_it(move: Move) -> None:
+    claim = move.load(
+        "INSERT INTO public.p (id, k) VALUES (1, 'x');\n"
+        "INSERT INTO public.c (p, q) VALUES (1, 9);\n",
+        "CREATE TABLE p (id int PRIMARY KEY, k text UNIQUE); INSERT INTO p VALUES (5, 'x');"
+        "CREATE TABLE c (p int REFERENCES p, q int REFERENCES p)",
+    )
+    assert [one.key for one in claim.rejections or ()] == [{"p": "1", "q": "9"}]
+    assert_refused(move, claim)

@@ -300,3 +300,15 @@ def test_trigger_of_the_target_finds_its_tables(move: Move) -> None:
     )
     assert move.rows("SELECT * FROM audit") == [(1,)]
     assert_idempotent(move, claim)
+
+
+def test_row_that_differs_only_in_what_cannot_be_set_is_rejected(move: Move) -> None:
+    claim = move.load(
+        "INSERT INTO public.t (id, n, a) VALUES (1, 5, 'x');\n",
+        "CREATE TABLE t (id int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, a text);"
+        "INSERT INTO t (id, a) VALUES (1, 'x')",
+    )
+    assert [one.reason for one in claim.rejections or ()] == [
+        "n is GENERATED ALWAYS and cannot be changed"
+    ]
+    assert_refused(move, claim)

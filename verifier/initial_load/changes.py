@@ -31,8 +31,9 @@ def as_text(column: Column, alias: str) -> str:
 def differ(staged: Staged) -> str:
     """SQL for a staged row ``s`` and a target row ``t`` that differ.
 
-    Rows that are equal byte for byte have equal texts, and are found in a fraction of
-    the time; only where bytes differ are the texts made and asked.
+    In columns that cannot be set, too: such a row is not the target's, and is rejected
+    (see :func:`write.plan`). Rows that are equal byte for byte have equal texts, and are
+    found in a fraction of the time; only where bytes differ are the texts made and asked.
     """
     columns = compared(staged)
     if not columns:

@@ -46,6 +46,7 @@ def decide(conn: Connection, staged: Staged) -> None:
             if staged.recency:
                 _prefer(conn, staged)
         _hits(conn, staged)
+        _release(conn, staged)
         _claims(conn)
         if not _ambiguous(conn, staged) + _outdated(conn, staged):
             break
@@ -147,6 +148,28 @@ def _prefer(conn: Connection, staged: Staged) -> None:
         key=key,
         rows=staged.rows,
         n=staged.ordinal,
+    )
+
+
+def _release(conn: Connection, staged: Staged) -> None:
+    """Forget what losers collide with where no key but the identity ties their winner to it.
+
+    Such a winner would take over a row of the target and, with it, leave that row no key
+    by which the next restore finds it again; it is a row of its own.
+    """
+    others = [key for key in staged.keys if key is not staged.table.identity]
+    tied = "".join(
+        paste(
+            " AND NOT EXISTS (SELECT FROM ({rows}) k WHERE k.n = g.winner)",
+            rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+        )
+        for key in others
+    )
+    run(
+        conn,
+        "DELETE FROM pg_temp.restore_hit h USING pg_temp.restore_group g"
+        " WHERE g.n = h.n AND g.winner <> h.n AND NOT h.own {tied}",
+        tied=tied,
     )
 
 

@@ -156,7 +156,7 @@ def shift(
     where = " AND ".join([f"({where})", *(f"c.{column.quoted} = m.o{no}" for no, column in ours)])
     differs = " OR ".join(f"m.o{no}::text IS DISTINCT FROM m.f{no}::text" for no, _ in ours)
     rows = f"{moved} m JOIN {child.rows} c ON {where} AND ({differs})"
-    if {column.name for column in child.identity} & set(key.columns):
+    if {column.name for column in child.key} & set(key.columns):
         _remember(conn, child, rows, "NULL")
     below = [
         (other, staged)
