@@ -199,7 +199,7 @@ def test_ten_thousand_rejected_rows_are_one_short_sentence(move: Move, tmp_path:
     table = "CREATE TABLE t (id int PRIMARY KEY, v text CONSTRAINT good CHECK (v <> 'bad'))"
     rows = "".join(f"{number}\t{'bad' if number % 2 else 'good'}\n" for number in range(20_000))
     claim = move.load(f"COPY public.t (id, v) FROM stdin;\n{rows}\\.\n", table)
-    refused(move, claim, "public.t (id=1): ", "[good] (and 9999 more rows)", exit_code=1)
+    refused(move, claim, "public.t (id=1): ", "[good] (and 9,999 more rows)", exit_code=1)
     assert len(claim.rejections or ()) == 10_000
     assert len(claim.message) < 200
     move.options = RestoreOptions(quarantine=tmp_path / "aside")
