@@ -208,3 +208,11 @@ def test_a_backup_of_nothing():
     lines = plain(backup.lines(done, "s", 12, 0, 100)).splitlines()
     assert "there is no table to back up" in lines
     assert lines[-1] == "BACKED UP: 0 rows of 0 tables in a.sql, 12 bytes (0.0 s)"
+
+
+def test_a_name_is_not_broken_where_it_fits_on_a_line():
+    name = "business_categories_businessType_domainId_name_key"
+    merge = Merge(table="t", key={"id": "a" * 20}, survivor={"id": "b" * 20}, constraint=name)
+    lines = shown(Claim(success=True, message="m", merges=(merge,)), width=70)
+    at = lines.index(f"      ({name})")
+    assert lines[at - 1] == f"    id = '{'a' * 20}' -> id = '{'b' * 20}'"

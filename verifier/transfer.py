@@ -26,10 +26,18 @@ def parts(name: str) -> tuple[str, ...]:
 
     Empty for what is no name: a dot or a quote too many.
     """
+    return tuple(part for part, _ in pieces(name))
+
+
+def pieces(name: str) -> tuple[tuple[str, bool], ...]:
+    """Like :func:`parts`, each with whether it stood in quotes."""
     found = _PART.findall(name)
     if ".".join(found) != name:
         return ()
-    return tuple(part[1:-1].replace('""', '"') if part.startswith('"') else part for part in found)
+    return tuple(
+        (part[1:-1].replace('""', '"'), True) if part.startswith('"') else (part, False)
+        for part in found
+    )
 
 
 def quoted(name: str) -> str:

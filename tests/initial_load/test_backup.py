@@ -33,6 +33,7 @@ from verifier.errors import BackupError, BackupRefused, UsageError
 from verifier.implementations.base import Backup, Endpoint
 from verifier.implementations.initial_load import InitialLoad
 from verifier.initial_load import backup
+from verifier.interrupts import Stopped
 from verifier.servers import Database, Side
 from verifier.transfer import BackupOptions, Format
 
@@ -349,7 +350,7 @@ def undecided() -> Iterator[None]:
 @pytest.mark.parametrize("ending", ["sql", "sql.gz", "sql.zst"])
 @pytest.mark.parametrize(
     ("hook", "expected"),
-    [(_break, Broken), (_interrupt, KeyboardInterrupt), (_terminate, SystemExit)],
+    [(_break, Broken), (_interrupt, KeyboardInterrupt), (_terminate, Stopped)],
 )
 @pytest.mark.parametrize("phase", ["locking tables", "counting rows", "advance"])
 def test_a_backup_that_is_ended_leaves_nothing(

@@ -40,7 +40,7 @@ from verifier.initial_load.fingerprint import fingerprint
 from verifier.initial_load.leaving_out import LeftOut
 from verifier.initial_load.manifest import Manifest, Writer, own_version
 from verifier.initial_load.snapshot import Snapshot
-from verifier.initial_load.termination import termination_as_exception
+from verifier.interrupts import stoppable
 from verifier.transfer import BackedUp, BackupOptions, Format, Progress
 
 _OPTIONS = (
@@ -82,7 +82,7 @@ def backup(
     """
     output.check(path)
     job = _Job(dsn, path, options or BackupOptions(), progress or _Silent())
-    with termination_as_exception():
+    with stoppable("no backup was made"):
         for _ in range(_ATTEMPTS):
             try:
                 return job.run()

@@ -93,7 +93,7 @@ def refuse_objects(plan: Plan) -> None:
     if plan.content.objects.any:
         raise BackupRefused(
             "it holds large objects, which only a restore can place; restore it, "
-            "or make a backup without them"
+            "or make a backup without them (pg_dump --no-blobs)"
         )
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from verifier.errors import UsageError
 from verifier.initial_load.snapshot import Relation, Snapshot
 from verifier.readers import suggestion
-
-_PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
+from verifier.transfer import pieces
 
 
 def resolve(written: str, held: Snapshot) -> Relation:
@@ -19,7 +16,7 @@ def resolve(written: str, held: Snapshot) -> Relation:
     """
     tables = list(held.tables.values())
     found = [table for table in tables if written == table.name]
-    parts = _parts(written)
+    parts = pieces(written)
     for fold in (False, True):
         found = found or [table for table in tables if _means(parts, table, fold)]
     if len(found) == 1:
@@ -36,22 +33,7 @@ def resolve(written: str, held: Snapshot) -> Relation:
     raise UsageError(f"the source has no table {written} to leave rows out of{hint}")
 
 
-def _parts(written: str) -> list[tuple[str, bool]]:
-    """Each part of a dotted name, and whether it stood in quotes; empty for what is no name."""
-    found, at = [], 0
-    while part := _PART.match(written, at):
-        quoted = part[1] is not None
-        found.append((part[1].replace('""', '"') if quoted else part[2].strip(), quoted))
-        at = part.end()
-        if at == len(written):
-            return found
-        if written[at] != ".":
-            return []
-        at += 1
-    return []
-
-
-def _means(parts: list[tuple[str, bool]], table: Relation, fold: bool) -> bool:
+def _means(parts: tuple[tuple[str, bool], ...], table: Relation, fold: bool) -> bool:
     names = (table.schema, table.name)[-len(parts) :] if 1 <= len(parts) <= 2 else ()
     return bool(names) and all(
         name == (word.lower() if fold and not quoted else word)

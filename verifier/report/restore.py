@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import groupby
+from textwrap import wrap
 
 from verifier.contract import Counts, Merge, Rejection, Row
 from verifier.report.literal import pairs, printable
@@ -146,10 +147,10 @@ def _cause(rejection: Rejection) -> tuple[str, str]:
 
 
 def _broken(text: str, width: int, *, indent: int = 2, style: Style = "") -> Iterator[Line]:
-    """``text`` over as many lines as it takes."""
+    """``text`` over as many lines as it takes, broken within a word only where one is too long."""
     room = max(20, width - indent - 2)
-    for at in range(0, len(text), room):
-        yield [(f"{' ' * (indent + 2 * bool(at))}{text[at : at + room]}", style)]
+    for no, line in enumerate(wrap(text, room, break_on_hyphens=False)):
+        yield [(f"{' ' * (indent + 2 * bool(no))}{line}", style)]
 
 
 def _more(number: int) -> Iterator[Line]:
