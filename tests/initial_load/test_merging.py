@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.initial_load.conftest import Move, assert_idempotent, assert_refused, total
@@ -303,3 +305,20 @@ def test_rejected_row_without_a_key_is_named_as_the_backup_has_it(move: Move) ->
     )
     assert [one.key for one in claim.rejections or ()] == [{"p": "1", "q": "9"}]
     assert_refused(move, claim)
+
+
+@pytest.mark.parametrize("order", ["id", "md5(id::text)"])
+def test_long_chain_of_duplicates_is_found_in_a_few_rounds(move: Move, order: str) -> None:
+    # One round a link, as it was, takes half a minute for a quarter of these.
+    rows = (
+        "INSERT INTO t SELECT id, id + (id + 1) % 2, id + id % 2"
+        f" FROM generate_series(1, 2000) id ORDER BY {order}"
+    )
+    started = time.monotonic()
+    claim = move(
+        "CREATE TABLE t (id int PRIMARY KEY, a int, b int)",
+        rows,
+        "CREATE UNIQUE INDEX ON t (a); CREATE UNIQUE INDEX ON t (b)",
+    )
+    assert claim.counts == {"public.t": Counts(inserted=1, merged=1999)}
+    assert time.monotonic() - started < 30

@@ -116,23 +116,33 @@ def _ties(conn: Connection, staged: Staged) -> int:
 
 
 def _groups(conn: Connection) -> None:
-    """Connected components of the ties: the largest ordinal spreads until nothing changes.
+    """Connected components of the ties; every row learns the largest ordinal of its own.
 
-    Ties with the same ``grp`` share that row, so they need not be told apart by key.
+    Each round every component found so far joins the greatest one that it has a tie with,
+    and then follows to where that one went. At least half of those that can join do, so a
+    long chain of ties needs few rounds. Hooking and pointer jumping: Shiloach and Vishkin
+    (J. Algorithms 3, 1982). Ties with the same ``grp`` share that row, so they need not be
+    told apart by key.
     """
     conn.execute(
         "INSERT INTO pg_temp.restore_group (n, winner, key)"
         " SELECT n, max(grp), min(key) FROM pg_temp.restore_tie GROUP BY n"
     )
-    spread = """
+    conn.execute("ANALYZE pg_temp.restore_tie, pg_temp.restore_group")
+    join = """
         UPDATE pg_temp.restore_group g SET winner = m.winner FROM (
-          SELECT t.n, max(x.winner) AS winner FROM pg_temp.restore_tie t
+          SELECT o.winner AS old, max(x.winner) AS winner FROM pg_temp.restore_tie t
+          JOIN pg_temp.restore_group o USING (n)
           JOIN (SELECT t.grp, max(g.winner) AS winner FROM pg_temp.restore_tie t
                 JOIN pg_temp.restore_group g USING (n) GROUP BY t.grp) x USING (grp)
-          GROUP BY t.n) m
-        WHERE g.n = m.n AND g.winner < m.winner"""
-    while conn.execute(spread).rowcount:
-        continue
+          GROUP BY o.winner) m
+        WHERE g.winner = m.old AND m.winner > m.old"""
+    follow = """
+        UPDATE pg_temp.restore_group g SET winner = o.winner FROM pg_temp.restore_group o
+        WHERE o.n = g.winner AND o.winner > g.winner"""
+    while conn.execute(join).rowcount:
+        while conn.execute(follow).rowcount:
+            continue
 
 
 def _prefer(conn: Connection, staged: Staged) -> None:

@@ -78,5 +78,6 @@ def _met(conn: Connection, staged: Staged, key: UniqueKey) -> bool:
 
 
 def _some(conn: Connection, query: str) -> bool:
-    row = run(conn, "SELECT EXISTS ({query})", query=query).fetchone()
+    # Not EXISTS: it is planned for a row that turns up at once, and mostly there is none.
+    row = run(conn, "SELECT count(*) > 0 FROM ({query}) found", query=query).fetchone()
     return bool(row and row[0])
