@@ -77,10 +77,10 @@ def test_every_missing_right_is_named(move: Move) -> None:
             move,
             plain,
             f"{name} has no INSERT, UPDATE on public.p; GRANT INSERT, UPDATE ON public.p TO {name}",
-            f"{name} has no SELECT, INSERT, UPDATE on public.c",
+            f"{name} has no SELECT, INSERT, UPDATE on public.c, s.x; "
+            f"GRANT SELECT, INSERT, UPDATE ON public.c, s.x TO {name}",
             f"GRANT USAGE ON SCHEMA s TO {name}",
-            f"{name} has no SELECT, INSERT, UPDATE on s.x",
-            f"GRANT SELECT ON SEQUENCE s.x_id_seq TO {name}",
+            f"GRANT SELECT ON SEQUENCE public.p_id_seq, s.x_id_seq TO {name}",
         )
 
 

@@ -88,29 +88,27 @@ def denied(
     oids = [table.oid for table in written]
     both = list({*oids, *(table.oid for table in read)})
     found: dict[str, None] = {}
-    for row in conn.execute(_TABLES, {"written": oids, "all": both}):
-        found.update(dict.fromkeys(_denied(*row)))
+    # Names by account, kind, and the rights that are missing: one GRANT for all of them.
+    lacking: dict[tuple[str, str, str], list[str]] = {}
+    for table, schema, usage, missing, secured, owner, owned, user in conn.execute(
+        _TABLES, {"written": oids, "all": both}
+    ):
+        if not usage:
+            said = f"{user} may not use schema {schema}"
+            found[f"{said}; GRANT USAGE ON SCHEMA {schema} TO {user}"] = None
+        if missing:
+            lacking.setdefault((user, "", ", ".join(missing)), []).append(table)
+        found.update(dict.fromkeys(_secured(table, secured, owner, owned, user)))
     fed = (sequence.quoted for table in written for sequence in table.sequences)
     for name, user in conn.execute(_UNREADABLE, [list(dict.fromkeys([*fed, *sequences]))]):
-        found[f"{user} has no SELECT on {name}; GRANT SELECT ON SEQUENCE {name} TO {user}"] = None
+        lacking.setdefault((user, "SEQUENCE ", "SELECT"), []).append(name)
+    for (user, kind, rights), names in lacking.items():
+        on = ", ".join(names)
+        found[f"{user} has no {rights} on {on}; GRANT {rights} ON {kind}{on} TO {user}"] = None
     return list(found)
 
 
-def _denied(
-    table: str,
-    schema: str,
-    usage: bool,
-    missing: list[str],
-    secured: bool,
-    owner: str,
-    owned: bool,
-    user: str,
-) -> Iterator[str]:
-    if not usage:
-        yield f"{user} may not use schema {schema}; GRANT USAGE ON SCHEMA {schema} TO {user}"
-    if missing:
-        rights = ", ".join(missing)
-        yield f"{user} has no {rights} on {table}; GRANT {rights} ON {table} TO {user}"
+def _secured(table: str, secured: bool, owner: str, owned: bool, user: str) -> Iterator[str]:
     if secured:
         why = "is forced upon its owner" if owned else f"applies to {user}"
         other = "" if owned else f"as its owner {owner}, or "
