@@ -211,6 +211,9 @@ def server_error(error: psycopg.Error, dsn: Dsn, *, lost: bool) -> Claim:
     message = f"{place}: {said}" if place else said
     if diag.message_detail:
         message += f" ({diag.message_detail})"
+    if isinstance(error, psycopg.errors.OutOfMemory) and diag.message_hint:
+        # The lock table of the server: every staged table takes some two dozen locks.
+        message += f": {diag.message_hint}"
     if lost:
         message = f"the connection to the target was lost: {message}"
     return failed(f"{redact(message, dsn)}; nothing was changed", 2 if lost else 1)
