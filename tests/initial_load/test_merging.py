@@ -322,3 +322,14 @@ def test_long_chain_of_duplicates_is_found_in_a_few_rounds(move: Move, order: st
     )
     assert claim.counts == {"public.t": Counts(inserted=1, merged=1999)}
     assert time.monotonic() - started < 30
+
+
+def test_cycle_over_keys_that_are_equal_in_other_digits_comes_to_an_end(move: Move) -> None:
+    claim = move.load(
+        "INSERT INTO public.t (id, up) VALUES (1, 1);\n"
+        "INSERT INTO public.t (id, up) VALUES (1.0, 1.0);\n",
+        "CREATE TABLE t (id numeric PRIMARY KEY, up numeric REFERENCES t)",
+    )
+    assert claim.counts == {"public.t": Counts(inserted=1, merged=1)}
+    assert move.rows("SELECT id::text, up::text FROM t") == [("1.0", "1.0")]
+    assert_idempotent(move, claim)

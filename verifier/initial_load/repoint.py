@@ -154,7 +154,8 @@ def shift(
     """
     ours = list(enumerate((child.table.columns[name] for name in key.columns), 1))
     where = " AND ".join([f"({where})", *(f"c.{column.quoted} = m.o{no}" for no, column in ours)])
-    differs = " OR ".join(f"m.o{no}::text IS DISTINCT FROM m.f{no}::text" for no, _ in ours)
+    # The child's own text, not the parent's: of parents 1 and 1.0 it has one already.
+    differs = " OR ".join(f"c.{c.quoted}::text IS DISTINCT FROM m.f{no}::text" for no, c in ours)
     rows = f"{moved} m JOIN {child.rows} c ON {where} AND ({differs})"
     if {column.name for column in child.key} & set(key.columns):
         _remember(conn, child, rows, "NULL")
