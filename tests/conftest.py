@@ -9,7 +9,6 @@ import pytest
 from verifier.config import Config, ServerKind
 from verifier.servers import Pair, choose
 
-
 # Each of these takes minutes: with ``--dist loadfile`` one worker has a file for itself,
 # and would end long after the others if it began with one of them at the end.
 _LONGEST = ("test_matrix.py", "test_selftest.py", "test_scenarios_can_fail.py")
