@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import shop
+
 from verifier.servers import Database
 
 TABLES = ("businesses", "business_categories", "business_products", "product_variants")
@@ -66,24 +68,6 @@ SELECT 'c' || left(md5('product ' || n), 24),
        timestamp '2024-01-01' + n * interval '1.234 seconds',
        timestamp '2025-01-01' + n * interval '0.567 seconds'
 FROM generate_series(1, {products}) n"""
-_VARIANTS = """
-INSERT INTO product_variants
-SELECT 'c' || left(md5('variant ' || n), 24),
-       'c' || left(md5('product ' || 1 + n % {products}), 24),
-       CASE WHEN n % 16 > 0 THEN initcap(concat_ws(' / ', size, colour, material)) END,
-       'SKU-' || lpad(n::text, 9, '0'),
-       round((1.10 + n::bigint * 7919 % 98890 / 100.0)::numeric, 2),
-       n * 31 % 500,
-       CASE WHEN n % 10 > 0 THEN jsonb_build_object('size', size, 'colour', colour,
-           'material', material, 'weight', n % 400 / 100.0, 'tags', jsonb_build_array('new', n % 7))
-       END,
-       n % 12 > 0,
-       timestamp '2024-01-01' + n * interval '1.234 seconds',
-       timestamp '2025-01-01' + n * interval '0.567 seconds'
-FROM generate_series(1, {variants}) n,
-LATERAL (SELECT (ARRAY['s', 'm', 'l', 'xl', 'xxl'])[1 + n % 5] AS size,
-    (ARRAY['red', 'blue', 'green', 'black', 'white', 'grey', 'café au lait'])[1 + n % 7] AS colour,
-    (ARRAY['cotton', 'wool', 'linen'])[1 + n % 3] AS material) words"""
 
 
 def create(database: Database) -> None:
@@ -99,8 +83,15 @@ def fill(database: Database, rows: int) -> None:
         "products": rows // 5,
         "variants": rows - rows // 5,
     }
-    for query in (_BUSINESSES, _CATEGORIES, _PRODUCTS, _VARIANTS):
+    for query in (_BUSINESSES, _CATEGORIES, _PRODUCTS):
         database.execute(query.format(**counts))
+    database.execute(
+        shop.VARIANTS.format(
+            id="'c' || left(md5('variant ' || n), 24)",
+            product=f"1 + n % {counts['products']}",
+            rows=counts["variants"],
+        )
+    )
     database.execute("VACUUM (ANALYZE)")
 
 

@@ -43,10 +43,10 @@ CREATE TABLE product_variants (
     "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updatedAt" TIMESTAMP(3) NOT NULL
 )"""
-_FILL = """
+VARIANTS = """
 INSERT INTO product_variants
 SELECT {id},
-       'c' || left(md5('product ' || n / 4), 24),
+       'c' || left(md5('product ' || {product}), 24),
        CASE WHEN n % 16 > 0 THEN initcap(concat_ws(' / ', size, colour, material)) END,
        'SKU-' || lpad(n::text, 9, '0'),
        round((1.10 + n::bigint * 7919 % 98890 / 100.0)::numeric, 2),
@@ -61,6 +61,7 @@ FROM generate_series(1, {rows}) n,
 LATERAL (SELECT (ARRAY['s', 'm', 'l', 'xl', 'xxl'])[1 + n % 5] AS size,
     (ARRAY['red', 'blue', 'green', 'black', 'white', 'grey', 'café au lait'])[1 + n % 7] AS colour,
     (ARRAY['cotton', 'wool', 'linen'])[1 + n % 3] AS material) words"""
+"""``rows`` variants, each under an ``id`` and of a ``product`` that are SQL over its number n."""
 _NUMBER = "right(sku, 9)::int"
 
 
@@ -92,7 +93,7 @@ def fill(databases: Sequence[Database], key: str, rows: int) -> None:
 
     def make(database: Database) -> None:
         database.execute(_CREATE.format(type=kind))
-        database.execute(_FILL.format(id=id_, rows=rows))
+        database.execute(VARIANTS.format(id=id_, product="n / 4", rows=rows))
         database.execute(f"ALTER TABLE {TABLE} ADD PRIMARY KEY (id)")
         database.execute(f"VACUUM (ANALYZE) {TABLE}")
 

@@ -263,6 +263,17 @@ def test_timeout_of_the_account_strikes_in_the_middle(
     assert move.again().success
 
 
+def test_timeout_that_strikes_in_a_check_is_told_as_what_it_is(move: Move) -> None:
+    prepared(
+        move,
+        "CREATE FUNCTION slowly(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS"
+        " $$BEGIN PERFORM pg_sleep(1); RETURN true; END$$;"
+        "ALTER TABLE u ADD CONSTRAINT slow CHECK (slowly(id))",
+    )
+    claim = restore(move.path, move.target.dsn.with_(options="-c statement_timeout=200"))
+    refused(move, claim, "canceling statement due to statement timeout", exit_code=1)
+
+
 def test_deadlock_with_another_session_names_it_and_a_rerun_is_clean(move: Move) -> None:
     prepared(move)
     before = move.state()

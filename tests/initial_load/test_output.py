@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from verifier.errors import UsageError
 from verifier.initial_load import output
 
 
@@ -53,3 +55,13 @@ def test_link_is_replaced_and_not_followed(tmp_path: Path, way: str) -> None:
         file.write(b"new")
     assert not path.is_symlink()
     assert not other.exists()
+
+
+def test_name_that_asks_for_a_missing_library_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in an installation without the extra: importing it fails.
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(UsageError, match="pip install zstandard"):
+        output.check(tmp_path / "a.sql.zst")
+    output.check(tmp_path / "a.sql.gz")

@@ -91,9 +91,8 @@ def _savepoint(conn: Connection) -> Iterator[list[bool]]:
         yield []
     except (psycopg.DataError, psycopg.ProgrammingError):
         conn.execute("ROLLBACK TO attempt")
-    finally:
-        if not conn.closed:
-            conn.execute("RELEASE attempt")
+    # Not after another error (a timeout): it ends the transaction, and is what has to be told.
+    conn.execute("RELEASE attempt")
 
 
 def _bounds(conn: Connection, staged: Staged, columns: list[Column]) -> int | None:

@@ -63,6 +63,7 @@ def convert(
     ``dsn`` is not changed. Raises :class:`~verifier.errors.BackupError` if ``out``
     cannot be written.
     """
+    output.check(out)
 
     def write(plan: Plan) -> Claim:
         refuse_objects(plan)

@@ -56,6 +56,7 @@ def clean(
     nothing is written. ``dsn`` is not changed. Raises
     :class:`~verifier.errors.BackupError` if ``out`` cannot be written.
     """
+    output.check(out)
 
     def write(plan: Plan) -> Claim:
         refuse_objects(plan)

@@ -6,7 +6,7 @@ import errno
 import gzip
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -25,11 +25,12 @@ class Output(Protocol):
 
 
 def check(path: Path) -> None:
-    """Raise :class:`UsageError` for a place where no file can be written."""
+    """Raise :class:`UsageError` for a file that cannot be written, before the work begins."""
     if path.is_dir() or (path.exists() and not path.is_file()):
         raise UsageError(f"{path} is there and is no file; give the backup another name")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} is no directory; make it, or write the backup elsewhere")
+    _compressor(path)
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def replacing(path: Path) -> Iterator[Output]:
     """
     try:
         with whole(path) as file:
-            compressed = _compressed(file, path)
+            compressed = _compressor(path)(file)
             yield compressed
             if compressed is not file:
                 compressed.close()
@@ -93,24 +94,27 @@ def _name(number: int, path: Path, part: Path) -> bool:
     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(part))
 
 
-def _compressed(file: BinaryIO, path: Path) -> Output:
+def _compressor(path: Path) -> Callable[[BinaryIO], Output]:
+    """What compresses as the name ``path`` says. Raises :class:`UsageError` if it is not here."""
     match path.suffix.lower():
         case ".gz":
-            return gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=file)
+            return _gzip
         case ".zst":
             try:
                 import zstandard
             except ImportError:
                 raise UsageError(
                     f"{path.name} asks for Zstandard, and the package zstandard is not installed; "
-                    "install it, or end the name in .gz or .sql"
+                    "run `pip install zstandard`, or end the name in .gz or .sql"
                 ) from None
-            writer: Output = zstandard.ZstdCompressor(write_checksum=True).stream_writer(
-                file, closefd=False
-            )
-            return writer
+            compressor = zstandard.ZstdCompressor(write_checksum=True)
+            return lambda file: compressor.stream_writer(file, closefd=False)
         case _:
-            return file
+            return lambda file: file
+
+
+def _gzip(file: BinaryIO) -> Output:
+    return gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=file)
 
 
 def _settle(directory: Path) -> None:
