@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from verifier.errors import BackupError
-from verifier.initial_load.counting import RowCounter
+from verifier.initial_load.backing_up.counting import RowCounter
 
 TEXT = r"""--
 -- PostgreSQL database dump; it's "one

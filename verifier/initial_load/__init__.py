@@ -14,7 +14,7 @@ The module answers to :class:`verifier.contract.Claim` and shares nothing with t
 oracle that judges it.
 """
 
-from verifier.initial_load.backup import backup
+from verifier.initial_load.backing_up.backup import backup
 from verifier.initial_load.convert import convert
 from verifier.initial_load.engine import restore
 from verifier.initial_load.export import clean

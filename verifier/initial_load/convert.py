@@ -17,7 +17,7 @@ from pathlib import Path
 from verifier.contract import Claim
 from verifier.dsn import Dsn
 from verifier.errors import BackupRefused
-from verifier.initial_load import changes, output, own_rows
+from verifier.initial_load import changes, output, statements
 from verifier.initial_load.catalog import Column, ForeignKey
 from verifier.initial_load.checks import family
 from verifier.initial_load.engine import attempt
@@ -156,14 +156,14 @@ def _upserts(plan: Plan, staged: Staged, given: list[Column]) -> Iterator[bytes]
     if staged.identity:
         tail = f") {_conflict(staged, given)};\n"
         for block in lines(plan, staged, given):
-            yield b"".join(own_rows.inserts(head.encode(), block, tail.encode()))
+            yield b"".join(statements.inserts(head.encode(), block, tail.encode()))
         return
     # Without a key, the n-th of equal rows is missing if there are fewer than n.
     seen: dict[bytes, int] = {}
     for block in lines(plan, staged, given):
         for line in block.split(b"\n")[:-1]:
             seen[line] = seen.get(line, 0) + 1
-            yield _unless(staged, given, own_rows.literals(line) if given else [], seen[line])
+            yield _unless(staged, given, statements.literals(line) if given else [], seen[line])
 
 
 def _unless(staged: Staged, given: list[Column], values: list[bytes], number: int) -> bytes:
@@ -216,7 +216,7 @@ def _references(plan: Plan, staged: Staged, later: list[Column]) -> Iterator[byt
     keys = list(staged.identity)
     for block in lines(plan, staged, keys + later):
         for line in block.split(b"\n")[:-1]:
-            values = [value.decode() for value in own_rows.literals(line)]
+            values = [value.decode() for value in statements.literals(line)]
             mine = dict(zip([c.name for c in keys + later], values, strict=True))
             statement = paste(
                 "UPDATE {target} SET {set} WHERE {same} AND ({changed});\n",

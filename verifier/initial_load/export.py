@@ -16,7 +16,7 @@ from psycopg import sql
 from verifier.contract import Claim
 from verifier.dsn import Dsn
 from verifier.errors import BackupRefused
-from verifier.initial_load import ledger, outcome, output, own_rows
+from verifier.initial_load import ledger, outcome, output, statements
 from verifier.initial_load.catalog import Column
 from verifier.initial_load.engine import attempt
 from verifier.initial_load.fingerprint import fingerprint
@@ -131,7 +131,7 @@ def lines(plan: Plan, staged: Staged, given: list[Column]) -> Iterator[bytes]:
     )
     plan.doing(f"writing {staged.table.quoted}")
     with plan.conn.cursor() as cursor, cursor.copy(sql.SQL(query)) as copy:
-        yield from own_rows.gathered(copy)
+        yield from statements.gathered(copy)
 
 
 def insert_head(staged: Staged, given: list[Column]) -> str:
@@ -164,7 +164,7 @@ def _dump(plan: Plan, staged: Staged, form: Format, writer: Writer) -> int:
         if form is Format.COPY:
             writer.write(block)
         elif given:
-            writer.write(b"".join(own_rows.inserts(head, block)))
+            writer.write(b"".join(statements.inserts(head, block)))
         else:
             writer.write((head + b";\n") * block.count(b"\n"))
     writer.write(b"\\.\n\n" if form is Format.COPY else b"\n")

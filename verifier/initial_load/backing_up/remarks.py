@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from verifier.initial_load.backing_up.snapshot import Snapshot, listed
 from verifier.initial_load.catalog import Connection
-from verifier.initial_load.snapshot import Snapshot, listed
 
 _ELSEWHERE = {
     "f": "foreign tables, whose rows are another server's",

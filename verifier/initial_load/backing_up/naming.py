@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verifier.errors import UsageError
-from verifier.initial_load.snapshot import Relation, Snapshot
+from verifier.initial_load.backing_up.snapshot import Relation, Snapshot
 from verifier.readers import suggestion
 from verifier.transfer import pieces
 

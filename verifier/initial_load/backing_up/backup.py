@@ -24,22 +24,14 @@ import psycopg
 
 from verifier.dsn import Dsn, redact
 from verifier.errors import BackupError
-from verifier.initial_load import (
-    catalog,
-    leaving_out,
-    output,
-    own_rows,
-    pg_dump,
-    remarks,
-    session,
-    snapshot,
-)
+from verifier.initial_load import catalog, output, session
+from verifier.initial_load.backing_up import leaving_out, own_rows, pg_dump, remarks, snapshot
+from verifier.initial_load.backing_up.counting import RowCounter
+from verifier.initial_load.backing_up.leaving_out import LeftOut
+from verifier.initial_load.backing_up.snapshot import Snapshot
 from verifier.initial_load.catalog import Catalog, Connection
-from verifier.initial_load.counting import RowCounter
 from verifier.initial_load.fingerprint import fingerprint
-from verifier.initial_load.leaving_out import LeftOut
 from verifier.initial_load.manifest import Manifest, Writer, own_version
-from verifier.initial_load.snapshot import Snapshot
 from verifier.interrupts import stoppable
 from verifier.transfer import BackedUp, BackupOptions, Format, Progress
 

@@ -18,12 +18,12 @@ import psycopg
 from psycopg import errors, sql
 
 from verifier.errors import BackupError, UsageError
+from verifier.initial_load.backing_up.naming import resolve
+from verifier.initial_load.backing_up.snapshot import Relation, Snapshot
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
 from verifier.initial_load.manifest import Rule
-from verifier.initial_load.naming import resolve
 from verifier.initial_load.order import components
 from verifier.initial_load.session import paste, run
-from verifier.initial_load.snapshot import Relation, Snapshot
 from verifier.readers import suggestion
 from verifier.transfer import Exclude
 

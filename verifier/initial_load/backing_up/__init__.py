@@ -1,0 +1,6 @@
+"""From a database to a file: one snapshot, dumped by pg_dump, counted, with a manifest.
+
+::
+
+    snapshot ─▶ leaving_out ─▶ pg_dump ─▶ counting ─▶ the file
+"""
