@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.commands import ran
 from tests.test_cli import run, started
 from verifier.cli import main
 from verifier.servers import Database, Pair, Side
@@ -46,13 +47,7 @@ def backup(source, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("RESTORE_VERIFIER_SOURCE_DSN", source.dsn.conninfo)
 
     def backed_up(*arguments: str) -> tuple[int, str, str]:
-        code = main(["backup", *arguments])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        assert (source.dsn.password or "?") not in said.out + said.err
-        lines = said.err.splitlines()
-        assert len(lines) == (1 if code else 0), "one line, where it did not succeed"
-        return code, said.out, "".join(lines).removeprefix("restore-verifier: ")
+        return ran(capsys, source.dsn, "backup", *arguments)
 
     return backed_up
 

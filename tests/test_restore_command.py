@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.commands import ran
 from tests.test_cli import run, started
 from verifier.cli import main
 from verifier.commands.restore import hidden
@@ -88,13 +89,7 @@ def restore(target, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("RESTORE_VERIFIER_TARGET_DSN", target.dsn.conninfo)
 
     def restored(*arguments: str) -> tuple[int, str, str]:
-        code = main(["restore", *arguments])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        assert (target.dsn.password or "?") not in said.out + said.err
-        lines = said.err.splitlines()
-        assert len(lines) == (1 if code else 0), "one line, where it did not succeed"
-        return code, said.out, "".join(lines).removeprefix("restore-verifier: ")
+        return ran(capsys, target.dsn, "restore", *arguments)
 
     return restored
 

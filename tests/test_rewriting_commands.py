@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.commands import ran
 from tests.test_cli import started
 from tests.test_restore_command import ORPHANS, ROWS, SCHEMA, SOURCE, TARGET, dumped
-from verifier.cli import main
 from verifier.programs import client
 from verifier.servers import Database, Pair, Side
 
@@ -52,16 +52,11 @@ def rewrite(target, monkeypatch, capsys, tmp_path):
 
     def rewritten(*arguments: str) -> tuple[int, str, str]:
         before = target.execute(ROWS)
-        code = main([*arguments])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        assert (target.dsn.password or "?") not in said.out + said.err
-        lines = said.err.splitlines()
-        assert len(lines) == (1 if code else 0), "one line, where it did not succeed"
+        result = ran(capsys, target.dsn, *arguments)
         if arguments[0] in COMMANDS:
             assert target.execute(ROWS) == before, "the target is never written to"
         assert target.execute(LEFT) == []
-        return code, said.out, "".join(lines).removeprefix("restore-verifier: ")
+        return result
 
     return rewritten
 
