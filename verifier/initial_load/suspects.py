@@ -39,7 +39,7 @@ def note(conn: Connection, staged: Staged) -> str:
         return ""
     row = run(
         conn,
-        "SELECT count(*), (array_agg({key}::text ORDER BY s.{n}))[1:{shown}] FROM {rows} s"
+        "SELECT count(*), (array_agg({key} ORDER BY s.{n}))[1:{shown}] FROM {rows} s"
         " WHERE s.{n} IN ({suspects})",
         key=staged.key_json("s"),
         n=staged.ordinal,
@@ -49,12 +49,13 @@ def note(conn: Connection, staged: Staged) -> str:
     ).fetchone()
     if not row or not row[0]:
         return ""
-    count, keys = row
-    more = ", …" if count > len(keys) else ""
+    count = row[0]
+    keys = [", ".join(f"{name} = '{value}'" for name, value in key.items()) for key in row[1]]
+    more = "; …" if count > len(keys) else ""
     return (
         f"suspected collision of ids: {staged.table.quoted}: {count} rows change a row of the "
         f"target that has the same sequence-made key and no other unique key in common: "
-        f"{', '.join(keys)}{more} (--strict-ids rejects them, --ids local gives them new keys)"
+        f"{'; '.join(keys)}{more} (--strict-ids rejects them, --ids local gives them new keys)"
     )
 
 
