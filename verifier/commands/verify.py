@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+from verifier import catalogue
 from verifier.commands import console
 from verifier.config import VERIFY
-from verifier.errors import UsageError
 
 NAME = VERIFY
 SUMMARY = "run scenarios against an implementation and report every guarantee"
@@ -21,7 +22,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         nargs="*",
-        help=f"scenarios to run; all of {_SCENARIOS}/ by default",
+        help="scenarios to run: files, directories, or names such as merging or "
+        f"merging::duplicates_below_duplicates; by default {_SCENARIOS}/, "
+        "and where there is none, all that come along",
     )
     console.add_settings(parser, NAME)
     parser.add_argument(
@@ -31,11 +34,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
-    paths = options.paths or [_SCENARIOS]
-    for path in paths:
-        if not Path(path.partition("::")[0]).exists():
-            raise UsageError(f"there are no scenarios at {path}; name a file or directory of them")
-    arguments = ["-p", _PLUGIN, *paths]
+    paths = [_place(path) for path in options.paths] or [_default()]
+    arguments = ["-p", _PLUGIN, *_away_from_home(paths), *paths]
     settings = {**console.given(options, NAME), "restore_report": options.restore_report}
     for name, value in settings.items():
         if value is not None:
@@ -44,3 +44,24 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     from verifier.commands.scenarios import run_pytest
 
     return run_pytest([*arguments, *passed])
+
+
+def _default() -> str:
+    return _SCENARIOS if Path(_SCENARIOS).is_dir() else str(catalogue.scenarios())
+
+
+def _place(path: str) -> str:
+    return path if Path(path.partition("::")[0]).exists() else catalogue.find(path)
+
+
+def _away_from_home(paths: Sequence[str]) -> list[str]:
+    """How pytest is told to run scenarios of the catalogue in a directory that is not theirs.
+
+    With the settings that belong to them, whatever pytest is set to in that directory, and
+    without a trace in it. Warnings are errors to our own code, and not to somebody's restore.
+    """
+    here, home = Path.cwd(), catalogue.root()
+    if here.is_relative_to(home) or not any(Path(path).is_relative_to(home) for path in paths):
+        return []
+    return [f"--rootdir={here}", "-c", f"{home / 'pytest.ini'}", "-p", "no:cacheprovider",
+            "-W", "default"]  # fmt: skip
