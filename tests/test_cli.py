@@ -197,9 +197,25 @@ def test_what_fails_inside_is_no_answer(monkeypatch, capsys):
     assert "s3cr3t@" not in err
 
 
-def test_without_a_directory_of_scenarios_there_is_nothing_to_verify(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert "no scenarios at scenarios" in refused(capsys, "verify")
+@pytest.mark.slow
+def test_scenarios_that_come_along_run_anywhere_and_leave_nothing_there(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('of somebody else')\n")
+    name = "keys::tables_without_any_key"
+    code, out, err = run(tmp_path, "verify", name, "--servers", "embedded")
+    assert code == 0, out + err
+    assert name in out
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["conftest.py", "pytest.ini"]
+
+
+def test_a_name_that_is_almost_one_of_the_catalogue(capsys):
+    assert "(did you mean merging?)" in refused(capsys, "verify", "mergin::anything")
+
+
+def test_without_scenarios_of_its_own_a_directory_gets_those_that_come_along(tmp_path):
+    code, out, err = run(tmp_path, "verify", "--servers", "embedded", "--", "--collect-only", "-q")
+    assert "test_duplicates_below_duplicates" in out, err
+    assert code == 0, "a list was asked for"
 
 
 def test_the_version(capsys):
