@@ -65,6 +65,11 @@ def is_secret(name: str) -> bool:
     return name.endswith(_SECRET) or name.startswith(_VARIABLE)
 
 
+def is_in_workdir(file: Template) -> bool:
+    """Whether ``file`` is a place in the work directory of the call, by the way it is written."""
+    return file.text.startswith("{workdir}/") and ".." not in Path(file.text).parts
+
+
 def known(side: str, *more: str) -> tuple[str, ...]:
     """The names that are known where ``side`` (``source``, ``target``) is at hand, and ``more``."""
     return (*(f"{side}.{part}" for part in _PARTS), *_COMMON, *more)
