@@ -83,7 +83,7 @@ class Command:
         place = str(self.directory / name) if os.sep in name else name
         found = shutil.which(place, path=path)
         if found is not None:
-            return str(Path(found).absolute()) if os.sep in name else found
+            return str(Path(found).absolute())
         if os.sep not in name:
             raise UsageError(
                 f"there is no program {name} on the PATH; install it, or write ./{name} for a file "
