@@ -153,7 +153,12 @@ def test_backups_that_were_not_made_say_why(tmp_path: Path, source: Endpoint) ->
         ("exit 7", "", "./backup.sh ended with exit code 7: without a word"),
         ("kill -SEGV $$", "", "./backup.sh was ended by SIGSEGV: without a word"),
         ("exit 0", "exit-codes = [3]", "./backup.sh ended with exit code 0"),
-        (f"ln -s /etc/passwd {place}", "", "leads to /etc/passwd, outside of the work directory"),
+        (f"mkfifo {place}", "", "backup is neither a file nor a directory"),
+        (
+            f"rm {place}; ln -s /etc/passwd {place}",
+            "",
+            "leads to /etc/passwd, outside of the work directory",
+        ),
     ):
         with pytest.raises(BackupError) as caught:
             backing_up(tmp_path, body, options).backup(source)

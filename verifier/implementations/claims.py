@@ -86,7 +86,11 @@ def parse(text: str) -> object:
     Raises :class:`Unreadable` with the line.
     """
     try:
-        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+        value: object = json.loads(
+            text, parse_int=Number, parse_float=Number, parse_constant=_no_constant
+        )
+        if "\\ud" in text.lower():
+            _check_unicode(value)
     except json.JSONDecodeError as error:
         raise Unreadable(
             f"no JSON in line {error.lineno}, column {error.colno} ({error.msg}): "
@@ -94,6 +98,15 @@ def parse(text: str) -> object:
         ) from None
     except RecursionError:
         raise Unreadable("JSON that is nested too deeply") from None
+    return value
+
+
+def _check_unicode(value: object) -> None:
+    """Half of a surrogate pair, which JSON can escape, is no text that anybody could write."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Unreadable("half of a surrogate pair, which is no character") from None
 
 
 def _no_constant(word: str) -> NoReturn:
