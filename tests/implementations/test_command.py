@@ -236,6 +236,10 @@ def test_json_lines_and_patterns_are_claims(restored: Restored) -> None:
     ]
     body = "\n".join(f"echo '{json.dumps(line)}'" for line in lines)
     assert restored(body, 'claim = "json-lines"') == CLAIMED
+    # No end of a line to JSON, though it is one to Python.
+    assert restored('printf \'{"note": "a\u2028b"}\\r\\n\'', 'claim = "json-lines"').notes == (
+        "a\u2028b",
+    )
     assert (
         restored(f"echo 50%\n{body}", "claim = {json-lines = 'stdout', lenient = true}") == CLAIMED
     )
