@@ -9,16 +9,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from verifier.errors import UsageError
+from verifier import programs
+from verifier.errors import ServerUnavailable, UsageError
 from verifier.implementations.base import Endpoint
 from verifier.readers import Reader, suggestion
 
 _PARTS = ("dsn", "url", "host", "port", "user", "password", "dbname")
 _SECRET = (".dsn", ".url", ".password")
-_COMMON = ("workdir", "directory", "version", "control-tables")
+_PROGRAMS = "programs"
+_COMMON = ("workdir", "directory", "version", "control-tables", _PROGRAMS)
 _VARIABLE = "env."
 _MARK = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -57,6 +60,11 @@ class Template:
 def _value(name: str, values: Mapping[str, str]) -> str:
     if name.startswith(_VARIABLE):
         return os.environ.get(name.removeprefix(_VARIABLE), "")
+    if name == _PROGRAMS and name not in values:
+        raise UsageError(
+            f"{{{_PROGRAMS}}} stands for PostgreSQL's client programs, and there are none here that "
+            f"fit a server of version {values['version']}; install them"
+        )
     return values[name] if name else ""
 
 
@@ -150,4 +158,6 @@ def values(
         "version": str(endpoint.major),
         "control-tables": ",".join(endpoint.control_tables),
     }
+    with suppress(ServerUnavailable):
+        found[_PROGRAMS] = str(programs.client("psql", server=endpoint.major).parent)
     return found if backup is None else {**found, BACKUP: str(backup)}
