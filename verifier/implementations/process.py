@@ -55,6 +55,31 @@ def environ(dsn: Dsn) -> dict[str, str]:
     return without_libpq(os.environ) | dsn.environ
 
 
+def start(
+    arguments: Sequence[str | Path], *, environ: Mapping[str, str], cwd: Path, stderr: int
+) -> subprocess.Popen[bytes]:
+    """Start ``arguments`` in ``cwd`` with no input and a process group of its own.
+
+    What it prints is to be read from the pipe ``stdout``, and :func:`end` has to be called.
+    Raises :class:`UsageError` when the program cannot be started.
+    """
+    try:
+        return subprocess.Popen(
+            [str(argument) for argument in arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=dict(environ),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UsageError(
+            f"tried to start {arguments[0]} in {cwd}: {error.strerror}; "
+            "check that it is installed, executable and on the PATH"
+        ) from error
+
+
 def run(
     arguments: Sequence[str | Path],
     *,
@@ -69,36 +94,23 @@ def run(
     is killed before this returns or raises. Raises :class:`UsageError` when the
     program cannot be started.
     """
-    try:
-        program = subprocess.Popen(
-            [str(argument) for argument in arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environ),
-            cwd=cwd,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise UsageError(
-            f"tried to start {arguments[0]} in {cwd}: {error.strerror}; "
-            "check that it is installed, executable and on the PATH"
-        ) from error
+    program = start(arguments, environ=environ, cwd=cwd, stderr=subprocess.PIPE)
     assert program.stdout is not None
     assert program.stderr is not None
     kept = {program.stdout: bytearray(), program.stderr: bytearray()}
     try:
         timed_out = _follow(program, kept, time.monotonic() + timeout)
     finally:
-        _end(program)
+        end(program)
         for stream in kept:
             stream.close()
-    stdout, stderr = (_text(tail, secrets) for tail in kept.values())
+    stdout, stderr = (shown(tail, secrets) for tail in kept.values())
     code = _TIMED_OUT if timed_out else program.returncode
     return Finished(code if code >= 0 else 128 - code, stdout, stderr, timed_out)
 
 
-def _text(tail: bytearray, secrets: Sequence[Dsn]) -> str:
+def shown(tail: bytes | bytearray, secrets: Sequence[Dsn]) -> str:
+    """The kept end of a stream as text, passwords hidden."""
     if len(tail) == KEPT:
         # The first line may begin in the middle of a password, which nothing would find.
         tail = tail.partition(b"\n")[2] or tail
@@ -132,7 +144,7 @@ def _follow(
     return False
 
 
-def _end(program: subprocess.Popen[bytes]) -> None:
+def end(program: subprocess.Popen[bytes]) -> None:
     """End what is left of the program's group, politely at first while the leader lives."""
     if program.poll() is None:
         _signal(program, signal.SIGTERM)

@@ -1,0 +1,179 @@
+"""The services that a call needs: started for it, waited for, and ended after it.
+
+A service gets a process group of its own, which ends with the call whatever way the call
+ends. The end of what it printed is kept, for the errors.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verifier.dsn import Dsn
+from verifier.implementations import process
+from verifier.implementations.http.calls import Caller, Request
+from verifier.implementations.http.failure import Failed
+
+LOOPBACK = "127.0.0.1"
+_PAUSE = 0.05
+_PATIENCE = 5.0
+"""Seconds that one look at a service's health may take; the next one may be luckier."""
+_CHUNK = 64 * 1024
+_LINES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A service with everything filled in."""
+
+    name: str
+    command: tuple[str, ...] = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+    """All of it, and not only what is added to the caller's."""
+    directory: Path
+    port: int
+    """Where it is to listen, on loopback."""
+    health: str = ""
+    """The URL that answers 2xx when it is ready; empty: it is ready when it can be reached."""
+    timeout: float
+    """Seconds until it must be ready."""
+
+
+class Service:
+    """One that has been started; :meth:`end` has to be called."""
+
+    def __init__(self, launch: Launch, secrets: Sequence[Dsn]) -> None:
+        """Raises :class:`Failed`, and ``UsageError`` when there is no such program."""
+        self.launch, self._secrets = launch, secrets
+        _check_free(launch)
+        self._program = process.start(
+            launch.command,
+            environ=launch.environ,
+            cwd=launch.directory,
+            stderr=subprocess.STDOUT,
+        )
+        self._tail = bytearray()
+        self._ended = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        """Keep the end of what it prints; a pipe that nobody empties would stop it."""
+        assert self._program.stdout is not None
+        with self._program.stdout as stream, selectors.DefaultSelector() as waiting:
+            waiting.register(stream, selectors.EVENT_READ)
+            while True:
+                if not waiting.select(_PAUSE):
+                    if self._ended.is_set():
+                        return  # a process that left the group holds the pipe open
+                    continue
+                chunk = os.read(stream.fileno(), _CHUNK)
+                if not chunk:
+                    return
+                self._tail += chunk
+                del self._tail[: -process.KEPT]
+
+    def wait(self, caller: Caller) -> None:
+        """Return when it is ready. Raises :class:`Failed` with its last words if it never is."""
+        within = min(self.launch.timeout, caller.left)
+        deadline = time.monotonic() + within
+        while True:
+            found = self._found(caller, deadline)
+            if self._program.poll() is not None:
+                raise Failed(f"{self.fate()} before it was ready")
+            if not found:
+                return
+            if time.monotonic() >= deadline:
+                raise Failed(
+                    f"the service {self.launch.name} was not ready within {within:.3g} s: {found}; "
+                    f"{self._words()}"
+                )
+            time.sleep(_PAUSE)
+
+    def _found(self, caller: Caller, deadline: float) -> str:
+        """What keeps it from being ready; empty when nothing does."""
+        left = max(_PAUSE, min(_PATIENCE, deadline - time.monotonic()))
+        if self.launch.health:
+            request = Request(method="GET", url=self.launch.health, timeout=left)
+            try:
+                answer = caller.fetch(request, limit=_CHUNK)
+            except Failed as failed:
+                return str(failed)
+            return "" if answer.ok else f"{answer.asked} answered {answer.said()}"
+        try:
+            with socket.create_connection((LOOPBACK, self.launch.port), left):
+                return ""
+        except OSError as error:
+            return f"port {self.launch.port} of {LOOPBACK}: {error.strerror or error}"
+
+    def fate(self) -> str:
+        """How it has ended, with its last words; empty while it runs."""
+        code = self._program.poll()
+        if code is None:
+            return ""
+        self._reader.join(2 * _PAUSE)  # its last words may still be in the pipe
+        code = 128 - code if code < 0 else code
+        return f"the service {self.launch.name} ended with exit code {code} ({self._words()})"
+
+    def _words(self) -> str:
+        said = process.shown(bytes(self._tail), self._secrets).strip().splitlines()[-_LINES:]
+        return "it printed last: " + "\n".join(said) if said else "it printed nothing"
+
+    def end(self) -> None:
+        """End whatever is left of its process group."""
+        process.end(self._program)
+        self._ended.set()
+        self._reader.join()
+
+
+@contextmanager
+def running(
+    launches: Sequence[Launch], caller: Caller, secrets: Sequence[Dsn] = ()
+) -> Iterator[tuple[Service, ...]]:
+    """Every service, ready, for the time of a ``with`` block; one after the other, in order.
+
+    Raises what :class:`Service` and :meth:`Service.wait` raise, and for a :class:`Failed` of
+    the block adds which services had ended by then.
+    """
+    services: list[Service] = []
+    try:
+        for launch in launches:
+            services.append(Service(launch, secrets))
+            services[-1].wait(caller)
+        try:
+            yield tuple(services)
+        except Failed as failed:
+            fates = [fate for service in services if (fate := service.fate())]
+            raise Failed("; ".join([str(failed), *fates])) from None
+    finally:
+        for service in reversed(services):
+            service.end()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _check_free(launch: Launch) -> None:
+    """Whoever listens there already would answer in the place of the service."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, launch.port))
+        except OSError as error:
+            raise Failed(
+                f"the service {launch.name} cannot listen on port {launch.port} of {LOOPBACK}: "
+                f"{error.strerror}; end what listens there, or leave out `port` for a free one"
+            ) from error
