@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from verifier.implementations.http.failure import Failed
+
+Hide = Callable[[str], str]
+"""Hides in a text what must not be shown."""
 
 DOCUMENT = 4 * 1024 * 1024
 """Bytes of an answer that are read as a document."""
@@ -29,6 +32,7 @@ class Answer:
     body: bytes
     whole: bool = True
     """Whether ``body`` is all of it."""
+    hide: Hide = field(default=str, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -45,7 +49,8 @@ class Answer:
 
     def words(self) -> str:
         """The body as text for people: the beginning of it, without what is not printable."""
-        text = self.body[: 4 * _EXCERPT].decode("utf-8", "replace").strip()
+        # Hidden before it is cut, which could leave the half of a token.
+        text = self.hide(self.body[: 4 * _EXCERPT].decode("utf-8", "replace").strip())
         shown = "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)
         return shown if len(shown) <= _EXCERPT else shown[:_EXCERPT] + " …"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,11 +20,8 @@ from typing import Any
 
 import httpx
 
-from verifier.implementations.http.answers import DOCUMENT, Answer
+from verifier.implementations.http.answers import DOCUMENT, Answer, Hide
 from verifier.implementations.http.failure import Failed
-
-Hide = Callable[[str], str]
-"""Hides in a text what must not be shown."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _LEAST = 0.001
@@ -75,9 +72,13 @@ class Request:
 class Caller:
     """Sends requests until a deadline that all of them share."""
 
-    def __init__(self, seconds: float, hide: Hide) -> None:
+    def __init__(self, seconds: float, hide: Hide, hide_tokens: Hide | None = None) -> None:
+        """``hide`` is for the words of this class, ``hide_tokens`` for those of a service.
+
+        A service that tells the password of a database is found out by whoever reads its claim.
+        """
         self.deadline = time.monotonic() + seconds
-        self.hide = hide
+        self.hide, self.hide_tokens = hide, hide_tokens or hide
 
     @property
     def left(self) -> float:
@@ -87,13 +88,13 @@ class Caller:
     def fetch(self, request: Request, limit: int = DOCUMENT) -> Answer:
         """The answer, with at most ``limit`` bytes of its body. Raises :class:`Failed`."""
         with self._sent(request) as (asked, response):
-            return _answer(asked, response, limit, self.hide)
+            return self._answer(asked, response, limit)
 
     def download(self, request: Request, path: Path) -> Answer:
         """The answer; the body of a 2xx one goes to ``path`` instead. Raises :class:`Failed`."""
         with self._sent(request) as (asked, response):
             if not response.is_success:
-                return _answer(asked, response, DOCUMENT, self.hide)
+                return self._answer(asked, response, DOCUMENT)
             try:
                 with path.open("wb") as file:
                     for chunk in response.iter_bytes():
@@ -102,7 +103,28 @@ class Caller:
                 raise Failed(
                     f"{asked} was answered, but {path} cannot be written: {error.strerror}"
                 ) from error
-            return _answered(asked, response, b"", whole=False)
+            return self._answered(asked, response, b"")
+
+    def _answer(self, asked: str, response: httpx.Response, limit: int) -> Answer:
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > limit:
+                return self._answered(asked, response, bytes(body[:limit]))
+        return self._answered(asked, response, bytes(body), whole=True)
+
+    def _answered(
+        self, asked: str, response: httpx.Response, body: bytes, *, whole: bool = False
+    ) -> Answer:
+        return Answer(
+            asked=asked,
+            url=str(response.url),
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=body,
+            whole=whole,
+            hide=self.hide_tokens,
+        )
 
     @contextmanager
     def _sent(self, request: Request) -> Iterator[tuple[str, httpx.Response]]:
@@ -191,26 +213,6 @@ def _unlogged() -> Iterator[None]:
     finally:
         for logger, disabled in zip(loggers, before, strict=True):
             logger.disabled = disabled
-
-
-def _answer(asked: str, response: httpx.Response, limit: int, hide: Hide) -> Answer:
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > limit:
-            return _answered(asked, response, bytes(body[:limit]), whole=False)
-    return _answered(asked, response, bytes(body), whole=True)
-
-
-def _answered(asked: str, response: httpx.Response, body: bytes, *, whole: bool) -> Answer:
-    return Answer(
-        asked=asked,
-        url=str(response.url),
-        status=response.status_code,
-        headers={name.lower(): value for name, value in response.headers.items()},
-        body=body,
-        whole=whole,
-    )
 
 
 def _without_login(url: str) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from verifier.dsn import Dsn
 from verifier.implementations import process
-from verifier.implementations.http.calls import Caller, Request
+from verifier.implementations.http.calls import Caller, Hide, Request
 from verifier.implementations.http.failure import Failed
 
 LOOPBACK = "127.0.0.1"
@@ -81,26 +81,25 @@ class Service:
                 self._tail += chunk
                 del self._tail[: -process.KEPT]
 
-    def wait(self, caller: Caller) -> None:
+    def wait(self, hide: Hide) -> None:
         """Return when it is ready. Raises :class:`Failed` with its last words if it never is."""
-        within = min(self.launch.timeout, caller.left)
-        deadline = time.monotonic() + within
+        caller = Caller(self.launch.timeout, hide)
         while True:
-            found = self._found(caller, deadline)
+            found = self._found(caller)
             if self._program.poll() is not None:
                 raise Failed(f"{self.fate()} before it was ready")
             if not found:
                 return
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= caller.deadline:
                 raise Failed(
-                    f"the service {self.launch.name} was not ready within {within:.3g} s: {found}; "
-                    f"{self._words()}"
+                    f"the service {self.launch.name} was not ready within "
+                    f"{self.launch.timeout:g} s: {found}; {self._words()}"
                 )
             time.sleep(_PAUSE)
 
-    def _found(self, caller: Caller, deadline: float) -> str:
+    def _found(self, caller: Caller) -> str:
         """What keeps it from being ready; empty when nothing does."""
-        left = max(_PAUSE, min(_PATIENCE, deadline - time.monotonic()))
+        left = min(_PATIENCE, caller.left)
         if self.launch.health:
             request = Request(method="GET", url=self.launch.health, timeout=left)
             try:
@@ -136,7 +135,7 @@ class Service:
 
 @contextmanager
 def running(
-    launches: Sequence[Launch], caller: Caller, secrets: Sequence[Dsn] = ()
+    launches: Sequence[Launch], hide: Hide, secrets: Sequence[Dsn] = ()
 ) -> Iterator[tuple[Service, ...]]:
     """Every service, ready, for the time of a ``with`` block; one after the other, in order.
 
@@ -147,7 +146,7 @@ def running(
     try:
         for launch in launches:
             services.append(Service(launch, secrets))
-            services[-1].wait(caller)
+            services[-1].wait(hide)
         try:
             yield tuple(services)
         except Failed as failed:

@@ -1,0 +1,184 @@
+"""Services as the configuration describes them: what starts one, where it is, when it lives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from verifier.errors import UsageError
+from verifier.implementations import command, placeholders
+from verifier.implementations.http.exchange import STEPS
+from verifier.implementations.http.services import LOOPBACK, Launch, free_port
+from verifier.implementations.http.tables import templates
+from verifier.implementations.http.templates import fill_all
+from verifier.implementations.placeholders import BACKUP, SOURCE, TARGET, Template, template
+from verifier.implementations.tables import Table
+from verifier.readers import member, seconds, whole
+
+SERVICES = "services"
+DATABASE = "database"
+"""Stands in a service's texts for the source during a backup, for the target during a restore."""
+_TIMEOUT = 30.0
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_RESERVED = (SOURCE, TARGET, DATABASE, BACKUP, "env", *placeholders.COMMON, *STEPS)
+
+
+class During(StrEnum):
+    """The calls that a service may live in."""
+
+    BACKUP = "backup"
+    RESTORE = "restore"
+
+
+_SIDES = {During.BACKUP: SOURCE, During.RESTORE: TARGET}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A service with its placeholders."""
+
+    name: str
+    arguments: tuple[Template, ...] = ()
+    """The command line; empty for one that is running already, at ``url``."""
+    environment: Mapping[str, Template]
+    directory: Path
+    port: int | None = None
+    """``None``: one that is free."""
+    url: Template | None = None
+    health: Template | None = None
+    timeout: float
+    """Seconds until it must be ready."""
+    during: tuple[During, ...] = ()
+    """Empty: wherever it is spoken of."""
+
+    def templates(self) -> Iterator[Template]:
+        """Every text of it that may hold placeholders."""
+        yield from (*self.arguments, *self.environment.values())
+        yield from (each for each in (self.url, self.health) if each is not None)
+
+    def place(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Where it is in this call, by placeholder; one that is started gets a port."""
+        if self.url is not None:
+            return {f"{self.name}.url": self.url.fill(values).rstrip("/")}
+        port = self.port or free_port()
+        url = f"http://{LOOPBACK}:{port}"
+        return {f"{self.name}.url": url, f"{self.name}.port": str(port)}
+
+    def launch(self, environ: Mapping[str, str], values: Mapping[str, str]) -> Launch:
+        """What starts it; ``environ`` is what it inherits. Raises :class:`UsageError`."""
+        environ = {**environ, **fill_all(self.environment, values)}
+        program, *rest = (each.fill(values) for each in self.arguments)
+        return Launch(
+            name=self.name,
+            command=(command.program(program, self.directory, environ.get("PATH")), *rest),
+            environ=environ,
+            directory=self.directory,
+            port=int(values[f"{self.name}.port"]),
+            health="" if self.health is None else self.health.fill(values),
+            timeout=self.timeout,
+        )
+
+    def names(self) -> tuple[str, ...]:
+        """The placeholders that it gives to others."""
+        return tuple(f"{self.name}.{part}" for part in (("url",) if self.url else ("url", "port")))
+
+
+def described(implementation: Table, directory: Path) -> tuple[Described, ...]:
+    """The services of an implementation, in their order. Raises :class:`UsageError`."""
+    table = implementation.table(SERVICES)
+    if table is None:
+        return ()
+    parts = [part for name in table.keys if (part := table.table(name)) is not None]
+    names = [part.name.rpartition(".")[2] for part in parts]
+    for name in names:
+        if not _NAME.fullmatch(name) or name in _RESERVED:
+            raise UsageError(
+                f"{table} has a service {name!r}; give it a name of letters, digits and hyphens, "
+                f"and none of {', '.join(_RESERVED)}"
+            )
+    places = [f"{name}.{part}" for name in names for part in ("url", "port")]
+    known = (*_known(SOURCE), *_known(TARGET)[: -len(placeholders.COMMON)], *_known(DATABASE))
+    return tuple(
+        _described(part, name, tuple(dict.fromkeys((*places, *known))), directory)
+        for part, name in zip(parts, names, strict=True)
+    )
+
+
+def _known(side: str) -> tuple[str, ...]:
+    return placeholders.known(side)
+
+
+def _described(table: Table, name: str, names: Collection[str], directory: Path) -> Described:
+    reader = template(names)
+    if table.has("command") == table.has("url"):
+        raise UsageError(
+            f'{table} has to have either a command that starts it, or the url = "http://…" '
+            "where it is running"
+        )
+    timeout = table.read("timeout", seconds, _TIMEOUT)
+    health, during = table.read("health", reader), table.read("during", _during, ())
+    if table.has("url"):
+        return Described(
+            name=name,
+            environment={},
+            directory=directory,
+            url=table.read("url", reader),
+            health=health,
+            timeout=timeout,
+            during=during,
+        )
+    return Described(
+        name=name,
+        arguments=command.arguments_of(table, names, directory),
+        environment=table.read("environment", templates(names), {}),
+        directory=directory,
+        port=table.read("port", whole("a port, 1 to 65535", least=1)),
+        health=health,
+        timeout=timeout,
+        during=during,
+    )
+
+
+def _during(given: object, where: str) -> tuple[During, ...]:
+    found = given if isinstance(given, list) else [given]
+    return tuple(member(During)(each, where) for each in found)
+
+
+def living(
+    services: Sequence[Described], during: During, spoken_of: Iterable[Template]
+) -> tuple[Described, ...]:
+    """The services of one call: those that say so, and those that its requests speak of.
+
+    ``spoken_of`` are the texts of the call's requests; a service that another one speaks of
+    lives where that one lives, and one that speaks of a database where that is at hand. Raises :class:`UsageError` for a service that is needed in a
+    call and speaks of the database of the other one.
+    """
+    side = _SIDES[during]
+    other = next(each for each in _SIDES.values() if each != side)
+    wanted = {name.partition(".")[0] for each in spoken_of for name in each.names}
+    for _ in services:
+        for each in services:
+            own = _spoken_of(each)
+            if each.name in wanted or during in each.during or (not each.during and side in own):
+                wanted |= {each.name, *own}
+    found = tuple(each for each in services if each.name in wanted)
+    for each in found:
+        if each.during and during not in each.during:
+            raise UsageError(
+                f"the {during} needs the service {each.name}, which is to live during "
+                f"{' and '.join(each.during)}; add {during!r} to its during"
+            )
+        if other in _spoken_of(each):
+            raise UsageError(
+                f"the service {each.name} is needed during the {during} and speaks of the {other}, "
+                f"which is out of reach then; write {{{DATABASE}.url}} for the database of the "
+                "call, or describe two services"
+            )
+    return found
+
+
+def _spoken_of(service: Described) -> set[str]:
+    return {name.partition(".")[0] for each in service.templates() for name in each.names}
