@@ -1,4 +1,4 @@
-"""A small application with a backup and restores over HTTP, such as one that was found in the field.
+"""A small application with a backup and restores over HTTP, much like one from the field.
 
 ``python sync_service.py``, with ``PORT``, ``DATABASE_URL`` and ``SYNC_TOKEN`` in the environment.
 Nothing in it knows that it is under test. One of its two restores is right. The other one takes
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import sys
 import tempfile
 import threading
 import uuid
@@ -38,8 +37,7 @@ def records() -> bytes:
             if table not in CONTROL:
                 rows = sql.SQL("SELECT to_jsonb(t) FROM {} t").format(sql.Identifier(table))
                 lines += [
-                    json.dumps({"table": table, "record": row})
-                    for (row,) in database.execute(rows)
+                    json.dumps({"table": table, "record": row}) for (row,) in database.execute(rows)
                 ]
     return "\n".join(lines).encode()
 
@@ -104,7 +102,8 @@ def restore(session: dict[str, Any]) -> None:
             for name, each in (claim.counts or {}).items()
         ],
         "errors": [
-            {"model": each.table, "row": dict(each.key), "why": each.reason, "rule": each.constraint}
+            {"model": each.table, "row": dict(each.key), "why": each.reason,
+             "rule": each.constraint}
             for each in claim.rejections or ()
         ],
     }  # fmt: skip
@@ -163,5 +162,4 @@ class Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
-    print("listening", file=sys.stderr, flush=True)
     server.serve_forever()

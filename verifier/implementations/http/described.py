@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,18 +10,23 @@ from enum import StrEnum
 from pathlib import Path
 
 from verifier.errors import UsageError
-from verifier.implementations import command, placeholders
+from verifier.implementations import placeholders
+from verifier.implementations.command import Command, command_of
 from verifier.implementations.http.exchange import STEPS
 from verifier.implementations.http.services import LOOPBACK, Launch, free_port
-from verifier.implementations.http.tables import templates
 from verifier.implementations.http.templates import fill_all
-from verifier.implementations.placeholders import BACKUP, SOURCE, TARGET, Template, template
+from verifier.implementations.placeholders import (
+    BACKUP,
+    DATABASE,
+    SOURCE,
+    TARGET,
+    Template,
+    template,
+)
 from verifier.implementations.tables import Table
-from verifier.readers import member, seconds, whole
+from verifier.readers import member, whole
 
-SERVICES = "services"
-DATABASE = "database"
-"""Stands in a service's texts for the source during a backup, for the target during a restore."""
+SERVICES, URL = "services", "url"
 _TIMEOUT = 30.0
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _RESERVED = (SOURCE, TARGET, DATABASE, BACKUP, "env", *placeholders.COMMON, *STEPS)
@@ -41,10 +47,8 @@ class Described:
     """A service with its placeholders."""
 
     name: str
-    arguments: tuple[Template, ...] = ()
-    """The command line; empty for one that is running already, at ``url``."""
-    environment: Mapping[str, Template]
-    directory: Path
+    command: Command | None = None
+    """What starts it; ``None`` for one that is running already, at ``url``."""
     port: int | None = None
     """``None``: one that is free."""
     url: Template | None = None
@@ -56,7 +60,8 @@ class Described:
 
     def templates(self) -> Iterator[Template]:
         """Every text of it that may hold placeholders."""
-        yield from (*self.arguments, *self.environment.values())
+        if self.command is not None:
+            yield from (*self.command.arguments, *self.command.environment.values())
         yield from (each for each in (self.url, self.health) if each is not None)
 
     def place(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -67,15 +72,17 @@ class Described:
         url = f"http://{LOOPBACK}:{port}"
         return {f"{self.name}.url": url, f"{self.name}.port": str(port)}
 
-    def launch(self, environ: Mapping[str, str], values: Mapping[str, str]) -> Launch:
+    def launch(
+        self, command: Command, environ: Mapping[str, str], values: Mapping[str, str]
+    ) -> Launch:
         """What starts it; ``environ`` is what it inherits. Raises :class:`UsageError`."""
-        environ = {**environ, **fill_all(self.environment, values)}
-        program, *rest = (each.fill(values) for each in self.arguments)
+        environ = {**environ, **fill_all(command.environment, values)}
+        name, *arguments = (each.fill(values) for each in command.arguments)
         return Launch(
             name=self.name,
-            command=(command.program(program, self.directory, environ.get("PATH")), *rest),
+            command=(command.program(name, environ.get("PATH")), *arguments),
             environ=environ,
-            directory=self.directory,
+            directory=command.directory,
             port=int(values[f"{self.name}.port"]),
             health="" if self.health is None else self.health.fill(values),
             timeout=self.timeout,
@@ -99,47 +106,52 @@ def described(implementation: Table, directory: Path) -> tuple[Described, ...]:
                 f"{table} has a service {name!r}; give it a name of letters, digits and hyphens, "
                 f"and none of {', '.join(_RESERVED)}"
             )
-    places = [f"{name}.{part}" for name in names for part in ("url", "port")]
-    known = (*_known(SOURCE), *_known(TARGET)[: -len(placeholders.COMMON)], *_known(DATABASE))
-    return tuple(
-        _described(part, name, tuple(dict.fromkeys((*places, *known))), directory)
-        for part, name in zip(parts, names, strict=True)
+    places = [f"{name}.url" for name in names]
+    places += [f"{name}.port" for part, name in zip(parts, names, strict=True) if not part.has(URL)]
+    sides = (placeholders.known(side) for side in (SOURCE, TARGET, DATABASE))
+    known = tuple(dict.fromkeys((*places, *itertools.chain(*sides))))
+    found = tuple(
+        _described(part, name, known, directory) for part, name in zip(parts, names, strict=True)
     )
-
-
-def _known(side: str) -> tuple[str, ...]:
-    return placeholders.known(side)
+    halves = [implementation.read(half, lambda given, where: given) for half in During]
+    for each in found:
+        others = {name for other in found if other != each for name in _spoken_of(other)}
+        asked = any(f"{{{each.name}." in str(half) for half in halves)
+        own = {SOURCE, TARGET} & _spoken_of(each)
+        if not each.during and not own and not asked and each.name not in others:
+            raise UsageError(
+                f"nothing speaks of the service {each.name} in {table}; say when it is to live, "
+                f'such as during = ["{During.RESTORE}"]'
+            )
+    return found
 
 
 def _described(table: Table, name: str, names: Collection[str], directory: Path) -> Described:
     reader = template(names)
-    if table.has("command") == table.has("url"):
+    if table.has("command") == table.has(URL):
         raise UsageError(
             f'{table} has to have either a command that starts it, or the url = "http://…" '
             "where it is running"
         )
-    timeout = table.read("timeout", seconds, _TIMEOUT)
-    health, during = table.read("health", reader), table.read("during", _during, ())
-    if table.has("url"):
-        return Described(
-            name=name,
-            environment={},
-            directory=directory,
-            url=table.read("url", reader),
-            health=health,
-            timeout=timeout,
-            during=during,
-        )
+    started = None
+    if table.has("command"):
+        started = command_of(table, names, directory, timeout=_TIMEOUT, ends=False)
     return Described(
         name=name,
-        arguments=command.arguments_of(table, names, directory),
-        environment=table.read("environment", templates(names), {}),
-        directory=directory,
-        port=table.read("port", whole("a port, 1 to 65535", least=1)),
-        health=health,
-        timeout=timeout,
-        during=during,
+        command=started,
+        port=table.read("port", _port) if started else None,
+        url=table.read(URL, reader),
+        health=table.read("health", reader),
+        timeout=started.timeout if started else _TIMEOUT,
+        during=table.read("during", _during, ()),
     )
+
+
+def _port(given: object, where: str) -> int:
+    number = whole("a port, 1 to 65535", least=1)(given, where)
+    if number > 65535:
+        raise UsageError(f"{where} is {given!r}; give a port, 1 to 65535")
+    return number
 
 
 def _during(given: object, where: str) -> tuple[During, ...]:
@@ -152,9 +164,10 @@ def living(
 ) -> tuple[Described, ...]:
     """The services of one call: those that say so, and those that its requests speak of.
 
-    ``spoken_of`` are the texts of the call's requests; a service that another one speaks of
-    lives where that one lives, and one that speaks of a database where that is at hand. Raises :class:`UsageError` for a service that is needed in a
-    call and speaks of the database of the other one.
+    ``spoken_of`` are the texts of the call's requests. A service that another one speaks of
+    lives where that one lives, and one that speaks of a database where that is at hand.
+    Raises :class:`UsageError` for a service that is needed in a call and speaks of the
+    database of the other one.
     """
     side = _SIDES[during]
     other = next(each for each in _SIDES.values() if each != side)

@@ -55,7 +55,7 @@ class Exchange:
     """Seconds for all of it."""
 
     def templates(self) -> Iterator[Template]:
-        status = self.status and self.status.call
+        status = None if self.status is None else self.status.call
         for call in (self.upload, self.start, status, self.result):
             if call is not None:
                 yield from call.templates()

@@ -18,14 +18,14 @@ from verifier.implementations import placeholders, process, spelling
 from verifier.implementations.base import Backup, Endpoint
 from verifier.implementations.http.answers import Answer
 from verifier.implementations.http.calls import Caller
-from verifier.implementations.http.described import DATABASE, Described
+from verifier.implementations.http.described import Described
 from verifier.implementations.http.exchange import Exchange, Send
 from verifier.implementations.http.failure import Failed
 from verifier.implementations.http.paths import JsonPath
 from verifier.implementations.http.services import running
 from verifier.implementations.http.telling import Telling
 from verifier.implementations.http.values import Values
-from verifier.implementations.placeholders import SOURCE, TARGET, VARIABLE, Template
+from verifier.implementations.placeholders import DATABASE, SOURCE, TARGET, VARIABLE, Template
 
 _EMBEDDED = 64 * 1024 * 1024
 """Bytes of an answer that holds the backup in a document."""
@@ -51,7 +51,9 @@ class Half:
             values |= each.place(values)
         own = placeholders.values(DATABASE, endpoint, self.directory) | values
         environ = process.environ(endpoint.dsn) | {"DATABASE_URL": endpoint.dsn.url}
-        launches = [each.launch(environ, own) for each in self.services if each.arguments]
+        launches = [
+            each.launch(each.command, environ, own) for each in self.services if each.command
+        ]
         hide_all = partial(self._hide_all, endpoint.dsn.secrets)
         try:
             with running(launches, hide_all):

@@ -7,7 +7,7 @@ from pathlib import Path
 from verifier.errors import UsageError
 from verifier.implementations import placeholders
 from verifier.implementations.http.described import Described, During, described, living
-from verifier.implementations.http.exchange import RESULT, START, STATUS, Exchange
+from verifier.implementations.http.exchange import RESULT, STATUS, Exchange
 from verifier.implementations.http.halves import HttpBackup, HttpRestore
 from verifier.implementations.http.tables import exchange, json_path, telling
 from verifier.implementations.http.values import BASE64, TEXT

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verifier.dsn import Dsn
 from verifier.implementations import process
-from verifier.implementations.http.calls import Caller, Hide, Request
+from verifier.implementations.http.answers import Hide
+from verifier.implementations.http.calls import Caller, Request
 from verifier.implementations.http.failure import Failed
 
 LOOPBACK = "127.0.0.1"
@@ -50,9 +50,9 @@ class Launch:
 class Service:
     """One that has been started; :meth:`end` has to be called."""
 
-    def __init__(self, launch: Launch, secrets: Sequence[Dsn]) -> None:
+    def __init__(self, launch: Launch) -> None:
         """Raises :class:`Failed`, and ``UsageError`` when there is no such program."""
-        self.launch, self._secrets = launch, secrets
+        self.launch = launch
         _check_free(launch)
         self._program = process.start(
             launch.command,
@@ -60,7 +60,7 @@ class Service:
             cwd=launch.directory,
             stderr=subprocess.STDOUT,
         )
-        self._tail = bytearray()
+        self._tail = process.Tail(process.KEPT)
         self._ended = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -78,8 +78,7 @@ class Service:
                 chunk = os.read(stream.fileno(), _CHUNK)
                 if not chunk:
                     return
-                self._tail += chunk
-                del self._tail[: -process.KEPT]
+                self._tail.add(chunk)
 
     def wait(self, hide: Hide) -> None:
         """Return when it is ready. Raises :class:`Failed` with its last words if it never is."""
@@ -123,7 +122,7 @@ class Service:
         return f"the service {self.launch.name} ended with exit code {code} ({self._words()})"
 
     def _words(self) -> str:
-        said = process.shown(bytes(self._tail), self._secrets).strip().splitlines()[-_LINES:]
+        said = self._tail.text().strip().splitlines()[-_LINES:]
         return "it printed last: " + "\n".join(said) if said else "it printed nothing"
 
     def end(self) -> None:
@@ -134,9 +133,7 @@ class Service:
 
 
 @contextmanager
-def running(
-    launches: Sequence[Launch], hide: Hide, secrets: Sequence[Dsn] = ()
-) -> Iterator[tuple[Service, ...]]:
+def running(launches: Sequence[Launch], hide: Hide) -> Iterator[tuple[Service, ...]]:
     """Every service, ready, for the time of a ``with`` block; one after the other, in order.
 
     Raises what :class:`Service` and :meth:`Service.wait` raise, and for a :class:`Failed` of
@@ -145,7 +142,7 @@ def running(
     services: list[Service] = []
     try:
         for launch in launches:
-            services.append(Service(launch, secrets))
+            services.append(Service(launch))
             services[-1].wait(hide)
         try:
             yield tuple(services)

@@ -24,7 +24,7 @@ from verifier.implementations.placeholders import Template, parse, template
 from verifier.implementations.tables import Table, texts
 from verifier.readers import Reader, seconds, suggestion, switch, text
 
-URL = "url"
+REQUEST = "request"
 TIMEOUT = 600.0
 _EVERY = 0.5
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -34,22 +34,21 @@ _BODIES = ("body", "body-file", "json", "form")
 def exchange(half: Table, known: Collection[str]) -> Exchange:
     """The requests of one half; ``known`` are the placeholders of the first of them.
 
-    A half with a ``url`` is itself its only request.
+    A ``request`` is the only one.
     """
-    rest = [half.table(key) for key in (UPLOAD, START, STATUS, RESULT)]
-    if half.has(URL):
-        more = [key for key in STEPS if half.has(key)]
+    timeout = half.read("timeout", seconds, TIMEOUT)
+    alone = half.table(REQUEST)
+    upload, start, status, result = (half.table(step) for step in STEPS)
+    if alone is not None:
+        more = [step for step in STEPS if half.has(step)]
         if more:
             raise UsageError(
-                f"{half} has a {URL} beside {' and '.join(more)}; move the {URL} and what belongs "
-                f"to it into {START}"
+                f"{half} has a {REQUEST} beside {' and '.join(more)}; {REQUEST} stands for the "
+                f"only one, call it {START}"
             )
-        return Exchange(
-            start=call(half, Names(known)), timeout=half.read("timeout", seconds, TIMEOUT)
-        )
-    upload, first, status, result = rest
-    if first is None:
-        raise UsageError(f'{half} has no {START}; write {START} = {{ {URL} = "…" }}')
+        return Exchange(start=call(alone, Names(known)), timeout=timeout)
+    if start is None:
+        raise UsageError(f'{half} has no {START}; write {START} = {{ url = "…" }}')
     answered: list[str] = []
 
     def names(step: str) -> Names:
@@ -59,10 +58,10 @@ def exchange(half: Table, known: Collection[str]) -> Exchange:
 
     return Exchange(
         upload=None if upload is None else call(upload, names(UPLOAD)),
-        start=call(first, names(START)),
+        start=call(start, names(START)),
         status=None if status is None else _polling(status, names(STATUS)),
         result=None if result is None else call(result, names(RESULT)),
-        timeout=half.read("timeout", seconds, TIMEOUT),
+        timeout=timeout,
     )
 
 
@@ -209,4 +208,5 @@ def _listing(claim: Table, key: str, known: tuple[str, ...]) -> Listing | None:
 
 
 def _paths(given: object, where: str) -> dict[str, JsonPath]:
-    return {name: json_path(path, f"{name} of {where}") for name, path in texts(given, where).items()}
+    found = texts(given, where)
+    return {name: json_path(path, f"{name} of {where}") for name, path in found.items()}

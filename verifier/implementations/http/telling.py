@@ -82,8 +82,9 @@ class Telling:
 
     @property
     def _needs_document(self) -> bool:
-        wanted = (self.success, self.document, self.rows)
-        return any(each is not None for each in (*wanted, self.counts, self.rejections, self.merges))
+        lists = (self.counts, self.rejections, self.merges)
+        wanted = (self.success, self.document, self.rows, *lists)
+        return any(each is not None for each in wanted)
 
     def _failure(self, answer: Answer, reason: str) -> Claim:
         """What can be read of an answer that tells of a failure; it may be no document at all."""

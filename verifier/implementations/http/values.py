@@ -103,8 +103,8 @@ class _Encoded(Mapping[str, str]):
         self._values, self._place = values, place
 
     def __getitem__(self, name: str) -> str:
-        value = self._values[name]
-        return quote(value, safe="") if self._values.is_answer(name) and name != self._place else value
+        value, encoded = self._values[name], self._values.is_answer(name) and name != self._place
+        return quote(value, safe="") if encoded else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
