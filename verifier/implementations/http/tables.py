@@ -108,7 +108,7 @@ def call(table: Table, names: Names) -> Call:
 
 def _payload(table: Table, names: Names) -> Payload:
     given = [key for key in _BODIES if table.has(key)]
-    if table.has("files") and given not in ([], ["form"]) or len(given) > 1:
+    if (table.has("files") and given not in ([], ["form"])) or len(given) > 1:
         both = " and ".join([*given, *(["files"] if table.has("files") else [])])
         raise UsageError(f"{table} has {both}; a request carries one of them")
     return Payload(
