@@ -101,6 +101,10 @@ def restore(session: dict[str, Any]) -> None:
              "same": each.unchanged, "merged": each.merged, "refused": each.rejected}
             for name, each in (claim.counts or {}).items()
         ],
+        "twins": [
+            {"model": each.table, "row": dict(each.key), "stays": dict(each.survivor)}
+            for each in claim.merges or ()
+        ],
         "errors": [
             {"model": each.table, "row": dict(each.key), "why": each.reason,
              "rule": each.constraint}

@@ -189,7 +189,11 @@ def _client() -> httpx.Client:
     """
     return httpx.Client(
         verify=_trust(),
-        headers={"Accept-Encoding": "identity", "User-Agent": "restore-verifier"},
+        headers={
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "User-Agent": "restore-verifier",
+        },
         mounts={f"all://{host}": None for host in _LOOPBACK},
         limits=httpx.Limits(max_keepalive_connections=0),
     )

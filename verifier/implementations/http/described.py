@@ -24,7 +24,7 @@ from verifier.implementations.placeholders import (
     template,
 )
 from verifier.implementations.tables import Table
-from verifier.readers import member, whole
+from verifier.readers import member, seconds, whole
 
 SERVICES, URL = "services", "url"
 _TIMEOUT = 30.0
@@ -72,10 +72,12 @@ class Described:
         url = f"http://{LOOPBACK}:{port}"
         return {f"{self.name}.url": url, f"{self.name}.port": str(port)}
 
-    def launch(
-        self, command: Command, environ: Mapping[str, str], values: Mapping[str, str]
-    ) -> Launch:
+    def launch(self, environ: Mapping[str, str], values: Mapping[str, str]) -> Launch:
         """What starts it; ``environ`` is what it inherits. Raises :class:`UsageError`."""
+        health = "" if self.health is None else self.health.fill(values)
+        command = self.command
+        if command is None:
+            return Launch(name=self.name, health=health, timeout=self.timeout)
         environ = {**environ, **fill_all(command.environment, values)}
         name, *arguments = (each.fill(values) for each in command.arguments)
         return Launch(
@@ -84,7 +86,7 @@ class Described:
             environ=environ,
             directory=command.directory,
             port=int(values[f"{self.name}.port"]),
-            health="" if self.health is None else self.health.fill(values),
+            health=health,
             timeout=self.timeout,
         )
 
@@ -142,7 +144,7 @@ def _described(table: Table, name: str, names: Collection[str], directory: Path)
         port=table.read("port", _port) if started else None,
         url=table.read(URL, reader),
         health=table.read("health", reader),
-        timeout=started.timeout if started else _TIMEOUT,
+        timeout=started.timeout if started else table.read("timeout", seconds, _TIMEOUT),
         during=table.read("during", _during, ()),
     )
 

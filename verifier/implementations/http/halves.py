@@ -13,7 +13,7 @@ from pathlib import Path
 
 from verifier.contract import Claim
 from verifier.dsn import hide
-from verifier.errors import BackupError
+from verifier.errors import BackupError, UsageError
 from verifier.implementations import placeholders, process, spelling
 from verifier.implementations.base import Backup, Endpoint
 from verifier.implementations.http.answers import Answer
@@ -51,9 +51,7 @@ class Half:
             values |= each.place(values)
         own = placeholders.values(DATABASE, endpoint, self.directory) | values
         environ = process.environ(endpoint.dsn) | {"DATABASE_URL": endpoint.dsn.url}
-        launches = [
-            each.launch(each.command, environ, own) for each in self.services if each.command
-        ]
+        launches = [each.launch(environ, own) for each in self.services]
         hide_all = partial(self._hide_all, endpoint.dsn.secrets)
         try:
             with running(launches, hide_all):
@@ -122,8 +120,8 @@ class HttpRestore(Half):
         try:
             with self._calling(TARGET, target, backup.files[0]) as (caller, values):
                 claim = self.telling.claim(self.exchange.run(caller, values, caller.fetch))
-        except Failed as failed:
-            return Claim(success=False, message=str(failed))
+        except (Failed, UsageError) as error:
+            return Claim(success=False, message=str(error))
         rejections = claim.rejections and tuple(
             replace(each, reason=self.hide(each.reason)) for each in claim.rejections
         )

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from verifier.implementations import process
 from verifier.implementations.http.answers import Hide
@@ -35,11 +36,12 @@ class Launch:
     """A service with everything filled in."""
 
     name: str
-    command: tuple[str, ...] = field(repr=False)
-    environ: Mapping[str, str] = field(repr=False)
+    command: tuple[str, ...] = field(default=(), repr=False)
+    """Empty for a service that somebody else has started."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """All of it, and not only what is added to the caller's."""
-    directory: Path
-    port: int
+    directory: Path = Path()
+    port: int = 0
     """Where it is to listen, on loopback."""
     health: str = ""
     """The URL that answers 2xx when it is ready; empty: it is ready when it can be reached."""
@@ -48,11 +50,16 @@ class Launch:
 
 
 class Service:
-    """One that has been started; :meth:`end` has to be called."""
+    """One that has been started, if it has a command; :meth:`end` has to be called."""
 
     def __init__(self, launch: Launch) -> None:
         """Raises :class:`Failed`, and ``UsageError`` when there is no such program."""
         self.launch = launch
+        self._program: subprocess.Popen[bytes] | None = None
+        self._tail = process.Tail(process.KEPT)
+        self._ended = threading.Event()
+        if not launch.command:
+            return
         _check_free(launch)
         self._program = process.start(
             launch.command,
@@ -60,15 +67,13 @@ class Service:
             cwd=launch.directory,
             stderr=subprocess.STDOUT,
         )
-        self._tail = process.Tail(process.KEPT)
-        self._ended = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        assert self._program.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=[self._program.stdout], daemon=True)
         self._reader.start()
 
-    def _read(self) -> None:
+    def _read(self, printed: IO[bytes]) -> None:
         """Keep the end of what it prints; a pipe that nobody empties would stop it."""
-        assert self._program.stdout is not None
-        with self._program.stdout as stream, selectors.DefaultSelector() as waiting:
+        with printed as stream, selectors.DefaultSelector() as waiting:
             waiting.register(stream, selectors.EVENT_READ)
             while True:
                 if not waiting.select(_PAUSE):
@@ -85,20 +90,22 @@ class Service:
         caller = Caller(self.launch.timeout, hide)
         while True:
             found = self._found(caller)
-            if self._program.poll() is not None:
-                raise Failed(f"{self.fate()} before it was ready")
+            if fate := self.fate():
+                raise Failed(f"{fate} before it was ready")
             if not found:
                 return
             if time.monotonic() >= caller.deadline:
                 raise Failed(
                     f"the service {self.launch.name} was not ready within "
-                    f"{self.launch.timeout:g} s: {found}; {self._words()}"
+                    f"{self.launch.timeout:g} s: {found}{self._words()}"
                 )
             time.sleep(_PAUSE)
 
     def _found(self, caller: Caller) -> str:
         """What keeps it from being ready; empty when nothing does."""
         left = min(_PATIENCE, caller.left)
+        if self._program is None and not self.launch.health:
+            return ""
         if self.launch.health:
             request = Request(method="GET", url=self.launch.health, timeout=left)
             try:
@@ -114,22 +121,26 @@ class Service:
 
     def fate(self) -> str:
         """How it has ended, with its last words; empty while it runs."""
-        code = self._program.poll()
+        code = None if self._program is None else self._program.poll()
         if code is None:
             return ""
         self._reader.join(2 * _PAUSE)  # its last words may still be in the pipe
         code = 128 - code if code < 0 else code
-        return f"the service {self.launch.name} ended with exit code {code} ({self._words()})"
+        return f"the service {self.launch.name} ended with exit code {code}{self._words()}"
 
     def _words(self) -> str:
+        if self._program is None:
+            return ""
         said = self._tail.text().strip().splitlines()[-_LINES:]
-        return "it printed last: " + "\n".join(said) if said else "it printed nothing"
+        last = "\n".join(said)
+        return f" (it printed last: {last})" if said else " (it printed nothing)"
 
     def end(self) -> None:
         """End whatever is left of its process group."""
-        process.end(self._program)
-        self._ended.set()
-        self._reader.join()
+        if self._program is not None:
+            process.end(self._program)
+            self._ended.set()
+            self._reader.join()
 
 
 @contextmanager
