@@ -29,7 +29,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     """By name in lower case."""
-    body: bytes
+    body: bytes = field(repr=False)
     whole: bool = True
     """Whether ``body`` is all of it."""
     hide: Hide = field(default=str, repr=False)

@@ -208,15 +208,12 @@ def _trust() -> SSLContext:
 @contextmanager
 def _unlogged() -> Iterator[None]:
     """Without the library's own log, which repeats every URL with whatever it holds."""
-    loggers = [logging.getLogger(name) for name in ("httpx", "httpcore")]
-    before = [logger.disabled for logger in loggers]
-    for logger in loggers:
-        logger.disabled = True
+    log = logging.getLogger("httpx")
+    before, log.disabled = log.disabled, True
     try:
         yield
     finally:
-        for logger, disabled in zip(loggers, before, strict=True):
-            logger.disabled = disabled
+        log.disabled = before
 
 
 def _without_login(url: str) -> str:

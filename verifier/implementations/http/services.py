@@ -25,6 +25,7 @@ from verifier.implementations.http.failure import Failed
 
 LOOPBACK = "127.0.0.1"
 _PAUSE = 0.05
+_AFTERMATH = 0.1
 _PATIENCE = 5.0
 """Seconds that one look at a service's health may take; the next one may be luckier."""
 _CHUNK = 64 * 1024
@@ -119,9 +120,12 @@ class Service:
         except OSError as error:
             return f"port {self.launch.port} of {LOOPBACK}: {error.strerror or error}"
 
-    def fate(self) -> str:
-        """How it has ended, with its last words; empty while it runs."""
-        code = None if self._program is None else self._program.poll()
+    def fate(self, patience: float = 0) -> str:
+        """How it has ended within ``patience`` seconds, with its last words; empty if it runs."""
+        try:
+            code = None if self._program is None else self._program.wait(patience)
+        except subprocess.TimeoutExpired:
+            code = None
         if code is None:
             return ""
         self._reader.join(2 * _PAUSE)  # its last words may still be in the pipe
@@ -158,7 +162,8 @@ def running(launches: Sequence[Launch], hide: Hide) -> Iterator[tuple[Service, .
         try:
             yield tuple(services)
         except Failed as failed:
-            fates = [fate for service in services if (fate := service.fate())]
+            # A connection is lost a little before whoever held it is known to have ended.
+            fates = [fate for service in services if (fate := service.fate(_AFTERMATH))]
             raise Failed("; ".join([str(failed), *fates])) from None
     finally:
         for service in reversed(services):
