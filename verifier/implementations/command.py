@@ -83,7 +83,7 @@ class Command:
         place = str(self.directory / name) if os.sep in name else name
         found = shutil.which(place, path=path)
         if found is not None:
-            return str(Path(found).absolute()) if os.sep in name else found
+            return str(Path(found).absolute())
         if os.sep not in name:
             raise UsageError(
                 f"there is no program {name} on the PATH; install it, or write ./{name} for a file "
@@ -93,9 +93,8 @@ class Command:
             raise UsageError(f"{place} is not executable; chmod +x {shlex.quote(place)}")
         raise UsageError(f"there is no program {place}; name one that is there")
 
-    def outcome(self, done: process.Finished, words: str = "") -> str:
-        """How it ended, in its own words as far as it had any."""
-        said = words or done.last_words()
+    def outcome(self, done: process.Finished, said: str) -> str:
+        """How it ended, in its own words (``said``) as far as it had any."""
         if done.timed_out:
             return f"{self} was stopped after {self.timeout:g} s: {said or 'it had said nothing'}"
         if done.exit_code > 128:
@@ -146,7 +145,7 @@ class CommandBackup:
 
     def _failed(self, done: process.Finished) -> str:
         if done.timed_out or done.exit_code > 128:
-            return self.command.outcome(done)
+            return self.command.outcome(done, done.last_words())
         said = done.last_words() or "without a word"
         return f"{self.command} ended with exit code {done.exit_code}: {said}"
 

@@ -93,6 +93,9 @@ def configured(
     kind, restores = _half(table, RESTORE, place)
     table.finish()
     kinds = kind if kind == back_kind else f"{back_kind}, restored by {kind}"
+    # What a half that is an implementation of its own does not give, the whole does not either.
+    for each in (restores, backs_up):
+        refused = {**getattr(each, "not_offered", {}), **refused}
     return Configured(name, refused, kinds, cast(MakesBackups, backs_up), cast(Restores, restores))
 
 
