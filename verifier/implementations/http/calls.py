@@ -129,7 +129,7 @@ class Caller:
     @contextmanager
     def _sent(self, request: Request) -> Iterator[tuple[str, httpx.Response]]:
         seconds = min(request.timeout, self.left)
-        asked = self.hide(f"{request.method} {_without_login(request.url)}")
+        asked = self.hide(f"{request.method} {_shown(request.url)}")
         watch = _Watch()
         timer = Timer(seconds, watch.cut)
         timer.daemon = True
@@ -216,11 +216,12 @@ def _unlogged() -> Iterator[None]:
         log.disabled = before
 
 
-def _without_login(url: str) -> str:
+def _shown(url: str) -> str:
+    """``url`` without the parts that may hold a secret in a form that nobody would recognise."""
     try:
-        return str(httpx.URL(url).copy_with(userinfo=b""))
+        return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
     except (httpx.InvalidURL, ValueError):
-        return url
+        return url.partition("?")[0]
 
 
 def _trouble(error: Exception) -> str:
@@ -234,7 +235,8 @@ def _trouble(error: Exception) -> str:
         case httpx.RemoteProtocolError():
             return f"the answer is not complete, or not HTTP ({words})"
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
-            return f"{words}; give the URL as http://HOST:PORT/PATH or https://…"
+            # The library's own words may hold a part of a password with a slash in it.
+            return "this is no URL; give it as http://HOST:PORT/PATH or https://…"
         case httpx.StreamConsumed():
             return "it was redirected, and a file cannot be sent twice; give the place it leads to"
     return words
