@@ -95,8 +95,11 @@ class Exchange:
             try:
                 answer = self._ask(STATUS, polling.call, caller, values)
             except Failed as failed:
-                before = f"; the status before was {answer.said()}" if answer else ""
-                raise Failed(f"{failed}{before}") from None
+                if answer is None:
+                    raise
+                if time.monotonic() >= caller.deadline:
+                    break  # a request that began too late to be answered tells nothing
+                raise Failed(f"{failed}; the status before was {answer.said()}") from None
             if not answer.ok:
                 return _refused(answer)
             document = answer.document()
