@@ -112,20 +112,9 @@ def described(implementation: Table, directory: Path) -> tuple[Described, ...]:
     places += [f"{name}.port" for part, name in zip(parts, names, strict=True) if not part.has(URL)]
     sides = (placeholders.known(side) for side in (SOURCE, TARGET, DATABASE))
     known = tuple(dict.fromkeys((*places, *itertools.chain(*sides))))
-    found = tuple(
+    return tuple(
         _described(part, name, known, directory) for part, name in zip(parts, names, strict=True)
     )
-    halves = [implementation.read(half, lambda given, where: given) for half in During]
-    for each in found:
-        others = {name for other in found if other != each for name in _spoken_of(other)}
-        asked = any(f"{{{each.name}." in str(half) for half in halves)
-        own = {SOURCE, TARGET} & _spoken_of(each)
-        if not each.during and not own and not asked and each.name not in others:
-            raise UsageError(
-                f"nothing speaks of the service {each.name} in {table}; say when it is to live, "
-                f'such as during = ["{During.RESTORE}"]'
-            )
-    return found
 
 
 def _described(table: Table, name: str, names: Collection[str], directory: Path) -> Described:
@@ -159,6 +148,19 @@ def _port(given: object, where: str) -> int:
 def _during(given: object, where: str) -> tuple[During, ...]:
     found = given if isinstance(given, list) else [given]
     return tuple(member(During)(each, where) for each in found)
+
+
+def check_needed(services: Sequence[Described], implementation: Table) -> None:
+    """Raises :class:`UsageError` for a service of which nobody can know when it is to live."""
+    halves = [str(implementation.read(half, lambda given, where: given)) for half in During]
+    for each in services:
+        others = {name for other in services if other != each for name in _spoken_of(other)}
+        asked = any(f"{{{each.name}." in half for half in halves) or each.name in others
+        if not (asked or each.during or {SOURCE, TARGET} & _spoken_of(each)):
+            raise UsageError(
+                f"nothing speaks of the service {each.name} in {implementation}; say when it is to "
+                f'live, such as during = ["{During.RESTORE}"]'
+            )
 
 
 def living(

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from verifier.errors import UsageError
 from verifier.implementations import placeholders
-from verifier.implementations.http.described import Described, During, described, living
+from verifier.implementations.http.described import (
+    Described,
+    During,
+    check_needed,
+    described,
+    living,
+)
 from verifier.implementations.http.exchange import RESULT, STATUS, Exchange
 from verifier.implementations.http.halves import HttpBackup, HttpRestore
 from verifier.implementations.http.tables import exchange, json_path, telling
@@ -21,6 +27,7 @@ def backup_of(half: Table, implementation: Table, directory: Path) -> HttpBackup
     """The backup that ``half`` configures. Raises :class:`UsageError`."""
     services = described(implementation, directory)
     requests = exchange(half, _known(SOURCE, services))
+    check_needed(services, implementation)
     file = half.read("file", template(placeholders.known(SOURCE)))
     if file is None:
         file = placeholders.parse(_FILE, placeholders.known(SOURCE), "file")
@@ -48,6 +55,7 @@ def restore_of(half: Table, implementation: Table, directory: Path) -> HttpResto
     """The restore that ``half`` configures. Raises :class:`UsageError`."""
     services = described(implementation, directory)
     requests = exchange(half, _known(TARGET, services, BACKUP, BASE64, TEXT))
+    check_needed(services, implementation)
     return HttpRestore(
         exchange=requests,
         services=_living(services, During.RESTORE, requests),
