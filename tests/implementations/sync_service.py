@@ -93,20 +93,24 @@ def restore(session: dict[str, Any]) -> None:
     session["status"] = "RESTORING"
     options = RestoreOptions(control_tables=CONTROL)
     claim = initial_load.restore(session["file"], Dsn.parse(DATABASE_URL), options)
+
+    def model(table: str) -> str:
+        return table.removeprefix("public.")
+
     session["result"] = {
         "success": claim.success,
         "error": {"message": claim.message},
         "tables": [
-            {"name": name, "created": each.inserted, "changed": each.updated,
+            {"name": model(name), "created": each.inserted, "changed": each.updated,
              "same": each.unchanged, "merged": each.merged, "refused": each.rejected}
             for name, each in (claim.counts or {}).items()
         ],
         "twins": [
-            {"model": each.table, "row": dict(each.key), "stays": dict(each.survivor)}
+            {"model": model(each.table), "row": dict(each.key), "stays": dict(each.survivor)}
             for each in claim.merges or ()
         ],
         "errors": [
-            {"model": each.table, "row": dict(each.key), "why": each.reason,
+            {"model": model(each.table), "row": dict(each.key), "why": each.reason,
              "rule": each.constraint}
             for each in claim.rejections or ()
         ],

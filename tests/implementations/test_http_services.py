@@ -164,11 +164,14 @@ def test_a_service_that_prints_without_end_is_neither_stopped_nor_remembered(
     assert len(words) < 1000
 
 
-def test_a_process_that_left_its_group_does_not_keep_the_call_from_ending(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["sleep 4", "timeout 4 yes"])
+def test_a_process_that_left_its_group_does_not_keep_the_call_from_ending(
+    tmp_path: Path, program: str
+) -> None:
     if not Path("/proc").exists():
         pytest.skip("setsid(1) is a program of Linux")
     began = time.monotonic()
-    failure(launch(tmp_path, "sh", "-c", "setsid sleep 4 & exit 1", port=free_port()))
+    failure(launch(tmp_path, "sh", "-c", f"setsid {program} & exit 1", port=free_port()))
     assert time.monotonic() - began < 3
 
 

@@ -13,10 +13,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from verifier.implementations import process
 from verifier.implementations.http.answers import Hide
@@ -29,6 +28,8 @@ _AFTERMATH = 0.1
 _PATIENCE = 5.0
 """Seconds that one look at a service's health may take; the next one may be luckier."""
 _CHUNK = 64 * 1024
+_IN_PIPE = 1024 * 1024
+"""Bytes that may still be in its pipe when a service has ended."""
 _LINES = 12
 
 
@@ -51,40 +52,48 @@ class Launch:
 
 
 class Service:
-    """One that has been started, if it has a command; :meth:`end` has to be called."""
+    """A service of one call: what starts it, knows whether it is ready, and ends it."""
 
     def __init__(self, launch: Launch) -> None:
-        """Raises :class:`Failed`, and ``UsageError`` when there is no such program."""
         self.launch = launch
         self._program: subprocess.Popen[bytes] | None = None
         self._tail = process.Tail(process.KEPT)
         self._ended = threading.Event()
-        if not launch.command:
-            return
-        _check_free(launch)
-        self._program = process.start(
-            launch.command,
-            environ=launch.environ,
-            cwd=launch.directory,
-            stderr=subprocess.STDOUT,
-        )
-        assert self._program.stdout is not None
-        self._reader = threading.Thread(target=self._read, args=[self._program.stdout], daemon=True)
-        self._reader.start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
 
-    def _read(self, printed: IO[bytes]) -> None:
+    def start(self) -> None:
+        """Start it, if it has a command. :meth:`end` is to be called in any case.
+
+        Raises :class:`Failed`, and ``UsageError`` when there is no such program.
+        """
+        launch = self.launch
+        if launch.command:
+            _check_free(launch)
+            self._program = process.start(
+                launch.command,
+                environ=launch.environ,
+                cwd=launch.directory,
+                stderr=subprocess.STDOUT,
+            )
+            self._reader.start()
+
+    def _read(self) -> None:
         """Keep the end of what it prints; a pipe that nobody empties would stop it."""
-        with printed as stream, selectors.DefaultSelector() as waiting:
+        assert self._program is not None
+        assert self._program.stdout is not None
+        left = _IN_PIPE
+        with self._program.stdout as stream, selectors.DefaultSelector() as waiting:
             waiting.register(stream, selectors.EVENT_READ)
-            while True:
-                if not waiting.select(_PAUSE):
-                    if self._ended.is_set():
-                        return  # a process that left the group holds the pipe open
-                    continue
-                chunk = os.read(stream.fileno(), _CHUNK)
-                if not chunk:
+            # A process that left the group may hold the pipe open, or even go on printing.
+            while left > 0:
+                if waiting.select(_PAUSE):
+                    chunk = os.read(stream.fileno(), _CHUNK)
+                    if not chunk:
+                        return
+                    self._tail.add(chunk)
+                    left -= len(chunk) if self._ended.is_set() else 0
+                elif self._ended.is_set():
                     return
-                self._tail.add(chunk)
 
     def wait(self, hide: Hide) -> None:
         """Return when it is ready. Raises :class:`Failed` with its last words if it never is."""
@@ -141,33 +150,34 @@ class Service:
 
     def end(self) -> None:
         """End whatever is left of its process group."""
-        if self._program is not None:
+        if self._program is None:
+            return
+        try:
             process.end(self._program)
+        finally:
             self._ended.set()
             self._reader.join()
 
 
 @contextmanager
-def running(launches: Sequence[Launch], hide: Hide) -> Iterator[tuple[Service, ...]]:
+def running(launches: Sequence[Launch], hide: Hide) -> Iterator[None]:
     """Every service, ready, for the time of a ``with`` block; one after the other, in order.
 
-    Raises what :class:`Service` and :meth:`Service.wait` raise, and for a :class:`Failed` of
-    the block adds which services had ended by then.
+    Raises what :meth:`Service.start` and :meth:`Service.wait` raise, and adds to a
+    :class:`Failed` of the block which services had ended by then.
     """
-    services: list[Service] = []
-    try:
-        for launch in launches:
-            services.append(Service(launch))
-            services[-1].wait(hide)
+    with ExitStack() as held:
+        services = [Service(launch) for launch in launches]
+        for service in services:
+            held.callback(service.end)
+            service.start()
+            service.wait(hide)
         try:
-            yield tuple(services)
+            yield
         except Failed as failed:
             # A connection is lost a little before whoever held it is known to have ended.
             fates = [fate for service in services if (fate := service.fate(_AFTERMATH))]
             raise Failed("; ".join([str(failed), *fates])) from None
-    finally:
-        for service in reversed(services):
-            service.end()
 
 
 def free_port() -> int:
