@@ -52,7 +52,8 @@ def serving(*replies: Reply) -> Iterator[Peer]:
         try:
             yield peer
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # some systems do not wake accept() in this way
+                listener.shutdown(socket.SHUT_RDWR)
 
 
 def answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> bytes:

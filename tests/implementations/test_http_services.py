@@ -20,6 +20,9 @@ from verifier.errors import UsageError
 from verifier.implementations.http.failure import Failed
 from verifier.implementations.http.services import Launch, free_port, running
 
+LOOKS_AT_PROC = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="looks at /proc, or starts setsid(1)"
+)
 REPOSITORY = Path(__file__).parents[2]
 SERVER = """
 import http.server, os, subprocess, sys, time
@@ -58,6 +61,7 @@ def pids(place: Path) -> list[int]:
     return [int(pid) for pid in (place / "pids").read_text().split()]
 
 
+@LOOKS_AT_PROC
 @pytest.mark.slow
 def test_services_are_ready_in_the_block_and_gone_with_their_children_after_it(
     tmp_path: Path,
@@ -71,6 +75,7 @@ def test_services_are_ready_in_the_block_and_gone_with_their_children_after_it(
     assert all(map(gone, pids(tmp_path)))
 
 
+@LOOKS_AT_PROC
 @pytest.mark.slow
 def test_an_error_in_the_block_ends_them_and_passes(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), running([server(tmp_path, free_port())], str):
@@ -78,6 +83,7 @@ def test_an_error_in_the_block_ends_them_and_passes(tmp_path: Path) -> None:
     assert all(map(gone, pids(tmp_path)))
 
 
+@LOOKS_AT_PROC
 @pytest.mark.slow
 def test_a_service_that_never_gets_healthy_is_ended_and_told_of(tmp_path: Path) -> None:
     port = free_port()
@@ -143,6 +149,7 @@ def test_a_port_that_is_taken_is_not_mistaken_for_the_service(tmp_path: Path) ->
     assert not (tmp_path / "pids").exists()
 
 
+@LOOKS_AT_PROC
 @pytest.mark.slow
 def test_the_first_service_ends_when_the_second_one_fails(tmp_path: Path) -> None:
     failure(server(tmp_path, free_port()), launch(tmp_path, "false", port=free_port()))
@@ -164,12 +171,11 @@ def test_a_service_that_prints_without_end_is_neither_stopped_nor_remembered(
     assert len(words) < 1000
 
 
+@LOOKS_AT_PROC
 @pytest.mark.parametrize("program", ["sleep 4", "timeout 4 yes"])
 def test_a_process_that_left_its_group_does_not_keep_the_call_from_ending(
     tmp_path: Path, program: str
 ) -> None:
-    if not Path("/proc").exists():
-        pytest.skip("setsid(1) is a program of Linux")
     began = time.monotonic()
     failure(launch(tmp_path, "sh", "-c", f"setsid {program} & exit 1", port=free_port()))
     assert time.monotonic() - began < 3
@@ -184,6 +190,7 @@ def test_a_service_of_somebody_else_is_waited_for_and_left_alone() -> None:
             pass
 
 
+@LOOKS_AT_PROC
 @pytest.mark.slow
 def test_ctrl_c_ends_the_services(tmp_path: Path) -> None:
     program = f"""
