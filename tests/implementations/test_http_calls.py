@@ -84,7 +84,7 @@ def test_an_answer_that_does_not_come_whole_is_a_failure_in_time(reply: object, 
     with serving(reply) as peer:  # type: ignore[arg-type]
         began = time.monotonic()
         words = failure(get(f"{peer.url}/restore", timeout=0.3))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert words.startswith(f"tried GET {peer.url}/restore: {said}") or said in words
 
 

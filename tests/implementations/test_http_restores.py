@@ -271,15 +271,15 @@ def test_a_restore_that_is_never_done_is_a_failure_with_its_last_status(
     restored: Restored,
 ) -> None:
     began = time.monotonic()
-    steps = STEPS.replace("timeout = 5", "timeout = 0.4")
+    steps = STEPS.replace("timeout = 5", "timeout = 1")
     claim, asked = restored(steps, *BEGUN, answer(200, {"status": "TRANSFERRING", "progress": 71}))
     assert not claim.success
-    assert "did not come to an end within 0.4 s; its last answer was HTTP 200 OK" in claim.message
+    assert "did not come to an end within 1 s; its last answer was HTTP 200 OK" in claim.message
     assert '{"status": "TRANSFERRING", "progress": 71} ($.status is \'TRANSFERRING\')' in (
         claim.message
     )
-    assert len(asked) > 4
-    assert time.monotonic() - began < 3
+    assert len(asked) > 3
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
