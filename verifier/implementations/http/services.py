@@ -97,17 +97,20 @@ class Service:
 
     def wait(self, hide: Hide) -> None:
         """Return when it is ready. Raises :class:`Failed` with its last words if it never is."""
-        caller = Caller(self.launch.timeout, hide)
+        caller, seen = Caller(self.launch.timeout, hide), ""
         while True:
             found = self._found(caller)
+            late = time.monotonic() >= caller.deadline
+            # A look that began too late to see anything tells nothing.
+            seen = seen if late and seen else found
             if fate := self.fate():
                 raise Failed(f"{fate} before it was ready")
             if not found:
                 return
-            if time.monotonic() >= caller.deadline:
+            if late:
                 raise Failed(
                     f"the service {self.launch.name} was not ready within "
-                    f"{self.launch.timeout:g} s: {found}{self._words()}"
+                    f"{self.launch.timeout:g} s: {seen}{self._words()}"
                 )
             time.sleep(_PAUSE)
 
