@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.implementations.configuring import configured, listed
+from tests.implementations.test_http_verdicts import DOCUMENT
 from verifier.errors import UsageError
 
+PAGE = DOCUMENT.read_text()
 ACME = '[implementations.acme]\nbackup = "initial-load"\n'
 RESTORE = ACME + "[implementations.acme.restore]\n"
 REQUEST = RESTORE + 'request = { url = "http://h/x" }\n'
@@ -151,6 +153,29 @@ def test_it_is_refused_with_its_place_and_what_to_write(
 ) -> None:
     monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
     assert said in refused(tmp_path, toml)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        RESTORE + 'request = { url = "http://h", zzz = 1 }',
+        POLLED + 'url = "http://h"\nzzz = 1\ndone = { path = "$.s", values = ["x"] }',
+        POLLED + 'url = "http://h"\ndone = { path = "$.s", values = ["x"], zzz = 1 }',
+        REQUEST + "zzz = 1",
+        REQUEST + "claim = { zzz = 1 }",
+        REQUEST + 'claim = { counts = { each = "$.t[*]", zzz = "$.n" } }',
+        REQUEST + 'claim = { merges = { each = "$.t[*]", zzz = "$.n" } }',
+        REQUEST + 'claim = { rejections = { each = "$.t[*]", zzz = "$.n" } }',
+        BACKUP + 'request = { url = "http://h" }\nzzz = 1',
+        ASKED + SHOP + "zzz = 1",
+    ],
+)
+def test_every_key_that_is_known_is_told_in_the_document(tmp_path: Path, table: str) -> None:
+    known = refused(tmp_path, table).partition("known here are ")[2].split(", ")
+    assert len(known) > 1
+    # What makes a half one of another kind is told elsewhere.
+    told = [key for key in known if key not in ("command", "python", "implementation")]
+    assert [key for key in told if f"`{key}`" not in PAGE and f"{key} = " not in PAGE] == []
 
 
 def test_a_service_may_hold_its_own_address_and_secrets_in_its_environment(

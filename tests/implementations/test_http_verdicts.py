@@ -48,8 +48,8 @@ def test_duplicates(scenario):
 
 
 def documented() -> str:
-    """Every configuration of the document, with a service in Python in place of the one in Node."""
-    text = DOCUMENT.read_text()
+    """Every configuration of the section, with a service in Python in place of the one in Node."""
+    text = DOCUMENT.read_text().partition("## HTTP services\n")[2]
     blocks = [block.partition("```")[0] for block in text.split("```toml\n")[1:]]
     command = json.dumps([sys.executable, str(SERVICE)])
     return "".join(blocks).replace('["node", "server.mjs"]', command)
