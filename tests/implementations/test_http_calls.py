@@ -18,7 +18,7 @@ from tests.implementations.peers import answer, serving
 from verifier.implementations.http.answers import DOCUMENT
 from verifier.implementations.http.calls import Body, Caller, Request
 from verifier.implementations.http.failure import Failed
-from verifier.implementations.http.services import free_port
+from verifier.implementations.http.services import free_ports
 
 TOKEN = "sesame-5417"
 
@@ -74,11 +74,23 @@ def test_an_answer_has_its_status_headers_and_body() -> None:
             dripping(head=b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", drop=b"x"),
             "no complete answer within 0.3 s",
         ),
+        (
+            dripping(head=b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", drop=b"x"),
+            "no complete answer within 0.3 s",
+        ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf", "the answer is not complete"),
         (b"", "the answer is not complete, or not HTTP (Server disconnected"),
         (b"220 smtp.example ESMTP\r\n", "the answer is not complete, or not HTTP"),
     ],
-    ids=["silent", "drips headers", "drips a body", "closes in the middle", "closes", "no HTTP"],
+    ids=[
+        "silent",
+        "drips headers",
+        "drips a body",
+        "drips for ever",
+        "closes in the middle",
+        "closes",
+        "no HTTP",
+    ],
 )
 def test_an_answer_that_does_not_come_whole_is_a_failure_in_time(reply: object, said: str) -> None:
     with serving(reply) as peer:  # type: ignore[arg-type]
@@ -104,7 +116,7 @@ def test_a_peer_that_does_not_read_what_is_sent_is_given_up(tmp_path: Path) -> N
 
 
 def test_a_place_where_nobody_listens_is_named() -> None:
-    url = f"http://127.0.0.1:{free_port()}/restore"
+    url = f"http://127.0.0.1:{free_ports(1)[0]}/restore"
     words = failure(get(url))
     assert f"tried GET {url}: no connection could be made" in words
     assert "check that the service runs there" in words
@@ -244,7 +256,7 @@ def test_a_token_is_in_no_error_no_words_and_no_log(
     assert TOKEN.encode() in peer.requests[0]
     assert found.said() == "HTTP 401 Unauthorized: **** is not known"
     assert found.asked == f"GET {peer.url}/"
-    refused = failure(get(f"http://ann:{TOKEN}@127.0.0.1:{free_port()}/?key={TOKEN}"))
+    refused = failure(get(f"http://ann:{TOKEN}@127.0.0.1:{free_ports(1)[0]}/?key={TOKEN}"))
     assert TOKEN not in refused + caplog.text + repr(found) + "".join(capsys.readouterr())
     assert "ann" not in refused
 

@@ -146,6 +146,10 @@ def refused(directory: Path, toml: str) -> str:
             '[implementations.acme.services.shop]\nurl = "http://h"',
             "unknown placeholder {shop.port}",
         ),
+        (
+            ASKED + '[implementations.acme.services.shop]\nurl = "{shop.url}"',
+            "url in [implementations.acme.services.shop] of",
+        ),
     ],
 )
 def test_it_is_refused_with_its_place_and_what_to_write(

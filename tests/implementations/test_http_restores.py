@@ -18,7 +18,7 @@ from verifier.contract import Claim, Merge, Rejection
 from verifier.dsn import Dsn
 from verifier.errors import BackupError
 from verifier.implementations import Backup, Endpoint, Implementation, implementation
-from verifier.implementations.http.services import free_port
+from verifier.implementations.http.services import free_ports
 from verifier.settings import Definitions
 
 TOKEN = "sesame-5417"
@@ -44,7 +44,7 @@ def endpoint(tmp_path: Path) -> Endpoint:
     """Nobody is there: what is tested here asks no database."""
     workdir = tmp_path / "work"
     workdir.mkdir()
-    url = f"postgresql://app:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{free_port()}/shop"
+    url = f"postgresql://app:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{free_ports(1)[0]}/shop"
     return Endpoint(Dsn.parse(url), 18, workdir)
 
 
@@ -305,7 +305,7 @@ def test_whatever_breaks_off_is_a_failure_that_says_where(
 
 
 def test_a_service_that_cannot_be_reached_is_a_failure(made: Make, endpoint: Endpoint) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     shop = made(
         f'backup = "initial-load"\n[restore]\nrequest = {{ url = "http://127.0.0.1:{port}/x" }}'
     )

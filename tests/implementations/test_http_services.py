@@ -18,7 +18,7 @@ from tests.implementations.peers import answer, serving
 from tests.implementations.test_process import alive, gone
 from verifier.errors import UsageError
 from verifier.implementations.http.failure import Failed
-from verifier.implementations.http.services import Launch, free_port, running
+from verifier.implementations.http.services import Launch, free_ports, running
 
 LOOKS_AT_PROC = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks at /proc, or starts setsid(1)"
@@ -64,7 +64,7 @@ def pids(place: Path) -> list[int]:
 def test_services_are_ready_in_the_block_and_gone_with_their_children_after_it(
     tmp_path: Path,
 ) -> None:
-    ports = free_port(), free_port()
+    ports = free_ports(2)
     with running([server(tmp_path, port) for port in ports], str):
         for port in ports:
             assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 200
@@ -76,7 +76,7 @@ def test_services_are_ready_in_the_block_and_gone_with_their_children_after_it(
 @LOOKS_AT_PROC
 @pytest.mark.slow
 def test_an_error_in_the_block_ends_them_and_passes(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), running([server(tmp_path, free_port())], str):
+    with pytest.raises(ZeroDivisionError), running([server(tmp_path, free_ports(1)[0])], str):
         raise ZeroDivisionError
     assert all(map(gone, pids(tmp_path)))
 
@@ -86,7 +86,7 @@ def test_a_service_that_never_gets_healthy_is_ended_and_told_of(tmp_path: Path) 
     script = "sleep 300 & echo $$ $! > pids; echo warming up for $SHOP; wait"
     with serving(answer(503, b"no database yet")) as peer:
         health = f"{peer.url}/health"
-        one = launch(tmp_path, "sh", "-c", script, port=free_port(), health=health, timeout=1)
+        one = launch(tmp_path, "sh", "-c", script, port=free_ports(1)[0], health=health, timeout=1)
         words = failure(one)
     assert words == (
         f"the service receiver was not ready within 1 s: GET {health} answered HTTP 503 Service "
@@ -96,7 +96,7 @@ def test_a_service_that_never_gets_healthy_is_ended_and_told_of(tmp_path: Path) 
 
 
 def test_a_service_that_never_listens_is_told_of(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     words = failure(launch(tmp_path, "sleep", "300", port=port, timeout=0.3))
     assert words == (
         f"the service receiver was not ready within 0.3 s: port {port} of 127.0.0.1: "
@@ -107,7 +107,7 @@ def test_a_service_that_never_listens_is_told_of(tmp_path: Path) -> None:
 def test_a_service_that_ends_at_once_is_told_of_with_its_last_words(tmp_path: Path) -> None:
     began = time.monotonic()
     script = "echo starting; echo 'Error: listen EADDRINUSE' >&2; exit 3"
-    words = failure(launch(tmp_path, "sh", "-c", script, port=free_port(), timeout=60))
+    words = failure(launch(tmp_path, "sh", "-c", script, port=free_ports(1)[0], timeout=60))
     assert words == (
         "the service receiver ended with exit code 3 (it printed last: starting\n"
         "Error: listen EADDRINUSE) before it was ready"
@@ -124,7 +124,7 @@ connection, _ = listener.accept()
 print("out of memory", file=sys.stderr, flush=True)
 os.kill(os.getpid(), {int(signal.SIGKILL)})
 """
-    port = free_port()
+    port = free_ports(1)[0]
     one = launch(tmp_path, sys.executable, "-c", script, str(port), port=port)
 
     def call() -> None:
@@ -151,12 +151,12 @@ def test_a_port_that_is_taken_is_not_mistaken_for_the_service(tmp_path: Path) ->
 @LOOKS_AT_PROC
 @pytest.mark.slow
 def test_the_first_service_ends_when_the_second_one_fails(tmp_path: Path) -> None:
-    failure(server(tmp_path, free_port()), launch(tmp_path, "false", port=free_port()))
+    failure(server(tmp_path, free_ports(1)[0]), launch(tmp_path, "false", port=free_ports(1)[0]))
     assert all(map(gone, pids(tmp_path)))
 
 
 def test_a_program_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    one = launch(tmp_path, "no-such-program", port=free_port())
+    one = launch(tmp_path, "no-such-program", port=free_ports(1)[0])
     with pytest.raises(UsageError, match="tried to start no-such-program"), running([one], str):
         pass
 
@@ -165,7 +165,7 @@ def test_a_service_that_prints_without_end_is_neither_stopped_nor_remembered(
     tmp_path: Path,
 ) -> None:
     script = "head -c 200000000 /dev/zero | tr '\\0' x; echo; echo the end; exit 1"
-    words = failure(launch(tmp_path, "sh", "-c", script, port=free_port()))
+    words = failure(launch(tmp_path, "sh", "-c", script, port=free_ports(1)[0]))
     assert words.endswith("(it printed last: the end) before it was ready")
     assert len(words) < 1000
 
@@ -176,7 +176,7 @@ def test_a_process_that_left_its_group_does_not_keep_the_call_from_ending(
     tmp_path: Path, program: str
 ) -> None:
     began = time.monotonic()
-    failure(launch(tmp_path, "sh", "-c", f"setsid {program} & exit 1", port=free_port()))
+    failure(launch(tmp_path, "sh", "-c", f"setsid {program} & exit 1", port=free_ports(1)[0]))
     assert time.monotonic() - began < 3.5
 
 
@@ -196,8 +196,8 @@ def test_ctrl_c_ends_the_services(tmp_path: Path) -> None:
 import time
 from pathlib import Path
 from tests.implementations.test_http_services import server
-from verifier.implementations.http.services import free_port, running
-with running([server(Path({str(tmp_path)!r}), free_port())], str):
+from verifier.implementations.http.services import free_ports, running
+with running([server(Path({str(tmp_path)!r}), free_ports(1)[0])], str):
     print("ready", flush=True)
     time.sleep(60)
 """

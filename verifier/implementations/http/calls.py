@@ -150,6 +150,8 @@ class Caller:
                     )
                 )
                 yield asked, response
+            if watch.has_cut:  # what has no length is complete when the connection ends
+                raise httpx.ReadTimeout("")
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError) as error:
             if watch.has_cut or isinstance(error, httpx.TimeoutException):
                 words = f"there was no complete answer within {seconds:.3g} s"

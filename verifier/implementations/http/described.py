@@ -13,7 +13,7 @@ from verifier.errors import UsageError
 from verifier.implementations import placeholders
 from verifier.implementations.command import Command, command_of
 from verifier.implementations.http.exchange import STEPS
-from verifier.implementations.http.services import LOOPBACK, Launch, free_port
+from verifier.implementations.http.services import LOOPBACK, Launch, free_ports
 from verifier.implementations.http.templates import fill_all
 from verifier.implementations.placeholders import (
     BACKUP,
@@ -64,14 +64,6 @@ class Described:
             yield from (*self.command.arguments, *self.command.environment.values())
         yield from (each for each in (self.url, self.health) if each is not None)
 
-    def place(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Where it is in this call, by placeholder; one that is started gets a port."""
-        if self.url is not None:
-            return {f"{self.name}.url": self.url.fill(values).rstrip("/")}
-        port = self.port or free_port()
-        url = f"http://{LOOPBACK}:{port}"
-        return {f"{self.name}.url": url, f"{self.name}.port": str(port)}
-
     def launch(self, environ: Mapping[str, str], values: Mapping[str, str]) -> Launch:
         """What starts it; ``environ`` is what it inherits. Raises :class:`UsageError`."""
         health = "" if self.health is None else self.health.fill(values)
@@ -108,17 +100,25 @@ def described(implementation: Table, directory: Path) -> tuple[Described, ...]:
                 f"{table} has a service {name!r}; give it a name of letters, digits and hyphens, "
                 f"and none of {', '.join(_RESERVED)}"
             )
-    places = [f"{name}.url" for name in names]
-    places += [f"{name}.port" for part, name in zip(parts, names, strict=True) if not part.has(URL)]
     sides = (placeholders.known(side) for side in (SOURCE, TARGET, DATABASE))
-    known = tuple(dict.fromkeys((*places, *itertools.chain(*sides))))
+    known = [*dict.fromkeys(itertools.chain(*sides))]
+    for part, name in zip(parts, names, strict=True):
+        known += [] if part.has(URL) else [f"{name}.url", f"{name}.port"]
+    elsewhere = [f"{name}.url" for part, name in zip(parts, names, strict=True) if part.has(URL)]
     return tuple(
-        _described(part, name, known, directory) for part, name in zip(parts, names, strict=True)
+        _described(part, name, (known, elsewhere), directory)
+        for part, name in zip(parts, names, strict=True)
     )
 
 
-def _described(table: Table, name: str, names: Collection[str], directory: Path) -> Described:
-    reader = template(names)
+def _described(
+    table: Table, name: str, known: tuple[Collection[str], Collection[str]], directory: Path
+) -> Described:
+    """``known`` are the placeholders, and those of services that somebody else has started.
+
+    The latter are not for the place of another such service, which is not known in time.
+    """
+    names = (*known[0], *known[1])
     if table.has("command") == table.has(URL):
         raise UsageError(
             f'{table} has to have either a command that starts it, or the url = "http://…" '
@@ -131,8 +131,8 @@ def _described(table: Table, name: str, names: Collection[str], directory: Path)
         name=name,
         command=started,
         port=table.read("port", _port) if started else None,
-        url=table.read(URL, reader),
-        health=table.read("health", reader),
+        url=table.read(URL, template(known[0])),
+        health=table.read("health", template(names)),
         timeout=started.timeout if started else table.read("timeout", seconds, _TIMEOUT),
         during=table.read("during", _during, ()),
     )
@@ -148,6 +148,19 @@ def _port(given: object, where: str) -> int:
 def _during(given: object, where: str) -> tuple[During, ...]:
     found = given if isinstance(given, list) else [given]
     return tuple(member(During)(each, where) for each in found)
+
+
+def places(services: Sequence[Described], values: Mapping[str, str]) -> dict[str, str]:
+    """``values`` by placeholder, and with them where each service is in this call."""
+    found = dict(values)
+    started = [each for each in services if each.command is not None]
+    for each, free in zip(started, free_ports(len(started)), strict=True):
+        port = each.port or free
+        found |= {f"{each.name}.url": f"http://{LOOPBACK}:{port}", f"{each.name}.port": str(port)}
+    for each in services:
+        if each.url is not None:
+            found[f"{each.name}.url"] = each.url.fill(found).rstrip("/")
+    return found
 
 
 def check_needed(services: Sequence[Described], implementation: Table) -> None:

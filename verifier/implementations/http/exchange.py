@@ -74,7 +74,7 @@ class Exchange:
         if not answer.ok:
             return _refused(answer)
         if self.status is not None:
-            ended = self._polled(self.status, caller, values)
+            ended = self._polled(self.status, caller, values, last if not self.result else None)
             if ended.failure or self.result is None:
                 return ended
         if self.result is not None:
@@ -89,11 +89,11 @@ class Exchange:
         values.answers[step] = answer
         return answer
 
-    def _polled(self, polling: Polling, caller: Caller, values: Values) -> Ended:
+    def _polled(self, polling: Polling, caller: Caller, values: Values, send: Send | None) -> Ended:
         answer: Answer | None = None
         while answer is None or time.monotonic() < caller.deadline:
             try:
-                answer = self._ask(STATUS, polling.call, caller, values)
+                answer = self._ask(STATUS, polling.call, caller, values, send)
             except Failed as failed:
                 if answer is None:
                     raise

@@ -18,7 +18,7 @@ from verifier.implementations import placeholders, process, spelling
 from verifier.implementations.base import Backup, Endpoint
 from verifier.implementations.http.answers import Answer
 from verifier.implementations.http.calls import Caller
-from verifier.implementations.http.described import Described
+from verifier.implementations.http.described import Described, places
 from verifier.implementations.http.exchange import Exchange, Send
 from verifier.implementations.http.failure import Failed
 from verifier.implementations.http.paths import JsonPath
@@ -47,11 +47,10 @@ class Half:
     ) -> Iterator[tuple[Caller, Values]]:
         """Every service running. Raises :class:`Failed`, and ``UsageError``."""
         values = placeholders.values(side, endpoint, self.directory, backup)
-        for each in self.services:
-            values |= each.place(values)
-        own = placeholders.values(DATABASE, endpoint, self.directory) | values
+        values |= placeholders.values(DATABASE, endpoint, self.directory)
+        values = places(self.services, values)
         environ = process.environ(endpoint.dsn) | {"DATABASE_URL": endpoint.dsn.url}
-        launches = [each.launch(environ, own) for each in self.services]
+        launches = [each.launch(environ, values) for each in self.services]
         hide_all = partial(self._hide_all, endpoint.dsn.secrets)
         try:
             with running(launches, hide_all):

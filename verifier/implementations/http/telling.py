@@ -100,7 +100,11 @@ class Telling:
     def _message(self, document: object) -> str:
         if self.message is None or document is None:
             return ""
-        return "; ".join(str(each) for each in self.message.values(document) if each is not None)
+        try:
+            found = self.message.values(document)
+        except Failed:
+            return ""  # the answer as it is will do
+        return "; ".join(str(each) for each in found if each is not None)
 
     def _testimony(self, document: object) -> claims.Testimony:
         """What is said in the places that are known. Raises ``Unreadable`` and :class:`Failed`."""
