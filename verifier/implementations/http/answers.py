@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import NoReturn
 
 from verifier.implementations.http.failure import Failed
 
@@ -66,14 +67,21 @@ class Answer:
         """The body as JSON. Raises :class:`Failed` for anything else."""
         if not self.whole:
             raise Failed(
-                f"{self.asked} answered {self.code} with more than {DOCUMENT // 2**20} MiB, "
-                "which is no document about a restore"
+                f"{self.asked} answered {self.code} with more than {len(self.body) // 2**20} MiB, "
+                "which is too long for a document"
             )
         try:
-            return json.loads(self.body)
+            value: object = json.loads(self.body, parse_constant=_no_constant)
+            # Half of a surrogate pair can be escaped, and is no text that could be shown or sent.
+            json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
             raise Failed(
                 f"{self.asked} answered {self.code} with something other than JSON ({why}): "
                 f"{self.words() or 'nothing at all'}"
             ) from None
+        return value
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")
