@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 
 from verifier.implementations import process
 from verifier.implementations.http.answers import Hide
@@ -31,6 +32,7 @@ _CHUNK = 64 * 1024
 _IN_PIPE = 1024 * 1024
 """Bytes that may still be in its pipe when a service has ended."""
 _LINES = 12
+_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,22 +186,38 @@ def running(launches: Sequence[Launch], hide: Hide) -> Iterator[None]:
 
 
 def free_ports(number: int) -> list[int]:
-    """As many ports of loopback that nobody listens on, each another one."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """As many ports of loopback that nobody listens on, each another one.
+
+    Until a service listens there nothing keeps its port free. So it is none of those that the
+    system hands out to connections, of which many come and go in the meantime. Raises
+    :class:`Failed` where there are not as many.
+    """
+    found: list[int] = []
+    for port in SystemRandom().sample(_PORTS, len(_PORTS)):
+        if len(found) == number:
+            break
+        if not _in_the_way(port):
+            found.append(port)
+    if len(found) < number:
+        raise Failed(f"{number} ports of {LOOPBACK} are needed, and {len(found)} are free")
+    return found
+
+
+def _in_the_way(port: int) -> str:
+    """What keeps a service from listening on ``port``; empty when nothing does."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
 
 
 def _check_free(launch: Launch) -> None:
     """Whoever listens there already would answer in the place of the service."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, launch.port))
-        except OSError as error:
-            raise Failed(
-                f"the service {launch.name} cannot listen on port {launch.port} of {LOOPBACK}: "
-                f"{error.strerror}; end what listens there, or leave out `port` for a free one"
-            ) from error
+    if found := _in_the_way(launch.port):
+        raise Failed(
+            f"the service {launch.name} cannot listen on port {launch.port} of {LOOPBACK}: "
+            f"{found}; end what listens there, or leave out `port` for a free one"
+        )
