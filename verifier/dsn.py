@@ -189,7 +189,7 @@ def redact(text: str, *dsns: Dsn) -> str:
 
 def hide(text: str, *secrets: str) -> str:
     """``text`` with every one of ``secrets`` hidden, in whatever form it stands there."""
-    for secret in secrets:
+    for secret in filter(None, secrets):
         for form in _written_forms(secret):
             text = text.replace(form, HIDDEN)
     return text
