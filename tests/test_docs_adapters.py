@@ -94,9 +94,12 @@ def test_a_command_that_is_missing_ends_the_run_before_it_begins(acme: Path) -> 
 
 
 def test_scenarios_may_lie_in_another_project(acme: Path) -> None:
-    elsewhere = str(ROOT / "scenarios/test_exclusion.py")
-    done = run(acme, "verify", elsewhere, "--", "--collect-only", "-p", "no:cacheprovider")
-    assert f"rootdir: {ROOT}" in done.stdout
+    elsewhere = acme.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pytest.ini").write_text("[pytest]\n")
+    (acme / "scenarios" / "test_tea.py").rename(elsewhere / "test_tea.py")
+    done = run(acme, "verify", str(elsewhere), "--", "--collect-only", "-p", "no:cacheprovider")
+    assert f"rootdir: {elsewhere}" in done.stdout
     assert "implementation acme" in done.stdout, "found where the command is run"
 
 

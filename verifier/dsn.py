@@ -184,10 +184,14 @@ def libpq_set_aside() -> Iterator[None]:
 
 def redact(text: str, *dsns: Dsn) -> str:
     """``text`` with every password of ``dsns`` hidden: the last step before anything is shown."""
-    for dsn in dsns:
-        for secret in dsn.secrets:
-            for form in _written_forms(secret):
-                text = text.replace(form, HIDDEN)
+    return hide(text, *(secret for dsn in dsns for secret in dsn.secrets))
+
+
+def hide(text: str, *secrets: str) -> str:
+    """``text`` with every one of ``secrets`` hidden, in whatever form it stands there."""
+    for secret in filter(None, secrets):
+        for form in _written_forms(secret):
+            text = text.replace(form, HIDDEN)
     return text
 
 

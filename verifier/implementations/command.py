@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,26 +212,37 @@ def backup_of(table: Table, directory: Path) -> CommandBackup:
             f"run, such as {_FILE!r}: elsewhere it could be the backup of another run"
         )
     names = () if _is_glob(file) else (BACKUP,)
-    return CommandBackup(_command(table, SOURCE, directory, names), file)
+    return CommandBackup(command_of(table, placeholders.known(SOURCE, *names), directory), file)
 
 
 def restore_of(table: Table, directory: Path) -> CommandRestore:
     """The restore that ``table`` configures. Raises :class:`UsageError`."""
-    command = _command(table, TARGET, directory, (BACKUP,))
+    command = command_of(table, placeholders.known(TARGET, BACKUP), directory)
     names = table.read("tables", texts) or {}
     return CommandRestore(command, telling.of(table, placeholders.known(TARGET)), names)
 
 
-def _command(table: Table, side: str, directory: Path, more: tuple[str, ...]) -> Command:
-    reader = template(placeholders.known(side, *more))
+def command_of(
+    table: Table,
+    names: Collection[str],
+    directory: Path,
+    *,
+    timeout: float = TIMEOUT,
+    ends: bool = True,
+) -> Command:
+    """The command of ``table``, whose placeholders are among ``names``.
+
+    ``ends`` says whether it is to end by itself, with an exit code. Raises :class:`UsageError`.
+    """
+    reader = template(names)
     where = table.where("command")
     arguments = table.required("command", _words, "write the command line, as text or as a list")
     command = Command(
         arguments=tuple(reader(each, where) for each in arguments),
         environment=_environment(table, reader),
         directory=directory,
-        timeout=table.read("timeout", seconds, TIMEOUT),
-        exit_codes=table.read("exit-codes", whole_numbers, (0,)),
+        timeout=table.read("timeout", seconds, timeout),
+        exit_codes=table.read("exit-codes", whole_numbers, (0,)) if ends else (),
     )
     if not table.read("secrets-in-arguments", switch, default=False):
         _no_secrets(command, where)

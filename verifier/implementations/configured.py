@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from verifier.contract import Claim, Guarantee
 from verifier.errors import BackupError, UsageError
-from verifier.implementations import command, objects, options
+from verifier.implementations import command, http, objects, options
 from verifier.implementations.base import Backup, Endpoint, Implementation
 from verifier.implementations.guest import Guest
 from verifier.implementations.tables import Table, texts
@@ -22,7 +22,7 @@ from verifier.settings import Definitions
 
 BACKUP, RESTORE = "backup", "restore"
 _COMMAND, _PYTHON, _IMPLEMENTATION = "command", "python", "implementation"
-_SERVICE = ("request", "start")
+_HTTP, _SERVICE = "http", ("request", "start")
 _ADVICE = (
     f'give it a {_COMMAND}, a {_SERVICE[0]} to a service, {_PYTHON} = "module:attribute" or '
     f'{_IMPLEMENTATION} = "initial-load"'
@@ -143,7 +143,9 @@ def _command(part: Table, half: str, place: Place) -> tuple[str, object]:
 
 
 def _service(part: Table, half: str, place: Place) -> tuple[str, object]:
-    raise UsageError(f"{part}: services cannot be put under test yet; write a command")
+    if half == BACKUP:
+        return _HTTP, http.backup_of(part, place.whole, place.directory)
+    return _HTTP, http.restore_of(part, place.whole, place.directory)
 
 
 def _python(part: Table, half: str, place: Place) -> tuple[str, object]:

@@ -21,12 +21,15 @@ from verifier.readers import Reader, suggestion
 _PARTS = ("dsn", "url", "host", "port", "user", "password", "dbname")
 _SECRET = (".dsn", ".url", ".password")
 _PROGRAMS = "programs"
-_COMMON = ("workdir", "directory", "version", "control-tables", _PROGRAMS)
-_VARIABLE = "env."
+COMMON = ("workdir", "directory", "version", "control-tables", _PROGRAMS)
 _MARK = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 BACKUP = "backup"
 SOURCE, TARGET = "source", "target"
+DATABASE = "database"
+"""The one of the two that is at hand, for what lives in both calls."""
+VARIABLE = "env."
+"""Begins the placeholder of a variable of the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +61,20 @@ class Template:
 
 
 def _value(name: str, values: Mapping[str, str]) -> str:
-    if name.startswith(_VARIABLE):
-        return os.environ.get(name.removeprefix(_VARIABLE), "")
+    if name.startswith(VARIABLE):
+        return os.environ.get(name.removeprefix(VARIABLE), "")
     if name == _PROGRAMS and name not in values:
         raise UsageError(
-            f"{{{_PROGRAMS}}} stands for PostgreSQL's client programs, and there are none here that "
-            f"fit a server of version {values['version']}; install them"
+            f"{{{_PROGRAMS}}} stands for PostgreSQL's client programs, and none here fit a server "
+            f"of version {values['version']}; install them"
         )
     return values[name] if name else ""
 
 
 def is_secret(name: str) -> bool:
     """Whether what stands for the placeholder ``name`` must not be seen in a process list."""
-    return name.endswith(_SECRET) or name.startswith(_VARIABLE)
+    of_database = name.partition(".")[0] in (SOURCE, TARGET, DATABASE)
+    return (of_database and name.endswith(_SECRET)) or name.startswith(VARIABLE)
 
 
 def is_in_workdir(file: Template) -> bool:
@@ -80,7 +84,7 @@ def is_in_workdir(file: Template) -> bool:
 
 def known(side: str, *more: str) -> tuple[str, ...]:
     """The names that are known where ``side`` (``source``, ``target``) is at hand, and ``more``."""
-    return (*(f"{side}.{part}" for part in _PARTS), *_COMMON, *more)
+    return (*(f"{side}.{part}" for part in _PARTS), *COMMON, *more)
 
 
 def template(names: Collection[str]) -> Reader[Template]:
@@ -122,8 +126,8 @@ def parse(text: str, names: Collection[str], where: str) -> Template:
 
 
 def _check(name: str, names: Collection[str], where: str) -> None:
-    if name.startswith(_VARIABLE):
-        variable = name.removeprefix(_VARIABLE)
+    if name.startswith(VARIABLE):
+        variable = name.removeprefix(VARIABLE)
         if variable not in os.environ:
             raise UsageError(
                 f"{where} asks for the environment variable {variable}, which is unset"

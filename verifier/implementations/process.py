@@ -59,6 +59,31 @@ def environ(dsn: Dsn) -> dict[str, str]:
     return without_libpq(os.environ) | dsn.environ
 
 
+def start(
+    arguments: Sequence[str | Path], *, environ: Mapping[str, str], cwd: Path, stderr: int
+) -> subprocess.Popen[bytes]:
+    """Start ``arguments`` in ``cwd`` with no input and a process group of its own.
+
+    What it prints is to be read from the pipe ``stdout``, and :func:`end` is to be called.
+    Raises :class:`UsageError` when the program cannot be started.
+    """
+    try:
+        return subprocess.Popen(
+            [str(argument) for argument in arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=dict(environ),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UsageError(
+            f"tried to start {arguments[0]} in {cwd}: {error.strerror}; "
+            "check that it is installed, executable and on the PATH"
+        ) from error
+
+
 def run(
     arguments: Sequence[str | Path],
     *,
@@ -76,31 +101,17 @@ def run(
     such processes and ends them (:data:`~verifier.settings.CALL` in ``environ``). Raises
     :class:`UsageError` when the program cannot be started.
     """
-    try:
-        program = subprocess.Popen(
-            [str(argument) for argument in arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environ),
-            cwd=cwd,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise UsageError(
-            f"tried to start {arguments[0]} in {cwd}: {error.strerror}; "
-            "check that it is installed, executable and on the PATH"
-        ) from error
+    program = start(arguments, environ=environ, cwd=cwd, stderr=subprocess.PIPE)
     assert program.stdout is not None
     assert program.stderr is not None
-    kept = {program.stdout: _Tail(keep), program.stderr: _Tail(keep)}
+    kept = {program.stdout: Tail(keep), program.stderr: Tail(keep)}
     watched = False
     try:
         timed_out = _follow(program, kept, time.monotonic() + timeout)
         watched = not timed_out and CALL in environ
     finally:
         if not watched:
-            _end(program)
+            end(program)
         for stream in kept:
             stream.close()
     stdout, stderr = (redact(tail.text(), *secrets) for tail in kept.values())
@@ -110,7 +121,7 @@ def run(
     return Finished(code if code >= 0 else 128 - code, stdout, stderr, timed_out, cut)
 
 
-class _Tail:
+class Tail:
     """The last bytes of a stream."""
 
     def __init__(self, keep: int) -> None:
@@ -132,7 +143,7 @@ class _Tail:
 
 
 def _follow(
-    program: subprocess.Popen[bytes], kept: Mapping[IO[bytes], _Tail], deadline: float
+    program: subprocess.Popen[bytes], kept: Mapping[IO[bytes], Tail], deadline: float
 ) -> bool:
     """Read both streams until the program has ended; whether the deadline came first."""
     ended = False
@@ -157,7 +168,7 @@ def _follow(
     return False
 
 
-def _end(program: subprocess.Popen[bytes]) -> None:
+def end(program: subprocess.Popen[bytes]) -> None:
     """End what is left of the program's group, politely at first while the leader lives."""
     if program.poll() is None:
         _signal(program, signal.SIGTERM)
