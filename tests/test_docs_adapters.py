@@ -94,7 +94,7 @@ def test_a_command_that_is_missing_ends_the_run_before_it_begins(acme: Path) -> 
 
 
 def test_scenarios_may_lie_in_another_project(acme: Path) -> None:
-    elsewhere = acme.parent / "elsewhere"
+    elsewhere = acme / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "pytest.ini").write_text("[pytest]\n")
     (acme / "scenarios" / "test_tea.py").rename(elsewhere / "test_tea.py")
