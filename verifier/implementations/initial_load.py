@@ -66,9 +66,10 @@ class InitialLoad:
         self._to_restore = to_restore or RestoreOptions()
 
     def backup(self, source: Endpoint) -> Backup:
-        """Write ``backup.sql`` to the source's work directory."""
+        """Write ``backup.sql``, or ``backup.json``, to the source's work directory."""
         options = replace(self._to_back_up, control_tables=source.control_tables)
-        return Backup((backup(source.dsn, source.workdir / "backup.sql", options).path,))
+        name = "backup.json" if options.format is Format.JSON else "backup.sql"
+        return Backup((backup(source.dsn, source.workdir / name, options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Restore the backup's one file; leaves nothing but the rows behind."""

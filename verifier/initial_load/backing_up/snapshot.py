@@ -7,7 +7,7 @@ is locked reads as empty. Locks of ACCESS SHARE mode keep them out and nobody el
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -221,6 +221,20 @@ def _sequences(conn: Connection, control: Collection[int]) -> tuple[tuple[str, s
             "SELECT on them, or make the backup with an account that may"
         )
     return tuple((schema, name) for schema, name, _, owner, _ in rows if owner in control)
+
+
+def positions(conn: Connection, snapshot: Snapshot) -> Iterator[tuple[str, int, bool]]:
+    """Every sequence that is backed up, as SQL writes it: its last value, and whether it was given.
+
+    No snapshot holds a sequence still; they are read as they are.
+    """
+    for schema, name, quoted, _, _ in conn.execute(_SEQUENCES).fetchall():
+        if (schema, name) not in snapshot.out:
+            found = run(
+                conn, "SELECT last_value, is_called FROM {sequence}", sequence=quoted
+            ).fetchone()
+            assert found is not None
+            yield quoted, found[0], found[1]
 
 
 def listed(names: list[str]) -> str:
