@@ -164,4 +164,4 @@ def _array(base: str) -> Cell:
 
 def _has_null_document(text: str, token: re.Pattern[str]) -> bool:
     # A list within the list would be taken for a document.
-    return text.startswith("{{") or any(each[0] == "null" for each in token.finditer(text))
+    return text.startswith("{{") or any(each[2] == "null" for each in token.finditer(text))

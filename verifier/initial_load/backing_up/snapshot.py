@@ -138,6 +138,7 @@ def take(conn: Connection, control: Collection[str], *, writing: bool) -> Snapsh
     )
 
 
+# Of a table that is dropped at this moment, nobody's rights are known: NULL.
 # An extension's tables are its script's, but for the rows that it declares as its users'.
 _RELATIONS = """
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
@@ -145,7 +146,8 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
        coalesce(u.root, c.oid)::bigint AS root,
        coalesce(u.names, ARRAY[c.relname::text]) AS lineage,
        c.relpersistence = 'u' AS unlogged,
-       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
+       coalesce(has_schema_privilege(n.oid, 'USAGE')
+                AND has_table_privilege(c.oid, 'SELECT'), true) AS readable,
        c.relkind = 'r' AND row_security_active(c.oid) AS hidden,
        coalesce(x.extcondition[array_position(x.extconfig, c.oid)], '') AS condition
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
