@@ -1,0 +1,34 @@
+import type { PrismaClient } from "../database.mts";
+
+export type Transaction = Parameters<Parameters<PrismaClient["$transaction"]>[0]>[0];
+
+/** The rows of a query. Whatever has to stay exact is selected as text. */
+export function query<T>(tx: Transaction, sql: string, ...values: unknown[]): Promise<T[]> {
+  return tx.$queryRawUnsafe<T[]>(sql, ...values);
+}
+
+/** Runs a statement; how many rows it changed. */
+export function run(tx: Transaction, sql: string, ...values: unknown[]): Promise<number> {
+  return tx.$executeRawUnsafe(sql, ...values);
+}
+
+/** A name as SQL writes it. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** `alias."a", alias."b"` */
+export function listed(names: readonly string[], alias = ""): string {
+  return names.map((name) => alias + quoted(name)).join(", ");
+}
+
+/** `one."a" = other."a" AND …` */
+export function same(names: readonly string[], one: string, other: string): string {
+  return names.map((name) => `${one}.${quoted(name)} = ${other}.${quoted(name)}`).join(" AND ");
+}
+
+/** An expression for the columns of a row as one text: `{"id": "…", …}`. */
+export function keyOf(names: readonly string[], alias: string): string {
+  const pairs = names.map((name) => `'${name.replaceAll("'", "''")}', ${alias}.${quoted(name)}::text`);
+  return `json_build_object(${pairs.join(", ")})::text`;
+}
