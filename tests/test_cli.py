@@ -233,7 +233,9 @@ def test_an_output_that_takes_no_more_is_told_in_a_sentence():
 
 def test_implementations_lists_every_name(capsys):
     assert main(["implementations"]) == 0
-    assert capsys.readouterr().out.split() == list(names())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(names())
+    assert lines[0].split(maxsplit=1)[1] == "built in"
 
 
 @pytest.mark.slow

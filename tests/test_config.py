@@ -353,7 +353,7 @@ def test_the_plain_form_carries_everything_to_another_process():
     config = Config.load(given, {}, Path("/nonexistent"))
     plain = config.to_plain()
     kinds = {type(value) for value in plain.values()}
-    assert kinds <= {str, int, bool, list, type(None)}, "only types that every serialiser knows"
+    assert kinds <= {str, int, bool, list, dict, type(None)}, "only what every serialiser knows"
     assert Config.from_plain(plain) == config
 
 
@@ -399,3 +399,73 @@ def test_a_password_is_hidden_however_it_is_written(password):
     )
     assert redact(text, dsn).count(HIDDEN) == 5
     assert redact(f"{password} and the rest", dsn) == f"{HIDDEN} and the rest"
+
+
+def acme(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path.parent
+
+
+OWN = 'rows = 12\n[implementations.acme]\nbackup = "pg_dump"\n'
+
+
+def test_a_file_of_our_own_has_the_settings_at_its_top(tmp_path):
+    config = Config.load({}, {}, acme(tmp_path / "restore-verifier.toml", OWN))
+    assert config.rows == 12
+    assert config.definitions.tables == {"acme": {"backup": "pg_dump"}}
+    assert config.definitions.directory == tmp_path
+    told = refused({}, {}, acme(tmp_path / "restore-verifier.toml", "row = 12"))
+    assert f"unknown key in {tmp_path}/restore-verifier.toml, row (did you mean rows?)" in told
+    told = refused({}, {}, acme(tmp_path / "restore-verifier.toml", "implementations = 3"))
+    assert "is no table; write [implementations.NAME]" in told
+
+
+def test_a_pyproject_configures_implementations_too(file):
+    config = Config.load({}, {}, file("[tool.restore-verifier.implementations.acme]\nx = 1"))
+    assert config.definitions.tables == {"acme": {"x": 1}}
+    assert config.definitions.name == "tool.restore-verifier.implementations"
+
+
+def test_both_files_in_one_directory_are_refused_unless_one_is_chosen(file):
+    directory = file("rows = 9")
+    acme(directory / "restore-verifier.toml", OWN)
+    assert "keep one of them, or choose one with --config" in refused({}, {}, directory)
+    for name, rows in (("pyproject.toml", 9), ("restore-verifier.toml", 12)):
+        assert Config.load({"config": str(directory / name)}, {}, directory).rows == rows
+    # A pyproject.toml that is about something else says nothing.
+    (directory / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert Config.load({}, {}, directory).rows == 12
+
+
+def test_a_chosen_file_is_the_only_one_that_is_read(file, tmp_path):
+    directory = file("rows = 9\nseed = 5")
+    chosen = acme(tmp_path / "elsewhere" / "acme.toml", OWN) / "acme.toml"
+    for given in (({"config": str(chosen)}, {}), ({}, {"RESTORE_VERIFIER_CONFIG": str(chosen)})):
+        config = Config.load(*given, directory)
+        assert (config.rows, config.seed) == (12, Config().seed)
+        assert config.definitions.directory == chosen.parent
+    both = {"config": str(chosen)}, {"RESTORE_VERIFIER_CONFIG": "/nowhere"}
+    assert Config.load(*both, directory).rows == 12
+    assert "there is no configuration file nowhere.toml" in refused({"config": "nowhere.toml"})
+    assert "--config is given but empty" in refused({"config": ""})
+
+
+def test_the_implementations_cross_to_another_process_with_their_place(tmp_path):
+    text = OWN + "timeout = 1.5\nyes = true\nlist = [1, { a = 2 }]\nday = 2024-01-01\n"
+    config = Config.load({}, {}, acme(tmp_path / "restore-verifier.toml", text))
+    plain = json.loads(json.dumps(config.to_plain()))
+    found = Config.from_plain(plain).definitions
+    table = {"backup": "pg_dump", "timeout": 1.5, "yes": True, "list": [1, {"a": 2}]}
+    assert found.tables == {"acme": {**table, "day": "2024-01-01"}}
+    assert (found.name, found.file, found.directory) == (
+        "implementations",
+        str(tmp_path / "restore-verifier.toml"),
+        tmp_path,
+    )
+
+
+def test_the_mark_of_a_call_is_no_setting():
+    """A program under test may be this one."""
+    environ = {"RESTORE_VERIFIER_CALL": "a mark"}
+    assert Config.load({}, environ, Path("/nonexistent")) == Config()

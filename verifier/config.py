@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,17 @@ from verifier import readers
 from verifier.comparison import Ignore, Part, Selection
 from verifier.dsn import Dsn
 from verifier.references import references
-from verifier.settings import FILE, PREFIX, SECTION, Setting, reject_unknown, setting, table
+from verifier.settings import (
+    CALL,
+    CONFIG,
+    IMPLEMENTATIONS,
+    PREFIX,
+    Definitions,
+    Setting,
+    reject_unknown,
+    section,
+    setting,
+)
 from verifier.transfer import BackupOptions, Exclude, Format, Ids, Reference, RestoreOptions, Style
 
 VERIFY, DIFF, SELFTEST, BACKUP, RESTORE = "verify", "diff", "selftest", "backup", "restore"
@@ -231,6 +241,8 @@ class Config:
         "how a converted backup is written: every row an upsert (rows), or one merge a table (set)",
         (CONVERT,),
     )
+    definitions: Definitions = field(default=Definitions(), compare=False)
+    """The implementations that the file configures: no setting, but read with them."""
 
     @classmethod
     def load(
@@ -240,32 +252,40 @@ class Config:
         directory: Path,
         called: Mapping[str, str] = MappingProxyType({}),
     ) -> Config:
-        """The settings from flags, the environment and ``directory``'s ``pyproject.toml``.
+        """The settings from flags, the environment and a file.
 
+        The file is the one that ``--config`` or its variable names, else ``pyproject.toml``
+        or ``restore-verifier.toml`` in ``directory``.
         ``options`` maps field names to what the command line gave; ``None`` stands for
         a flag that was not given, while an empty string or 0 was given and counts.
         ``called`` names options that were not given by their flag, for the messages.
         What a DSN leaves out is taken from the environment's ``PG*`` variables.
         Raises :class:`UsageError` for unknown names and for values that cannot be right.
         """
-        path = directory / FILE
-        section = table(path)
-        variables = {name: given for name, given in environ.items() if name.startswith(PREFIX)}
-        reject_unknown(variables, [each.variable for each in SETTINGS], "environment variable")
-        reject_unknown(
-            section, [each.key for each in SETTINGS], f"key in [tool.{SECTION}] of {path},"
+        variables = {
+            name: given
+            for name, given in environ.items()
+            if name.startswith(PREFIX) and name != CALL
+        }
+        known = [each.variable for each in (*SETTINGS, CONFIG)]
+        reject_unknown(variables, known, "environment variable")
+        chosen = _first(
+            (options.get(CONFIG.name), CONFIG.flag),
+            (variables.get(CONFIG.variable), CONFIG.variable),
         )
-        found: dict[str, Any] = {}
+        file = section(directory, readers.path(*chosen) if chosen else None)
+        keys = [each.key for each in SETTINGS]
+        reject_unknown(file.values, [*keys, IMPLEMENTATIONS], f"key in {file.place},")
+        found: dict[str, Any] = {"definitions": file.definitions}
         for each in SETTINGS:
-            for given, where in (
+            given = _first(
                 (options.get(each.name), called.get(each.name, each.flag)),
                 (variables.get(each.variable), each.variable),
-                (section.get(each.key), f"{each.key} in [tool.{SECTION}] of {path}"),
-            ):
-                if given is not None:
-                    value = each.read(given, where)
-                    found[each.name] = value.completed(environ) if isinstance(value, Dsn) else value
-                    break
+                (file.values.get(each.key), f"{each.key} in {file.place}"),
+            )
+            if given is not None:
+                value = each.read(*given)
+                found[each.name] = value.completed(environ) if isinstance(value, Dsn) else value
         return cls(**found)
 
     @property
@@ -311,24 +331,32 @@ class Config:
 
         For handing them to another process through memory, never through a file.
         """
-        return {setting.name: _plain(getattr(self, setting.name)) for setting in SETTINGS}
+        plain = {setting.name: _plain(getattr(self, setting.name)) for setting in SETTINGS}
+        return {**plain, "definitions": self.definitions.to_plain()}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, object]) -> Config:
+    def from_plain(cls, plain: Mapping[str, Any]) -> Config:
         """The reverse of :meth:`to_plain`."""
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"definitions": Definitions.from_plain(plain["definitions"])}
         for each in SETTINGS:
             if plain[each.name] is not None:
                 found[each.name] = each.read(plain[each.name], each.name)
         return cls(**found)
 
 
-SETTINGS = tuple(Setting(each.name, each.default, **each.metadata) for each in fields(Config))
+SETTINGS = tuple(
+    Setting(each.name, each.default, **each.metadata) for each in fields(Config) if each.metadata
+)
 
 
 def settings_of(command: str) -> tuple[Setting, ...]:
     """The settings of one command. The environment and the file may hold those of others, too."""
     return tuple(each for each in SETTINGS if command in each.commands)
+
+
+def _first(*places: tuple[object, str]) -> tuple[object, str] | None:
+    """The first value that was given, and where."""
+    return next((place for place in places if place[0] is not None), None)
 
 
 def _plain(value: object) -> object:

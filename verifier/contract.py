@@ -142,6 +142,10 @@ class Claim:
     """The implementation's own words; for a failure they must name the cause."""
     counts: Mapping[str, Counts] | None = None
     """Per table, keyed as SQL writes the name."""
+    figures: Mapping[str, Mapping[str, int]] | None = None
+    """Single numbers, where not everything is counted: per table (``""`` for all tables
+    together) by the names of the fields of :class:`Counts`, or ``rows`` for rows that are called
+    transferred without a word about what became of them."""
     merges: tuple[Merge, ...] | None = None
     rejections: tuple[Rejection, ...] | None = None
     notes: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from verifier.errors import ServerError
 from verifier.run import DEST, SCENARIO, Run, focus, scenario_name
 from verifier.scenario import Scenario
 from verifier.servers import Pair
+from verifier.settings import CONFIG
 
 NAME = "restore-verifier"
 """The run among pytest's plugins; the command reads the outcome from there."""
@@ -30,7 +31,7 @@ _RUN = pytest.StashKey[Run]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup(NAME, "restore verification")
-    for setting in settings_of(VERIFY):
+    for setting in (CONFIG, *settings_of(VERIFY)):
         group.addoption(
             setting.flag,
             dest=DEST + setting.name,

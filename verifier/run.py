@@ -21,6 +21,7 @@ from verifier.readers import suggestion
 from verifier.reporting import Reporter
 from verifier.scenario import Scenario
 from verifier.servers import Choice, Pair, choose
+from verifier.settings import CONFIG, is_configured
 
 DEST = "restore_verifier_"
 """Before each setting's name among pytest's options."""
@@ -56,15 +57,19 @@ class Run:
             aside.enter_context(libpq_set_aside())
             self.config.add_cleanup(aside.close)
             self.secrets += filter(None, (self.settings.source_dsn, self.settings.target_dsn))
-            self.implementation = implementation(self.settings.implementation)
+            self.implementation = implementation(
+                self.settings.implementation, self.settings.definitions
+            )
             self.reporter.prepare(self.settings, self.implementation.name)
 
     def _settings(self) -> Config:
         if self._cargo is not None:
             return Config.from_plain(self._cargo["config"])
-        names = [each.name for each in settings_of(VERIFY)]
+        names = [each.name for each in (CONFIG, *settings_of(VERIFY))]
         options = {name: self.config.getoption(DEST + name) for name in names}
-        return Config.load(options, os.environ, self.config.rootpath)
+        here, root = self.config.invocation_params.dir, self.config.rootpath
+        # Scenarios may well lie in a project of their own, which is then pytest's root.
+        return Config.load(options, os.environ, here if is_configured(here) else root)
 
     @cached_property
     def choice(self) -> Choice:

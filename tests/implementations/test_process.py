@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from verifier.dsn import Dsn
 from verifier.errors import UsageError
 from verifier.implementations import process
+from verifier.settings import CALL
 
 DSN = Dsn.parse("postgresql://app:s3cr3t%20word@db.example:5433/shop")
 
@@ -87,6 +89,35 @@ def test_what_a_program_leaves_in_the_background_neither_blocks_nor_survives(
     assert time.monotonic() - began < 5
     assert (done.exit_code, done.timed_out, done.stdout) == (0, False, "done\n")
     assert gone(int((tmp_path / "child").read_text()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
+def test_what_is_left_in_the_background_stays_for_a_caller_that_looks_for_it(
+    tmp_path: Path,
+) -> None:
+    environ = {**os.environ, CALL: "a mark"}
+    done = run("sh", "-c", "sleep 300 & echo $! > child; echo done", cwd=tmp_path, environ=environ)
+    child = int((tmp_path / "child").read_text())
+    assert (done.exit_code, done.stdout, alive(child)) == (0, "done\n", True)
+    os.kill(child, signal.SIGKILL)
+    run("sh", "-c", "sleep 300 & echo $! > child; wait", cwd=tmp_path, timeout=0.3, environ=environ)
+    assert gone(int((tmp_path / "child").read_text())), "not so after a timeout"
+
+
+def test_how_much_is_kept_can_be_chosen_and_what_was_cut_is_told(tmp_path: Path) -> None:
+    def lines(number: int, keep: int) -> process.Finished:
+        return process.run(
+            ["sh", "-c", f"seq 1 {number}; echo few >&2"],
+            environ=os.environ, cwd=tmp_path, timeout=20, keep=keep,
+        )  # fmt: skip
+
+    whole = lines(1000, 4000)
+    assert (len(whole.stdout), whole.cut) == (3893, ())
+    exactly = lines(1000, 3893)
+    assert (len(exactly.stdout), exactly.cut) == (3893, ())
+    part = lines(1000, 3892)
+    assert (part.stdout[:4], part.stderr, part.cut) == ("2\n3\n", "few\n", ("stdout",))
+    assert lines(1_000_000, 100_000).stdout.endswith("\n1000000\n")
 
 
 def test_a_program_that_closes_its_streams_is_still_waited_for(tmp_path: Path) -> None:

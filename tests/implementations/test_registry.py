@@ -226,5 +226,12 @@ def test_a_name_that_two_distributions_offer_is_refused(install: Install) -> Non
 
 def test_the_public_names_are_there() -> None:
     public = verifier.implementations.__all__
-    assert set(public) == {"Backup", "Endpoint", "Implementation", "implementation", "names"}
+    assert set(public) == {
+        "Backup",
+        "Endpoint",
+        "Implementation",
+        "implementation",
+        "kinds",
+        "names",
+    }
     assert all(hasattr(verifier.implementations, name) for name in public)

@@ -15,6 +15,7 @@ from verifier.config import settings_of
 from verifier.errors import RestoreVerifierError, UsageError
 from verifier.report import file
 from verifier.report.text import Line, Style
+from verifier.settings import CONFIG
 
 if TYPE_CHECKING:
     from verifier.progress import Bar
@@ -31,8 +32,8 @@ _COLOURS: Mapping[Style, str] = {
 
 
 def add_settings(parser: argparse.ArgumentParser, command: str) -> None:
-    """Give ``parser`` a flag for each setting of ``command``."""
-    for setting in settings_of(command):
+    """Give ``parser`` a flag for each setting of ``command``, and one for where they are."""
+    for setting in (CONFIG, *settings_of(command)):
         about = f"{setting.help} (also {setting.variable})"
         if not setting.metavar:
             parser.add_argument(setting.flag, dest=setting.name, action=_Switch, help=about)
@@ -63,7 +64,7 @@ class _Switch(argparse.BooleanOptionalAction):
 
 def given(options: argparse.Namespace, command: str) -> dict[str, object]:
     """What the command line says of each setting of ``command``; ``None``: nothing."""
-    return {each.name: getattr(options, each.name) for each in settings_of(command)}
+    return {each.name: getattr(options, each.name) for each in (CONFIG, *settings_of(command))}
 
 
 def width() -> int:

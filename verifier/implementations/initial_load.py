@@ -13,6 +13,8 @@ from verifier.dsn import Dsn
 from verifier.implementations.base import Backup, Endpoint
 from verifier.transfer import BackedUp, BackupOptions, Format, Progress, RestoreOptions, Style
 
+_SQL = (Format.COPY, Format.INSERTS)
+
 
 def backup(
     source: Dsn, path: Path, options: BackupOptions, progress: Progress | None = None
@@ -59,17 +61,26 @@ class InitialLoad:
     not_offered: Mapping[Guarantee, str] = MappingProxyType({})
 
     def __init__(
-        self, to_back_up: BackupOptions | None = None, to_restore: RestoreOptions | None = None
+        self,
+        to_back_up: BackupOptions | None = None,
+        to_restore: RestoreOptions | None = None,
+        *,
+        compress: str = "",
     ) -> None:
-        """With options of its own; the control tables are those of the endpoint."""
+        """With options of its own; the control tables are those of the endpoint.
+
+        ``compress``: ``gz`` or ``zst``, else the backup is not compressed.
+        """
         self._to_back_up = to_back_up or BackupOptions()
         self._to_restore = to_restore or RestoreOptions()
+        kind = "sql" if self._to_back_up.format in _SQL else self._to_back_up.format
+        self.file = f"backup.{kind}" + (f".{compress}" if compress else "")
+        """What the backup is called; its name says how it is compressed."""
 
     def backup(self, source: Endpoint) -> Backup:
-        """Write ``backup.sql``, or ``backup.json``, to the source's work directory."""
+        """Write the backup to the source's work directory."""
         options = replace(self._to_back_up, control_tables=source.control_tables)
-        name = "backup.json" if options.format is Format.JSON else "backup.sql"
-        return Backup((backup(source.dsn, source.workdir / name, options).path,))
+        return Backup((backup(source.dsn, source.workdir / self.file, options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Restore the backup's one file; leaves nothing but the rows behind."""

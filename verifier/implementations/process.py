@@ -1,4 +1,4 @@
-"""Run a program to its end: bounded output, a deadline, nothing left running.
+"""Run a program to its end: bounded output, a deadline, nothing left running that hangs.
 
 The only place where implementations start programs. Secrets do not belong into
 ``arguments``, where every user of the machine can read them, but into ``environ``.
@@ -19,9 +19,11 @@ from typing import IO
 
 from verifier.dsn import Dsn, redact, without_libpq
 from verifier.errors import UsageError
+from verifier.settings import CALL
 
 KEPT = 64 * 1024
-"""Bytes of each output stream that are kept: the last ones, where the errors are."""
+"""Bytes of each output stream that are kept, unless told otherwise: the last ones, where the
+errors are."""
 
 _CHUNK = 64 * 1024
 _PAUSE = 0.1
@@ -41,8 +43,10 @@ class Finished:
     timeout(1) tells it: 124 for one that was stopped at its deadline."""
     stdout: str
     stderr: str
-    """The last :data:`KEPT` bytes of each stream, passwords hidden."""
+    """The end of each stream, passwords hidden."""
     timed_out: bool = False
+    cut: tuple[str, ...] = ()
+    """Which of ``stdout`` and ``stderr`` were longer than what is kept of them."""
 
     def last_words(self, lines: int = 12, characters: int = 2000) -> str:
         """The end of what was said on stderr, or on stdout if that stayed empty."""
@@ -62,12 +66,15 @@ def run(
     cwd: Path,
     timeout: float,
     secrets: Sequence[Dsn] = (),
+    keep: int = KEPT,
 ) -> Finished:
     """Run ``arguments`` in ``cwd`` with no input, for at most ``timeout`` seconds.
 
-    The program gets a process group of its own, and whatever is left of the group
-    is killed before this returns or raises. Raises :class:`UsageError` when the
-    program cannot be started.
+    Of each stream the last ``keep`` bytes are kept. The program gets a process group of its
+    own, and whatever is left of the group is killed before this returns or raises; only what
+    a program that ended by itself has left running stays, where whoever called us looks for
+    such processes and ends them (:data:`~verifier.settings.CALL` in ``environ``). Raises
+    :class:`UsageError` when the program cannot be started.
     """
     try:
         program = subprocess.Popen(
@@ -86,27 +93,46 @@ def run(
         ) from error
     assert program.stdout is not None
     assert program.stderr is not None
-    kept = {program.stdout: bytearray(), program.stderr: bytearray()}
+    kept = {program.stdout: _Tail(keep), program.stderr: _Tail(keep)}
+    watched = False
     try:
         timed_out = _follow(program, kept, time.monotonic() + timeout)
+        watched = not timed_out and CALL in environ
     finally:
-        _end(program)
+        if not watched:
+            _end(program)
         for stream in kept:
             stream.close()
-    stdout, stderr = (_text(tail, secrets) for tail in kept.values())
+    stdout, stderr = (redact(tail.text(), *secrets) for tail in kept.values())
     code = _TIMED_OUT if timed_out else program.returncode
-    return Finished(code if code >= 0 else 128 - code, stdout, stderr, timed_out)
+    named = zip(("stdout", "stderr"), kept.values(), strict=True)
+    cut = tuple(name for name, tail in named if tail.cut)
+    return Finished(code if code >= 0 else 128 - code, stdout, stderr, timed_out, cut)
 
 
-def _text(tail: bytearray, secrets: Sequence[Dsn]) -> str:
-    if len(tail) == KEPT:
-        # The first line may begin in the middle of a password, which nothing would find.
-        tail = tail.partition(b"\n")[2] or tail
-    return redact(tail.decode("utf-8", "replace"), *secrets)
+class _Tail:
+    """The last bytes of a stream."""
+
+    def __init__(self, keep: int) -> None:
+        self.cut = False
+        self._keep, self._data = keep, bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        self._data += chunk
+        self.cut = self.cut or len(self._data) > self._keep
+        if len(self._data) > 2 * self._keep:  # seldom, since what is kept is moved for it
+            del self._data[: -self._keep]
+
+    def text(self) -> str:
+        tail = self._data[-self._keep :]
+        if self.cut:
+            # The first line may begin in the middle of a password, which nothing would find.
+            tail = tail.partition(b"\n")[2] or tail
+        return tail.decode("utf-8", "replace")
 
 
 def _follow(
-    program: subprocess.Popen[bytes], kept: Mapping[IO[bytes], bytearray], deadline: float
+    program: subprocess.Popen[bytes], kept: Mapping[IO[bytes], _Tail], deadline: float
 ) -> bool:
     """Read both streams until the program has ended; whether the deadline came first."""
     ended = False
@@ -125,8 +151,7 @@ def _follow(
                     program.wait(left)
             for key, _ in streams.select(min(left, _PAUSE)) if streams.get_map() else ():
                 chunk = os.read(key.fd, _CHUNK)
-                key.data.extend(chunk)
-                del key.data[:-KEPT]
+                key.data.add(chunk)
                 if not chunk:
                     streams.unregister(key.fileobj)
     return False

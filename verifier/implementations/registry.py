@@ -1,4 +1,4 @@
-"""Implementations by name: the built-in ones and those of installed distributions.
+"""Implementations by name: built-in, configured, installed, or a Python object.
 
 A distribution offers its own under the entry point group :data:`GROUP`::
 
@@ -7,8 +7,10 @@ A distribution offers its own under the entry point group :data:`GROUP`::
 
 The value names an object with the methods of
 :class:`~verifier.implementations.base.Implementation`, or a class or function
-that makes one when it is called without arguments. Nothing is imported before
-its name is asked for.
+that makes one when it is called without arguments. The same can be named without
+an entry point, as ``module:attribute``, and configured without a line of Python
+(:mod:`verifier.implementations.configured`). Nothing is imported before its name is
+asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from typing import cast
 
 from verifier.errors import UsageError
 from verifier.implementations.base import Implementation
-from verifier.implementations.guest import Guest
+from verifier.implementations.configured import Configured, configured
+from verifier.implementations.objects import advice, finder, hosted, is_object
+from verifier.settings import Definitions
 
 GROUP = "restore_verifier.implementations"
 
@@ -37,61 +41,76 @@ _BUILT_IN: Mapping[str, str] = MappingProxyType(
         "faulty:drop-orphans": f"{_HERE}.faulty:DropOrphans",
     }
 )
-_MEMBERS = ("name", "not_offered", "backup", "restore")
 
 
-def names() -> tuple[str, ...]:
-    """Every name that can be asked for: the built-in ones first, then the installed ones."""
-    installed = {point.name for point in entry_points(group=GROUP)} - _BUILT_IN.keys()
-    return (*_BUILT_IN, *sorted(installed))
+def names(definitions: Definitions = Definitions()) -> tuple[str, ...]:  # noqa: B008 (frozen)
+    """Every name that can be asked for: built-in ones first, then configured, then installed."""
+    installed = {point.name for point in entry_points(group=GROUP)}
+    others = sorted(installed - _BUILT_IN.keys() - definitions.tables.keys())
+    return (*_BUILT_IN, *_own(definitions), *others)
 
 
-def implementation(name: str) -> Implementation:
-    """The implementation called ``name``; a built-in one wins over an installed one.
+def kinds(definitions: Definitions) -> dict[str, str]:
+    """Each name and what is behind it, in a few words.
 
-    Raises :class:`UsageError` for an unknown name, with the closest match, and for
-    an installed one that cannot be imported or lacks something of the protocol.
+    Raises :class:`UsageError` for a configured one that cannot be right.
     """
+    found = dict.fromkeys(names(definitions), "installed") | dict.fromkeys(_BUILT_IN, "built in")
+    for name in definitions.tables:
+        one = implementation(name, definitions)
+        found[name] = f"configured: {one.kind}" if isinstance(one, Configured) else "configured"
+    return found
+
+
+def implementation(
+    name: str,
+    definitions: Definitions = Definitions(),  # noqa: B008 (frozen)
+) -> Implementation:
+    """The implementation called ``name``, or the object that ``module:attribute`` names.
+
+    A built-in one wins over an installed one, and so does one of ``definitions``. Raises
+    :class:`UsageError` for an unknown name, with the closest match, for one that cannot be
+    loaded or lacks something of the protocol, and for definitions that cannot be right.
+    """
+    _own(definitions)
+    return _named(name, definitions, ())
+
+
+def _own(definitions: Definitions) -> tuple[str, ...]:
+    """The configured names, none of which may be a built-in one's."""
+    for name in definitions.tables:
+        if name in _BUILT_IN:
+            raise UsageError(
+                f"[{definitions.name}.{name}] of {definitions.file} has the name of a built-in "
+                "implementation; give it another one"
+            )
+    return tuple(definitions.tables)
+
+
+def _named(name: str, definitions: Definitions, asking: tuple[str, ...]) -> Implementation:
+    """``asking`` are the configured ones that take a half of ``name``, outermost first."""
+    if name in asking:
+        ring = " -> ".join((*asking[asking.index(name) :], name))
+        raise UsageError(f"implementation {name!r} is made of itself: {ring}; name another one")
     if name in _BUILT_IN:
         point = EntryPoint(name=name, value=_BUILT_IN[name], group=GROUP)
         return cast(Implementation, point.load()())
+    if name in definitions.tables:
+        return configured(
+            name, definitions, lambda other: _named(other, definitions, (*asking, name))
+        )
     found = tuple(entry_points(group=GROUP, name=name))
-    if not found:
-        raise UsageError(_unknown(name))
     if len(found) > 1:
         offers = " and ".join(sorted(_origin(point) for point in found))
         raise UsageError(f"implementation {name!r} is offered by {offers}; uninstall all but one")
-    return _installed(found[0])
-
-
-def _installed(point: EntryPoint) -> Implementation:
-    """Load ``point`` and check it against the protocol, with errors that name its origin."""
-    try:
-        found = point.load()
-        if isinstance(found, type) or (callable(found) and _missing(found)):
-            found = found()
-        missing = _missing(found)
-    except (Exception, SystemExit) as error:
-        raise UsageError(
-            f"implementation {point.name!r} of {_origin(point)} cannot be loaded: "
-            f"{type(error).__name__}: {error}; repair or uninstall that distribution"
-        ) from error
-    if missing:
-        raise UsageError(
-            f"implementation {point.name!r} of {_origin(point)} has no {', '.join(missing)}; "
-            "it has to offer what verifier.implementations.Implementation asks for"
-        )
-    return Guest(cast(Implementation, found))
-
-
-def _missing(found: object) -> list[str]:
-    """The members of the protocol that ``found`` lacks."""
-    return [
-        member
-        for member in _MEMBERS
-        if not hasattr(found, member)
-        or (member in ("backup", "restore") and not callable(getattr(found, member)))
-    ]
+    if found:
+        (point,) = found
+        what = f"implementation {point.name!r} of {_origin(point)}"
+        return hosted(point.load, what, "repair or uninstall that distribution")
+    if is_object(name):
+        place = definitions.directory.absolute()
+        return hosted(finder(name, place), f"implementation {name!r}", advice(place))
+    raise UsageError(_unknown(name, definitions))
 
 
 def _origin(point: EntryPoint) -> str:
@@ -100,12 +119,15 @@ def _origin(point: EntryPoint) -> str:
     return f"distribution {point.dist.name} {point.dist.version} ({point.value})"
 
 
-def _unknown(name: str) -> str:
-    everything = names()
+def _unknown(name: str, definitions: Definitions) -> str:
+    everything = names(definitions)
     close = difflib.get_close_matches(name, everything, n=1)
     if not close:
         # "upsert-by-id" is too far from "faulty:upsert-by-id" as a whole.
         parts = {known.rpartition(":")[2]: known for known in everything}
         close = [parts[part] for part in difflib.get_close_matches(name, parts, n=1)]
     hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"there is no implementation {name!r}{hint}; choose one of: {', '.join(everything)}"
+    return (
+        f"there is no implementation {name!r}{hint}; choose one of: {', '.join(everything)}, "
+        "or name a Python object as module:attribute"
+    )

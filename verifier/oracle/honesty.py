@@ -10,6 +10,7 @@ from verifier.oracle.catalog import Table
 from verifier.oracle.collect import Findings
 from verifier.oracle.entities import SOURCE, Node, Universe
 from verifier.oracle.fate import Fates
+from verifier.oracle.figures import judge_figures
 from verifier.oracle.naming import Lookup
 from verifier.oracle.restorable import Gap
 
@@ -27,6 +28,8 @@ def judge_success(fates: Fates, claim: Claim, findings: Findings) -> None:
     judge_lie(claim, findings)
     if claim.counts is not None:
         _judge_counts(fates, claim.counts, findings)
+    if claim.figures is not None:
+        judge_figures(fates, _observe_counts(fates), claim.figures, findings)
     _judge_rejections(fates.universe, claim, findings)
     lookup = Lookup(fates.universe.source)
     for merge in claim.merges or ():

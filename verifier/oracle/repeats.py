@@ -70,14 +70,19 @@ def judge_retry(retry: Restore, clean: Restore) -> Judgement:
 
 
 def _says_it_wrote(claim: Claim, findings: Findings) -> None:
-    for table, counts in (claim.counts or {}).items():
-        if counts.inserted or counts.updated:
-            told = {"inserted": str(counts.inserted), "updated": str(counts.updated)}
+    told = {
+        table: {"inserted": counts.inserted, "updated": counts.updated}
+        for table, counts in (claim.counts or {}).items()
+    }
+    for table, figures in (claim.figures or {}).items():
+        told[table] = {word: figures[word] for word in ("inserted", "updated") if word in figures}
+    for table, numbers in told.items():
+        if any(numbers.values()):
             findings.add(
                 Finding(
                     guarantee=Guarantee.IDEMPOTENCE,
                     title="the second restore of the same backup says that it wrote rows",
                     table=table,
-                    evidence=(Evidence("claim", told),),
+                    evidence=(Evidence("claim", {word: str(n) for word, n in numbers.items()}),),
                 )
             )
