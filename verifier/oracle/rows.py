@@ -74,7 +74,10 @@ class _RowJudge:
             key=self._key(node),
             evidence=(
                 Evidence("source", self.universe.row(node)),
-                *(Evidence("lost, too", row, to.parent) for to, row in orphaned.items()),
+                *(
+                    Evidence("parent", row, f"lost, too, in {to.parent}")
+                    for to, row in orphaned.items()
+                ),
             ),
             sql=select(self.universe.table(node.table), self._key(node)),
             database="target",
@@ -114,9 +117,9 @@ class _RowJudge:
         if parent is not None:
             entity = self.universe.entity_of[parent]
             yield Evidence(
-                "merged parent",
+                "parent",
                 self._key(parent),
-                f"{parent.table} is unique by {constraint_of(self.universe, entity)}",
+                f"merged with others on {constraint_of(self.universe, entity)}",
             )
 
     def _merged(self, node: Node, survivor: Row) -> None:

@@ -4,7 +4,9 @@ export type Row = Record<string, unknown>;
 
 /** The records of a JSON backup by table, in the order of the file. */
 export async function readBackup(file: string): Promise<Map<string, Row[]>> {
-  const backup = JSON.parse(await readFile(file, "utf8"), revive) as { data: Record<string, Row[]> };
+  const backup = JSON.parse(await readFile(file, "utf8"), revive) as {
+    data: Record<string, Row[]>;
+  };
   return new Map(Object.entries(backup.data));
 }
 

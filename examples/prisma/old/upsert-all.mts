@@ -54,7 +54,7 @@ export async function upsertAll(
     const model = byTable[table] as Model | undefined;
     for (const record of backup.get(table) ?? []) {
       try {
-        const row = labelled(record);
+        const row = asPrisma(record);
         await model?.upsert({ where: where(table, row), create: row, update: row });
       } catch (error) {
         console.error(`${table} ${String(record["id"] ?? "")}: ${lastLine(error)}`);
@@ -68,9 +68,14 @@ export async function upsertAll(
 /** Prisma calls two labels of an enum otherwise than the database does (@map). */
 const LABELS: Record<string, string> = { "mobile money": "MOBILE_MONEY", 'on "tab"': "ON_TAB" };
 
-function labelled(record: Row): Row {
-  const label = LABELS[String(record["paymentMethod"])];
-  return label ? { ...record, paymentMethod: label } : record;
+/** A record as Prisma's client takes it; it knows no list that is NULL, and reads one as []. */
+function asPrisma(record: Row): Row {
+  const row = { ...record };
+  if (row["keywords"] === null) {
+    row["keywords"] = [];
+  }
+  const label = LABELS[String(row["paymentMethod"])];
+  return label ? { ...row, paymentMethod: label } : row;
 }
 
 function lastLine(error: unknown): string {

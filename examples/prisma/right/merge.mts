@@ -4,7 +4,17 @@
  */
 import { Sets } from "./sets.mts";
 import type { Reference } from "./schema.mts";
-import { keyOf, listed, query, quoted, run, same, type Transaction } from "./sql.mts";
+import {
+  assigned,
+  given,
+  keyOf,
+  listed,
+  query,
+  quoted,
+  run,
+  same,
+  type Transaction,
+} from "./sql.mts";
 import type { Staged } from "./stage.mts";
 
 export interface Rejection {
@@ -21,16 +31,21 @@ export interface Merge {
 }
 
 /** Merges what belongs together in `table`, and takes out what the target cannot take. */
-export async function resolve(tx: Transaction, table: Staged, all: Staged[]): Promise<[Merge[], Rejection[]]> {
+export async function resolve(
+  tx: Transaction,
+  table: Staged,
+  all: Staged[],
+): Promise<[Merge[], Rejection[]]> {
   const merges: Merge[] = [];
-  const rejections = await orphans(tx, table, all);
+  const rejections: Rejection[] = [];
+  const tree = table.references.some(({ parent }) => parent === table.name);
   for (;;) {
+    rejections.push(...(await orphans(tx, table, all)));
     const [merged, refused] = await once(tx, table, all);
     merges.push(...merged);
     rejections.push(...refused);
-    // Records that refer to merged ones of their own table may have become equal by that.
-    const again = table.references.some(({ parent }) => parent === table.name);
-    if (merged.length === 0 || !again) {
+    // What refers to merged records of its own table may have become equal by that.
+    if (!tree || merged.length + refused.length === 0) {
       return [merges, rejections];
     }
   }
@@ -39,7 +54,7 @@ export async function resolve(tx: Transaction, table: Staged, all: Staged[]): Pr
 /** Takes out records without their parent, and those that lose theirs by that. */
 async function orphans(tx: Transaction, table: Staged, all: Staged[]): Promise<Rejection[]> {
   const found: Rejection[] = [];
-  for (let before = -1; before < found.length; ) {
+  for (let before = -1; before < found.length;) {
     before = found.length;
     for (const reference of table.references) {
       found.push(...(await withoutParent(tx, table, reference, all)));
@@ -48,15 +63,24 @@ async function orphans(tx: Transaction, table: Staged, all: Staged[]): Promise<R
   return found;
 }
 
-async function withoutParent(tx: Transaction, table: Staged, reference: Reference, all: Staged[]): Promise<Rejection[]> {
+async function withoutParent(
+  tx: Transaction,
+  table: Staged,
+  reference: Reference,
+  all: Staged[],
+): Promise<Rejection[]> {
   const { columns, parent, references } = reference;
-  const joined = columns.map((column, i) => `p.${quoted(references[i] ?? "")} = s.${quoted(column)}`).join(" AND ");
-  const places = [quoted(parent), ...all.filter(({ name }) => name === parent).map(({ rows }) => rows)];
+  const joined = columns
+    .map((column, i) => `p.${quoted(references[i] ?? "")} = s.${quoted(column)}`)
+    .join(" AND ");
+  const staged = all.filter(({ name }) => name === parent).map(({ rows }) => rows);
+  const nowhere = [quoted(parent), ...staged].map(
+    (place) => `NOT EXISTS (SELECT FROM ${place} p WHERE ${joined})`,
+  );
   const gone = await query<{ key: string }>(
     tx,
     `DELETE FROM ${table.rows} s
-     WHERE ${columns.map((column) => `s.${quoted(column)} IS NOT NULL`).join(" AND ")}
-       AND ${places.map((place) => `NOT EXISTS (SELECT FROM ${place} p WHERE ${joined})`).join(" AND ")}
+     WHERE ${given(columns, "s")} AND ${nowhere.join(" AND ")}
      RETURNING ${keyOf(table.identity, "s")} AS key`,
   );
   return gone.map(({ key }) => ({
@@ -74,15 +98,18 @@ interface Fate {
   target: string | null;
 }
 
-async function once(tx: Transaction, table: Staged, all: Staged[]): Promise<[Merge[], Rejection[]]> {
+async function once(
+  tx: Transaction,
+  table: Staged,
+  all: Staged[],
+): Promise<[Merge[], Rejection[]]> {
   const together = new Sets();
   const targets = new Map<number, Set<string>>();
   for (const { columns } of table.keys) {
     const equal = await query<{ ns: number[] }>(
       tx,
       `SELECT array_agg(n ORDER BY n) AS ns FROM ${table.rows} s
-       WHERE ${columns.map((column) => `s.${quoted(column)} IS NOT NULL`).join(" AND ")}
-       GROUP BY ${listed(columns)} HAVING count(*) > 1`,
+       WHERE ${given(columns, "s")} GROUP BY ${listed(columns)} HAVING count(*) > 1`,
     );
     equal.forEach(({ ns }) => together.join(ns));
     const held = await query<{ n: number; key: string }>(
@@ -124,7 +151,12 @@ async function refuse(tx: Transaction, table: Staged, rejected: number[]): Promi
 }
 
 /** The last record of each group survives, under the key that the target has for it. */
-async function carryOut(tx: Transaction, table: Staged, all: Staged[], fates: Fate[]): Promise<Merge[]> {
+async function carryOut(
+  tx: Transaction,
+  table: Staged,
+  all: Staged[],
+  fates: Fate[],
+): Promise<Merge[]> {
   const map = table.rows.replace("stage", "map");
   const old = table.identity.map((name) => `old.${quoted(name)} AS ${quoted(`old ${name}`)}`);
   const renewed = table.identity.map((name) => {
@@ -134,18 +166,23 @@ async function carryOut(tx: Transaction, table: Staged, all: Staged[], fates: Fa
   await run(tx, `DROP TABLE IF EXISTS ${map}`);
   await run(
     tx,
-    `CREATE TEMP TABLE ${map.replace("pg_temp.", "")} ON COMMIT DROP AS
+    `CREATE TEMP TABLE ${map} ON COMMIT DROP AS
      SELECT old.n, 0 AS winner, ${old.join(", ")}, ${listed(table.identity, "old.")}
      FROM ${table.rows} old WHERE false`,
   );
   await run(
     tx,
-    `INSERT INTO ${map} SELECT f.n, f.winner, ${listed(table.identity, "old.")}, ${renewed.join(", ")}
+    `INSERT INTO ${map}
+     SELECT f.n, f.winner, ${listed(table.identity, "old.")}, ${renewed.join(", ")}
      FROM json_to_recordset($1::json) f(n int, winner int, target json)
      JOIN ${table.rows} old ON old.n = f.n JOIN ${table.rows} w ON w.n = f.winner`,
-    JSON.stringify(fates.map((fate) => ({ ...fate, target: fate.target && JSON.parse(fate.target) }))),
+    JSON.stringify(
+      fates.map((fate) => ({ ...fate, target: fate.target && JSON.parse(fate.target) })),
+    ),
   );
-  const moved = table.identity.map((name) => `m.${quoted(`old ${name}`)} <> m.${quoted(name)}`).join(" OR ");
+  const moved = table.identity
+    .map((name) => `m.${quoted(`old ${name}`)} <> m.${quoted(name)}`)
+    .join(" OR ");
   for (const child of all) {
     for (const reference of child.references.filter(({ parent }) => parent === table.name)) {
       await follow(tx, child, reference, map, moved);
@@ -153,12 +190,12 @@ async function carryOut(tx: Transaction, table: Staged, all: Staged[], fates: Fa
   }
   const merges = await query<{ key: string; survivor: string }>(
     tx,
-    `SELECT ${keyOf(table.identity.map((name) => `old ${name}`), "m")} AS key, ${keyOf(table.identity, "m")} AS survivor
+    `SELECT ${keyOf(table.identity, "m", "old ")} AS key, ${keyOf(table.identity, "m")} AS survivor
      FROM ${map} m WHERE ${moved} ORDER BY m.n`,
   );
   await run(
     tx,
-    `UPDATE ${table.rows} s SET ${table.identity.map((name) => `${quoted(name)} = m.${quoted(name)}`).join(", ")},
+    `UPDATE ${table.rows} s SET ${assigned(table.identity, "m")},
             itself = EXISTS (SELECT FROM ${map} m JOIN ${table.rows} r ON r.n = m.n
                              WHERE m.winner = s.n AND r.itself AND NOT (${moved}))
      FROM ${map} m WHERE m.n = s.n AND m.winner = s.n`,
@@ -166,22 +203,26 @@ async function carryOut(tx: Transaction, table: Staged, all: Staged[], fates: Fa
   await run(tx, `DELETE FROM ${table.rows} s USING ${map} m WHERE m.n = s.n AND m.winner <> s.n`);
   return merges.map(({ key, survivor }) => ({
     table: table.name,
-    key: withoutOld(JSON.parse(key)),
+    key: JSON.parse(key),
     survivor: JSON.parse(survivor),
   }));
 }
 
 /** Moves the references of `child` from merged rows to their survivors. */
-async function follow(tx: Transaction, child: Staged, reference: Reference, map: string, moved: string): Promise<void> {
-  const pairs = reference.columns.map((column, i) => [quoted(column), reference.references[i] ?? ""] as const);
+async function follow(
+  tx: Transaction,
+  child: Staged,
+  reference: Reference,
+  map: string,
+  moved: string,
+): Promise<void> {
+  const parent = (i: number, prefix = ""): string =>
+    `m.${quoted(prefix + (reference.references[i] ?? ""))}`;
+  const columns = reference.columns.map(quoted);
   await run(
     tx,
-    `UPDATE ${child.rows} c SET ${pairs.map(([column, name]) => `${column} = m.${quoted(name)}`).join(", ")}
+    `UPDATE ${child.rows} c SET ${columns.map((name, i) => `${name} = ${parent(i)}`).join(", ")}
      FROM ${map} m WHERE (${moved})
-       AND ${pairs.map(([column, name]) => `c.${column} = m.${quoted(`old ${name}`)}`).join(" AND ")}`,
+       AND ${columns.map((name, i) => `c.${name} = ${parent(i, "old ")}`).join(" AND ")}`,
   );
-}
-
-function withoutOld(key: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(key).map(([name, value]) => [name.replace(/^old /, ""), value]));
 }

@@ -30,7 +30,10 @@ async function restore(tx: Transaction, text: string): Promise<Claim> {
   const [tables, sequences] = await stage(tx, text);
   if (tables.length > 0) {
     // Nobody else writes meanwhile; readers are not disturbed.
-    await run(tx, `LOCK TABLE ${listed(tables.map(({ name }) => name))} IN SHARE ROW EXCLUSIVE MODE`);
+    await run(
+      tx,
+      `LOCK TABLE ${listed(tables.map(({ name }) => name))} IN SHARE ROW EXCLUSIVE MODE`,
+    );
   }
   const merges: Merge[] = [];
   const rejections: Rejection[] = [];
@@ -47,7 +50,10 @@ async function restore(tx: Transaction, text: string): Promise<Claim> {
     throw new Rejected(rejections);
   }
   await advance(tx, tables, sequences);
-  const written = Object.values(counts).reduce((sum, { inserted, updated }) => sum + inserted + updated, 0);
+  const written = Object.values(counts).reduce(
+    (sum, { inserted, updated }) => sum + inserted + updated,
+    0,
+  );
   const message = `restored: ${written} rows written, ${merges.length} merged`;
   return { success: true, message, tables: counts, merges, rejections };
 }
@@ -56,10 +62,13 @@ function failed(error: unknown): Claim {
   const nothing = { success: false, tables: {}, merges: [] };
   if (error instanceof Rejected) {
     const [first] = error.rejections;
-    const message = `${error.rejections.length} rows rejected, nothing was changed; the first: ${first?.table} ${JSON.stringify(first?.key)} ${first?.reason} (${first?.constraint})`;
+    const message =
+      `${error.rejections.length} rows rejected, nothing was changed; the first: ${first?.table} ` +
+      `${JSON.stringify(first?.key)} ${first?.reason} (${first?.constraint})`;
     return { ...nothing, message, rejections: error.rejections };
   }
-  const message = `nothing was changed: ${error instanceof Error ? error.message.trim().split("\n").at(-1) : error}`;
+  const said = error instanceof Error ? error.message.trim().split("\n").at(-1) : error;
+  const message = `nothing was changed: ${said}`;
   return { ...nothing, message, rejections: [] };
 }
 

@@ -93,9 +93,8 @@ function identity(name: string, keys: Key[]): string[] {
   const [odd] = keys.filter((key) => !key.plain);
   const [first] = keys;
   if (odd || !first) {
-    throw new Error(
-      `${name} ${odd ? `has the unique index ${odd.name}, which is partial or of expressions` : "has no unique key"}; this restore cannot tell its rows apart`,
-    );
+    const why = odd ? `the unique index ${odd.name} is no plain one` : "there is no unique key";
+    throw new Error(`${name}: ${why}, so that this restore cannot tell its rows apart`);
   }
   return first.columns;
 }
@@ -109,7 +108,9 @@ function ordered(all: Table[]): Table[] {
     }
     if (below.includes(table)) {
       const names = below.map((each) => each.name).join(", ");
-      throw new Error(`the tables ${names} refer to each other; this restore has no order for them`);
+      throw new Error(
+        `the tables ${names} refer to each other; this restore has no order for them`,
+      );
     }
     for (const { parent } of table.references) {
       const above = byName.get(parent);

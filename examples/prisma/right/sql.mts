@@ -27,8 +27,20 @@ export function same(names: readonly string[], one: string, other: string): stri
   return names.map((name) => `${one}.${quoted(name)} = ${other}.${quoted(name)}`).join(" AND ");
 }
 
-/** An expression for the columns of a row as one text: `{"id": "…", …}`. */
-export function keyOf(names: readonly string[], alias: string): string {
-  const pairs = names.map((name) => `'${name.replaceAll("'", "''")}', ${alias}.${quoted(name)}::text`);
+/** `"a" = other."a", …`, to set columns. */
+export function assigned(names: readonly string[], other: string): string {
+  return names.map((name) => `${quoted(name)} = ${other}.${quoted(name)}`).join(", ");
+}
+
+/** `alias."a" IS NOT NULL AND …` */
+export function given(names: readonly string[], alias: string): string {
+  return names.map((name) => `${alias}.${quoted(name)} IS NOT NULL`).join(" AND ");
+}
+
+/** Values as one text, `{"id": "…", …}`; `prefix` is before the names of the columns. */
+export function keyOf(names: readonly string[], alias: string, prefix = ""): string {
+  const pairs = names.map(
+    (name) => `'${name.replaceAll("'", "''")}', ${alias}.${quoted(prefix + name)}::text`,
+  );
   return `json_build_object(${pairs.join(", ")})::text`;
 }

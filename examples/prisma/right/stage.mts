@@ -11,13 +11,17 @@ import { listed, query, quoted, run, type Transaction } from "./sql.mts";
 
 /** A table of the target with the backup's records for it, as rows of `rows`. */
 export interface Staged extends Table {
-  /** The temporary table; its column `n` is the record's place in the backup, from 1. */
+  /**
+   * The temporary table. Its column `n` is the record's place in the backup, from 1, and `itself`
+   * says whether the row is still known by a key that the backup has for it.
+   */
   rows: string;
   /** Names of the backup's columns. */
   given: string[];
   total: number;
 }
 
+/** Positions of the source's sequences, by the name that SQL writes. */
 export interface Sequences {
   [name: string]: { lastValue: number | string; isCalled: boolean };
 }
@@ -33,18 +37,20 @@ export async function stage(tx: Transaction, text: string): Promise<[Staged[], S
   await run(tx, "INSERT INTO backup SELECT key, value FROM json_each($1::json -> 'data')", text);
   const [about] = await query<{ metadata: string | null; sequences: string | null }>(
     tx,
-    "SELECT b -> 'metadata' #>> '{}' AS metadata, b -> 'sequences' #>> '{}' AS sequences FROM (SELECT $1::json AS b) f",
+    `SELECT b ->> 'metadata' AS metadata, b ->> 'sequences' AS sequences
+     FROM (SELECT $1::json AS b) f`,
     text,
   );
   const metadata = JSON.parse(about?.metadata ?? "{}") as Metadata;
   if (metadata.format !== "restore-verifier backup") {
     throw new Error("the backup does not say what it holds (metadata.format); make it anew");
   }
-  const names = await query<{ name: string }>(tx, "SELECT name FROM backup");
+  const found = await query<{ name: string }>(tx, "SELECT name FROM backup");
+  const names = found.map(({ name }) => name);
   const staged: Staged[] = [];
-  for (const table of await tables(tx, names.map(({ name }) => name))) {
+  for (const table of await tables(tx, names)) {
     const { columns: given } = metadata.tables[table.name] ?? { columns: [] };
-    staged.push(await fill(tx, table, given, `pg_temp.stage_${staged.length}`));
+    staged.push(await fill(tx, table, given, `stage_${staged.length}`));
   }
   for (const [name, count] of Object.entries(metadata.counts)) {
     const found = staged.find((table) => table.name === name)?.total ?? 0;
@@ -63,12 +69,15 @@ async function fill(tx: Transaction, table: Table, given: string[], rows: string
     }
     return value(name, column.type);
   });
-  await run(tx, `CREATE TEMP TABLE ${rows.replace("pg_temp.", "")} (LIKE ${quoted(table.name)}, n int, itself boolean) ON COMMIT DROP`);
+  await run(
+    tx,
+    `CREATE TEMP TABLE ${rows} (LIKE ${quoted(table.name)}, n int, itself boolean) ON COMMIT DROP`,
+  );
   const total = await run(
     tx,
     `INSERT INTO ${rows} (${listed(given)}, n, itself)
      SELECT ${values.join(", ")}, e.n, true
-     FROM pg_temp.backup b, json_array_elements(b.records) WITH ORDINALITY e(r, n),
+     FROM backup b, json_array_elements(b.records) WITH ORDINALITY e(r, n),
           json_populate_record(NULL::${quoted(table.name)}, e.r) p
      WHERE b.name = $1`,
     table.name,

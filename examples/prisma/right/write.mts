@@ -1,4 +1,4 @@
-import { listed, query, quoted, run, same, type Transaction } from "./sql.mts";
+import { assigned, listed, query, quoted, run, same, type Transaction } from "./sql.mts";
 import type { Sequences, Staged } from "./stage.mts";
 
 export interface Counts {
@@ -15,19 +15,22 @@ export async function write(tx: Transaction, table: Staged, rejected: number): P
   const matched = same(table.identity, "t", "s");
   const others = table.given.filter((name) => !table.identity.includes(name));
   // As text: 1.1 equals 1.10 as jsonb, and -0 equals 0.
-  const differ = others.map((name) => `t.${quoted(name)}::text IS DISTINCT FROM s.${quoted(name)}::text`);
+  const differ =
+    others
+      .map((name) => `t.${quoted(name)}::text IS DISTINCT FROM s.${quoted(name)}::text`)
+      .join(" OR ") || "false";
   // A record that is now a row of another key was merged, whatever it changed there.
   const [before] = await query<{ updated: number; unchanged: number }>(
     tx,
-    `SELECT (count(*) FILTER (WHERE s.itself AND (${differ.join(" OR ") || "false"})))::int AS updated,
-            (count(*) FILTER (WHERE s.itself AND NOT (${differ.join(" OR ") || "false"})))::int AS unchanged
-     FROM ${target} t JOIN ${table.rows} s ON ${matched}`,
+    `SELECT (count(*) FILTER (WHERE ${differ}))::int AS updated,
+            (count(*) FILTER (WHERE NOT (${differ})))::int AS unchanged
+     FROM ${target} t JOIN ${table.rows} s ON ${matched} WHERE s.itself`,
   );
   if (others.length > 0) {
     await run(
       tx,
-      `UPDATE ${target} t SET ${others.map((name) => `${quoted(name)} = s.${quoted(name)}`).join(", ")}
-       FROM ${table.rows} s WHERE ${matched} AND (${differ.join(" OR ")})`,
+      `UPDATE ${target} t SET ${assigned(others, "s")}
+       FROM ${table.rows} s WHERE ${matched} AND (${differ})`,
     );
   }
   const inserted = await run(
@@ -51,9 +54,9 @@ export async function advance(tx: Transaction, tables: Staged[], said: Sequences
       const position = said[sequence];
       const [due] = await query<{ next: string; now: string }>(
         tx,
-        `SELECT greatest(q.next, (SELECT max(${quoted(column)})::bigint + 1 FROM ${quoted(table)}), $1::bigint)::text AS next,
-                q.next::text AS now
-         FROM (SELECT last_value + is_called::int AS next FROM ${sequence}) q`,
+        `SELECT greatest(q.next, f.next, $1::bigint)::text AS next, q.next::text AS now
+         FROM (SELECT max(${quoted(column)})::bigint + 1 AS next FROM ${quoted(table)}) f,
+              (SELECT last_value + is_called::int AS next FROM ${sequence}) q`,
         position ? String(BigInt(position.lastValue) + (position.isCalled ? 1n : 0n)) : null,
       );
       if (due && due.next !== due.now) {
