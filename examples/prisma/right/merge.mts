@@ -108,27 +108,32 @@ async function once(
   for (const { columns } of table.keys) {
     const equal = await query<{ ns: number[] }>(
       tx,
-      `SELECT array_agg(n ORDER BY n) AS ns FROM ${table.rows} s
+      `SELECT array_agg(record_n) AS ns FROM ${table.rows} s
        WHERE ${given(columns, "s")} GROUP BY ${listed(columns)} HAVING count(*) > 1`,
     );
     equal.forEach(({ ns }) => together.join(ns));
     const held = await query<{ n: number; key: string }>(
       tx,
-      `SELECT s.n, ${keyOf(table.identity, "t")} AS key
+      `SELECT s.record_n AS n, ${keyOf(table.identity, "t")} AS key
        FROM ${table.rows} s JOIN ${quoted(table.name)} t ON ${same(columns, "t", "s")}`,
     );
     held.forEach(({ n, key }) => targets.set(n, (targets.get(n) ?? new Set()).add(key)));
   }
   targets.forEach((_, n) => together.join([n]));
+  const groups = together.all().map((members) => ({
+    members,
+    keys: [...new Set(members.flatMap((n) => [...(targets.get(n) ?? [])]))],
+  }));
+  const claims = new Map<string, number>();
+  groups.forEach(({ keys }) => keys.forEach((key) => claims.set(key, (claims.get(key) ?? 0) + 1)));
   const fates: Fate[] = [];
   const rejected: number[] = [];
-  for (const members of together.all()) {
-    const keys = new Set(members.flatMap((n) => [...(targets.get(n) ?? [])]));
-    if (keys.size > 1) {
+  for (const { members, keys } of groups) {
+    const [target = null] = keys;
+    if (keys.length > 1 || (target !== null && claims.get(target) !== 1)) {
       rejected.push(...members);
     } else {
       const winner = Math.max(...members);
-      const [target = null] = keys;
       fates.push(...members.map((n) => ({ n, winner, target })));
     }
   }
@@ -138,14 +143,14 @@ async function once(
 async function refuse(tx: Transaction, table: Staged, rejected: number[]): Promise<Rejection[]> {
   const gone = await query<{ key: string }>(
     tx,
-    `DELETE FROM ${table.rows} s WHERE n IN (SELECT json_array_elements_text($1::json)::int)
+    `DELETE FROM ${table.rows} s WHERE record_n IN (SELECT json_array_elements_text($1::json)::int)
      RETURNING ${keyOf(table.identity, "s")} AS key`,
     JSON.stringify(rejected),
   );
   return gone.map(({ key }) => ({
     table: table.name,
     key: JSON.parse(key),
-    reason: "is, or would be merged into, two different rows of the target",
+    reason: "is two rows of the target by different keys, or one that another record is as well",
     constraint: table.keys.map(({ name }) => name).join(", "),
   }));
 }
@@ -167,7 +172,7 @@ async function carryOut(
   await run(
     tx,
     `CREATE TEMP TABLE ${map} ON COMMIT DROP AS
-     SELECT old.n, 0 AS winner, ${old.join(", ")}, ${listed(table.identity, "old.")}
+     SELECT old.record_n AS n, 0 AS winner, ${old.join(", ")}, ${listed(table.identity, "old.")}
      FROM ${table.rows} old WHERE false`,
   );
   await run(
@@ -175,7 +180,7 @@ async function carryOut(
     `INSERT INTO ${map}
      SELECT f.n, f.winner, ${listed(table.identity, "old.")}, ${renewed.join(", ")}
      FROM json_to_recordset($1::json) f(n int, winner int, target json)
-     JOIN ${table.rows} old ON old.n = f.n JOIN ${table.rows} w ON w.n = f.winner`,
+     JOIN ${table.rows} old ON old.record_n = f.n JOIN ${table.rows} w ON w.record_n = f.winner`,
     JSON.stringify(
       fates.map((fate) => ({ ...fate, target: fate.target && JSON.parse(fate.target) })),
     ),
@@ -196,11 +201,14 @@ async function carryOut(
   await run(
     tx,
     `UPDATE ${table.rows} s SET ${assigned(table.identity, "m")},
-            itself = EXISTS (SELECT FROM ${map} m JOIN ${table.rows} r ON r.n = m.n
-                             WHERE m.winner = s.n AND r.itself AND NOT (${moved}))
-     FROM ${map} m WHERE m.n = s.n AND m.winner = s.n`,
+            record_itself = EXISTS (SELECT FROM ${map} m JOIN ${table.rows} r ON r.record_n = m.n
+                             WHERE m.winner = s.record_n AND r.record_itself AND NOT (${moved}))
+     FROM ${map} m WHERE m.n = s.record_n AND m.winner = s.record_n`,
   );
-  await run(tx, `DELETE FROM ${table.rows} s USING ${map} m WHERE m.n = s.n AND m.winner <> s.n`);
+  await run(
+    tx,
+    `DELETE FROM ${table.rows} s USING ${map} m WHERE m.n = s.record_n AND m.winner <> m.n`,
+  );
   return merges.map(({ key, survivor }) => ({
     table: table.name,
     key: JSON.parse(key),

@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { backupFile, withDatabase } from "../database.mts";
 import { resolve, type Merge, type Rejection } from "./merge.mts";
-import { listed, quoted, run, type Transaction } from "./sql.mts";
+import { listed, named, quoted, run, type Transaction } from "./sql.mts";
 import { stage } from "./stage.mts";
 import { advance, write, type Counts } from "./write.mts";
 
@@ -43,7 +43,7 @@ async function restore(tx: Transaction, text: string): Promise<Claim> {
     merges.push(...merged);
     rejections.push(...rejected);
     if (rejections.length === 0) {
-      counts[quoted(table.name)] = await write(tx, table, 0);
+      counts[quoted(table.name)] = await named(table, write(tx, table, 0));
     }
   }
   if (rejections.length > 0) {

@@ -12,6 +12,16 @@ export function run(tx: Transaction, sql: string, ...values: unknown[]): Promise
   return tx.$executeRawUnsafe(sql, ...values);
 }
 
+/** What `work` gives; its errors with the table that it was about. */
+export async function named<T>(table: { name: string }, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const said = error instanceof Error ? error.message.trim().split("\n").at(-1) : String(error);
+    throw new Error(`${table.name}: ${said}`);
+  }
+}
+
 /** A name as SQL writes it. */
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

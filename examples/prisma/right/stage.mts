@@ -7,13 +7,13 @@
  */
 import type { Table } from "./schema.mts";
 import { tables } from "./schema.mts";
-import { listed, query, quoted, run, type Transaction } from "./sql.mts";
+import { listed, named, query, quoted, run, type Transaction } from "./sql.mts";
 
 /** A table of the target with the backup's records for it, as rows of `rows`. */
 export interface Staged extends Table {
   /**
-   * The temporary table. Its column `n` is the record's place in the backup, from 1, and `itself`
-   * says whether the row is still known by a key that the backup has for it.
+   * The temporary table. Its column `record_n` is the record's place in the backup, from 1, and
+   * `record_itself` says whether the row is still known by a key that the backup has for it.
    */
   rows: string;
   /** Names of the backup's columns. */
@@ -50,7 +50,8 @@ export async function stage(tx: Transaction, text: string): Promise<[Staged[], S
   const staged: Staged[] = [];
   for (const table of await tables(tx, names)) {
     const { columns: given } = metadata.tables[table.name] ?? { columns: [] };
-    staged.push(await fill(tx, table, given, `stage_${staged.length}`));
+    const filling = fill(tx, table, given, `stage_${staged.length}`);
+    staged.push(await named(table, filling));
   }
   for (const [name, count] of Object.entries(metadata.counts)) {
     const found = staged.find((table) => table.name === name)?.total ?? 0;
@@ -71,11 +72,12 @@ async function fill(tx: Transaction, table: Table, given: string[], rows: string
   });
   await run(
     tx,
-    `CREATE TEMP TABLE ${rows} (LIKE ${quoted(table.name)}, n int, itself boolean) ON COMMIT DROP`,
+    `CREATE TEMP TABLE ${rows} (
+       LIKE ${quoted(table.name)}, record_n int, record_itself boolean) ON COMMIT DROP`,
   );
   const total = await run(
     tx,
-    `INSERT INTO ${rows} (${listed(given)}, n, itself)
+    `INSERT INTO ${rows} (${listed(given)}, record_n, record_itself)
      SELECT ${values.join(", ")}, e.n, true
      FROM backup b, json_array_elements(b.records) WITH ORDINALITY e(r, n),
           json_populate_record(NULL::${quoted(table.name)}, e.r) p
@@ -97,6 +99,8 @@ function value(name: string, type: string): string {
       return `CASE WHEN json_typeof(${field}) = 'object' THEN (
         SELECT decode(coalesce(string_agg(lpad(to_hex(o::int), 2, '0'), '' ORDER BY i), ''), 'hex')
         FROM json_array_elements_text(${field} -> 'data') WITH ORDINALITY d(o, i)) END`;
+    case "bytea[]":
+      throw new Error(`the column ${name} is an array of bytes, which this restore does not read`);
     default:
       return `p.${quoted(name)}`;
   }

@@ -24,7 +24,7 @@ export async function write(tx: Transaction, table: Staged, rejected: number): P
     tx,
     `SELECT (count(*) FILTER (WHERE ${differ}))::int AS updated,
             (count(*) FILTER (WHERE NOT (${differ})))::int AS unchanged
-     FROM ${target} t JOIN ${table.rows} s ON ${matched} WHERE s.itself`,
+     FROM ${target} t JOIN ${table.rows} s ON ${matched} WHERE s.record_itself`,
   );
   if (others.length > 0) {
     await run(
@@ -37,7 +37,7 @@ export async function write(tx: Transaction, table: Staged, rejected: number): P
     tx,
     `INSERT INTO ${target} (${listed(table.given)})
      SELECT ${listed(table.given, "s.")} FROM ${table.rows} s
-     WHERE NOT EXISTS (SELECT FROM ${target} t WHERE ${matched}) ORDER BY s.n`,
+     WHERE NOT EXISTS (SELECT FROM ${target} t WHERE ${matched}) ORDER BY s.record_n`,
   );
   const { updated, unchanged } = before ?? { updated: 0, unchanged: 0 };
   const merged = table.total - rejected - inserted - updated - unchanged;

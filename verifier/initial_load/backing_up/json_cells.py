@@ -73,7 +73,6 @@ def _json(text: str) -> str:
     """``json`` keeps the text that it was given, of which its value alone comes back."""
     try:
         same = dumps(parse(text)) == text
-        text.encode()
     except (ValueError, RecursionError):
         same = False
     if not same:

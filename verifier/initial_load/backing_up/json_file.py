@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from typing import NoReturn
 
 from psycopg import sql
 
@@ -183,7 +184,7 @@ class _Record:
                 members.append(null)
         return "{" + ",".join(members) + "}"
 
-    def _refuse(self, number: int, values: tuple[bytes | None, ...], found: str) -> None:
+    def _refuse(self, number: int, values: tuple[bytes | None, ...], found: str) -> NoReturn:
         identity = self._table.identity
         key = ", ".join(
             f"{column.name} = {(value or b'NULL').decode('utf-8', 'replace')!r}"
