@@ -93,6 +93,13 @@ def test_a_command_that_is_missing_ends_the_run_before_it_begins(acme: Path) -> 
     assert "PostgreSQL" not in done.stdout, "no server was started"
 
 
+def test_scenarios_may_lie_in_another_project(acme: Path) -> None:
+    elsewhere = str(ROOT / "scenarios/test_exclusion.py")
+    done = run(acme, "verify", elsewhere, "--", "--collect-only", "-p", "no:cacheprovider")
+    assert f"rootdir: {ROOT}" in done.stdout
+    assert "implementation acme" in done.stdout, "found where the command is run"
+
+
 def test_what_can_be_asked_for_is_listed(acme: Path) -> None:
     done = run(acme, "implementations")
     assert done.returncode == 0

@@ -74,6 +74,10 @@ def test_values_of_keys_are_as_postgresql_prints_them() -> None:
     assert bare.key == {"": "7"}
 
 
+def test_a_whole_surrogate_pair_is_a_character() -> None:
+    assert of_text('{"message": "\\ud83d\\ude00 done"}').message == "\U0001f600 done"
+
+
 def test_any_parsers_numbers_are_read() -> None:
     said = of_document({"tables": {"t": {"inserted": 2}}, "rows": 3})
     assert dict(said.figures) == {"t": {"inserted": 2}, "": {"rows": 3}}
@@ -98,6 +102,7 @@ def test_any_parsers_numbers_are_read() -> None:
         ('{"tables": {"tea": {"inserted": -1}}}', "inserted of tea is -1; write a whole number"),
         ('{"tables": {"tea": {"inserted": 1.0}}}', "inserted of tea is 1.0"),
         ('{"tables": {"tea": {"inserted": NaN}}}', "NaN, which is no number"),
+        ('{"message": "\\ud83d"}', "half of a surrogate pair"),
         ('{"rows": 1' + "0" * 5000 + "}", "rows is 1000"),
         ('{"tables": [1]}', "tables is"),
         ('{"rejections": {}}', "rejections is {}, and no list"),

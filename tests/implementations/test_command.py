@@ -153,7 +153,12 @@ def test_backups_that_were_not_made_say_why(tmp_path: Path, source: Endpoint) ->
         ("exit 7", "", "./backup.sh ended with exit code 7: without a word"),
         ("kill -SEGV $$", "", "./backup.sh was ended by SIGSEGV: without a word"),
         ("exit 0", "exit-codes = [3]", "./backup.sh ended with exit code 0"),
-        (f"ln -s /etc/passwd {place}", "", "leads to /etc/passwd, outside of the work directory"),
+        (f"mkfifo {place}", "", "backup is neither a file nor a directory"),
+        (
+            f"rm {place}; ln -s /etc/passwd {place}",
+            "",
+            "leads to /etc/passwd, outside of the work directory",
+        ),
     ):
         with pytest.raises(BackupError) as caught:
             backing_up(tmp_path, body, options).backup(source)
@@ -231,6 +236,10 @@ def test_json_lines_and_patterns_are_claims(restored: Restored) -> None:
     ]
     body = "\n".join(f"echo '{json.dumps(line)}'" for line in lines)
     assert restored(body, 'claim = "json-lines"') == CLAIMED
+    # No end of a line to JSON, though it is one to Python.
+    assert restored('printf \'{"note": "a\u2028b"}\\r\\n\'', 'claim = "json-lines"').notes == (
+        "a\u2028b",
+    )
     assert (
         restored(f"echo 50%\n{body}", "claim = {json-lines = 'stdout', lenient = true}") == CLAIMED
     )

@@ -210,6 +210,8 @@ def test_what_cannot_be_put_together_is_refused(tmp_path: Path, toml: str, told:
         ("command = 'true'\ntimeout = 0", "timeout in [implementations.acme.restore]"),
         ("command = 'true'\nexit-codes = 'all'", "give whole numbers, such as [0, 3]"),
         ("command = 'true'\nenvironment = { A = '{x}' }", "A of environment in"),
+        ("command = 'true'\nenvironment = { 'A=B' = 'x' }", "'A=B', which can be no variable"),
+        ('command = "true \\u0000"', "no program can be given a NUL character"),
         ("command = 'true'\ntiemout = 5", "unknown key tiemout"),
         ("command = 'true'\nfile = '{workdir}/x'", "unknown key file"),
         ("command = 'true'\nclaim = 'jsno'", "(did you mean json?)"),

@@ -12,8 +12,9 @@ import pytest
 import verifier.implementations
 from verifier.dsn import Dsn
 from verifier.errors import BackupError, UsageError
-from verifier.implementations import Backup, Endpoint, implementation, names
+from verifier.implementations import Backup, Endpoint, implementation, kinds, names
 from verifier.implementations.faulty import FAULTS
+from verifier.settings import Definitions
 
 BUILT_IN = (
     "initial-load",
@@ -76,6 +77,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 def test_the_built_in_names_come_first(install: Install) -> None:
     install("acme", "acme = acme_backups:Acme")
     assert names() == (*BUILT_IN, "acme")
+    assert kinds(Definitions()) == dict.fromkeys(BUILT_IN, "built in") | {"acme": "installed"}
+
+
+def test_a_configured_implementation_wins_over_an_installed_one(install: Install) -> None:
+    install("acme", "acme = acme_backups:Half")
+    definitions = Definitions({"acme": {"backup": "pg_dump", "restore": "initial-load"}})
+    assert names(definitions) == (*BUILT_IN, "acme")
+    assert kinds(definitions)["acme"] == "configured: pg_dump, restored by initial-load"
 
 
 def test_every_faulty_implementation_has_a_name_and_a_guarantee_to_break() -> None:

@@ -86,22 +86,34 @@ def parse(text: str) -> object:
     Raises :class:`Unreadable` with the line.
     """
     try:
-        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+        value: object = json.loads(
+            text, parse_int=Number, parse_float=Number, parse_constant=_no_constant
+        )
+        if "\\ud" in text.lower():
+            _check_unicode(value)
     except json.JSONDecodeError as error:
+        line = text.split("\n")[error.lineno - 1]
         raise Unreadable(
-            f"no JSON in line {error.lineno}, column {error.colno} ({error.msg}): "
-            f"{_shown(text.splitlines()[error.lineno - 1 : error.lineno])}"
+            f"no JSON in line {error.lineno}, column {error.colno} ({error.msg}): {_shown(line)}"
         ) from None
     except RecursionError:
         raise Unreadable("JSON that is nested too deeply") from None
+    return value
+
+
+def _check_unicode(value: object) -> None:
+    """Half of a surrogate pair, which JSON can escape, is no text that anybody could write."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Unreadable("half of a surrogate pair, which is no character") from None
 
 
 def _no_constant(word: str) -> NoReturn:
     raise Unreadable(f"{word}, which is no number of JSON")
 
 
-def _shown(lines: list[str]) -> str:
-    line = lines[0] if lines else ""
+def _shown(line: str) -> str:
     return repr(line[:80]) + ("…" if len(line) > 80 else "")
 
 
@@ -154,7 +166,7 @@ def of_lines(lines: Iterable[str], *, lenient: bool = False) -> Testimony:
         try:
             _piece(said, parse(line))
         except Unreadable as error:
-            where = "" if str(error).startswith("no JSON") else f": {_shown([line])}"
+            where = "" if str(error).startswith("no JSON") else f": {_shown(line)}"
             told = str(error).replace("in line 1, column", "at column", 1)
             raise Unreadable(f"line {number}: {told}{where}") from None
     return said

@@ -22,7 +22,7 @@ from verifier.implementations import placeholders, process, spelling, telling
 from verifier.implementations.base import Backup, Endpoint
 from verifier.implementations.placeholders import BACKUP, SOURCE, TARGET, Template, template
 from verifier.implementations.tables import Table, texts, whole_numbers
-from verifier.readers import seconds, switch
+from verifier.readers import Reader, seconds, switch
 
 TIMEOUT = 600.0
 _FILE = "{workdir}/backup"
@@ -141,6 +141,9 @@ class CommandBackup:
                     f"{each} leads to {each.resolve()}, outside of the work directory "
                     f"{source.workdir}; a backup has to be written there"
                 )
+            if not (each.is_file() or each.is_dir()):
+                # Whoever opened a pipe would wait for ever.
+                raise BackupError(f"{each} is neither a file nor a directory, and no backup")
         return Backup(files)
 
     def _failed(self, done: process.Finished) -> str:
@@ -225,10 +228,7 @@ def _command(table: Table, side: str, directory: Path, more: tuple[str, ...]) ->
     arguments = table.required("command", _words, "write the command line, as text or as a list")
     command = Command(
         arguments=tuple(reader(each, where) for each in arguments),
-        environment={
-            name: reader(value, f"{name} of {table.where('environment')}")
-            for name, value in (table.read("environment", texts) or {}).items()
-        },
+        environment=_environment(table, reader),
         directory=directory,
         timeout=table.read("timeout", seconds, TIMEOUT),
         exit_codes=table.read("exit-codes", whole_numbers, (0,)),
@@ -237,6 +237,16 @@ def _command(table: Table, side: str, directory: Path, more: tuple[str, ...]) ->
         _no_secrets(command, where)
     _startable(command, where)
     return command
+
+
+def _environment(table: Table, reader: Reader[Template]) -> dict[str, Template]:
+    where = table.where("environment")
+    found: dict[str, Template] = {}
+    for name, value in (table.read("environment", texts) or {}).items():
+        if not name or "=" in name or "\0" in name:
+            raise UsageError(f"{where} has {name!r}, which can be no variable; name another one")
+        found[name] = reader(value, f"{name} of {where}")
+    return found
 
 
 def _words(given: object, where: str) -> tuple[str, ...]:

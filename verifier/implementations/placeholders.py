@@ -88,6 +88,8 @@ def template(names: Collection[str]) -> Reader[Template]:
 
 def parse(text: str, names: Collection[str], where: str) -> Template:
     """Take ``text`` apart. Raises :class:`UsageError` for a placeholder that is none."""
+    if "\0" in text:
+        raise UsageError(f"{where} is {text!r}; no program can be given a NUL character")
     pieces: list[tuple[str, str]] = []
     literal, end = "", 0
     for found in _MARK.finditer(text):

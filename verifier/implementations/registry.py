@@ -41,9 +41,10 @@ _BUILT_IN: Mapping[str, str] = MappingProxyType(
         "faulty:drop-orphans": f"{_HERE}.faulty:DropOrphans",
     }
 )
+_NONE = Definitions()
 
 
-def names(definitions: Definitions = Definitions()) -> tuple[str, ...]:  # noqa: B008 (frozen)
+def names(definitions: Definitions = _NONE) -> tuple[str, ...]:
     """Every name that can be asked for: built-in ones first, then configured, then installed."""
     installed = {point.name for point in entry_points(group=GROUP)}
     others = sorted(installed - _BUILT_IN.keys() - definitions.tables.keys())
@@ -62,10 +63,7 @@ def kinds(definitions: Definitions) -> dict[str, str]:
     return found
 
 
-def implementation(
-    name: str,
-    definitions: Definitions = Definitions(),  # noqa: B008 (frozen)
-) -> Implementation:
+def implementation(name: str, definitions: Definitions = _NONE) -> Implementation:
     """The implementation called ``name``, or the object that ``module:attribute`` names.
 
     A built-in one wins over an installed one, and so does one of ``definitions``. Raises

@@ -81,7 +81,7 @@ class Json:
         try:
             if not self.lines:
                 return claims.of_text(text)
-            return claims.of_lines(text.splitlines(), lenient=self.lenient)
+            return claims.of_lines(text.split("\n"), lenient=self.lenient)
         except Unreadable as error:
             raise Unreadable(f"{place} has {error}") from None
 
