@@ -68,13 +68,19 @@ def test_a_backup_says_what_it_holds(backup, source, tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["out.json", "out.sql"]
 
 
-def test_what_is_backed_up_can_be_restored(backup, source, servers, tmp_path, capsys):
-    assert backup("out.sql.gz", "--format", "inserts")[0] == 0
-    text = gzip.decompress((tmp_path / "out.sql.gz").read_bytes()).decode()
-    assert "INSERT INTO public.biz (id, name) VALUES ('a', 'Tea');" in text
+@pytest.mark.parametrize(
+    ("form", "row"),
+    [
+        ("inserts", "INSERT INTO public.biz (id, name) VALUES ('a', 'Tea');\n"),
+        ("json", '"biz":[\n{"id":"a","name":"Tea"},\n'),
+    ],
+)
+def test_what_is_backed_up_can_be_restored(backup, servers, tmp_path, capsys, form, row):
+    assert backup("out.gz", "--format", form)[0] == 0
+    assert row in gzip.decompress((tmp_path / "out.gz").read_bytes()).decode()
     target = servers.databases(Side.TARGET).create("backed_up")
     target.execute(CONTENT.partition("INSERT")[0])
-    assert main(["restore", "out.sql.gz", target.dsn.conninfo]) == 0, capsys.readouterr().err
+    assert main(["restore", "out.gz", target.dsn.conninfo]) == 0, capsys.readouterr().err
     assert target.execute("SELECT count(*) FROM item") == [(3,)]
     servers.databases(Side.TARGET).drop(target)
 

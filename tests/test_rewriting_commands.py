@@ -259,6 +259,13 @@ def test_what_cannot_be_done_is_told_and_nothing_is_left(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
+def test_clean_writes_no_json(rewrite, backup, tmp_path):
+    code, _, last = rewrite("clean", str(backup), "-o", "out.json", "--format", "json")
+    assert code == 2
+    assert "clean writes no JSON; give --format copy" in last
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_without_a_database_or_a_schema_nothing_can_be_said(rewrite, backup, monkeypatch):
     monkeypatch.delenv("RESTORE_VERIFIER_TARGET_DSN")
     code, _, last = rewrite("convert", "backup.sql", "-o", "out.sql")

@@ -50,6 +50,8 @@ class Format(StrEnum):
 
     COPY = "copy"
     INSERTS = "inserts"
+    JSON = "json"
+    """An application's JSON backup."""
 
 
 class Style(StrEnum):

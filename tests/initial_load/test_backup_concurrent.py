@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.initial_load.backups import Hooks, by_psql, dumping, manifest, until, waiting
+from tests.initial_load.backups import Hooks, by_psql, dumping, manifest, taken, until, waiting
 from tests.initial_load.conftest import Move
 from verifier.errors import BackupError
 from verifier.initial_load import backup
@@ -79,10 +79,11 @@ def test_a_backup_is_of_one_moment(move: Move, tmp_path: Path, side: Side, form:
         done = backup(source.dsn, tmp_path / "b.sql", BackupOptions(format=form), hooks)
         writer.more()
     target = move.database(side, FAMILY)
-    assert by_psql(done.path, target) == ""  # every child has its parent
+    assert taken(done.path, target) == ""  # every child has its parent
     counts = "SELECT (SELECT count(*) FROM parent), (SELECT count(*) FROM child)"
     ((parents, children),) = target.execute(counts)
-    assert done.rows == manifest(done.path).tables
+    if form is not Format.JSON:
+        assert done.rows == manifest(done.path).tables
     assert (parents, children) == (done.rows["public.parent"], done.rows["public.child"])
     assert 0 < parents < source.execute(counts)[0][0]
     assert target.execute("SELECT sum(amount) FROM account") == [(TOTAL,)]

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from verifier.contract import Claim
 from verifier.dsn import Dsn
-from verifier.errors import BackupRefused
+from verifier.errors import BackupRefused, UsageError
 from verifier.initial_load import ledger, outcome, output, statements
 from verifier.initial_load.catalog import Column
 from verifier.initial_load.engine import attempt
@@ -56,6 +56,8 @@ def clean(
     nothing is written. ``dsn`` is not changed. Raises
     :class:`~verifier.errors.BackupError` if ``out`` cannot be written.
     """
+    if form is Format.JSON:
+        raise UsageError("clean writes no JSON; give --format copy or --format inserts")
     output.check(out)
 
     def write(plan: Plan) -> Claim:

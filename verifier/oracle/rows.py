@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Severity, Verdict
-from verifier.oracle.catalog import Table
+from verifier.oracle.catalog import ForeignKey, Table
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import constraint_of, not_merged
 from verifier.oracle.diff import changes, differing, identity_of, paths, select
@@ -65,12 +65,20 @@ class _RowJudge:
             self.findings.add(not_merged(self.universe, entity))
             return
         (node,) = members
+        orphaned = self._orphaned_by(node)
         lost = Finding(
             guarantee=Guarantee.COMPLETENESS,
             title="a source row is neither restored, merged nor rejected: it is lost",
             table=node.table,
+            constraint=", ".join(foreign_key.name for foreign_key in orphaned),
             key=self._key(node),
-            evidence=(Evidence("source", self.universe.row(node)),),
+            evidence=(
+                Evidence("source", self.universe.row(node)),
+                *(
+                    Evidence("parent", row, f"lost, too, in {to.parent}")
+                    for to, row in orphaned.items()
+                ),
+            ),
             sql=select(self.universe.table(node.table), self._key(node)),
             database="target",
         )
@@ -89,7 +97,29 @@ class _RowJudge:
                     title="a child of a merged row is missing instead of pointing to the survivor",
                     constraint=foreign_key.name,
                     columns=(column,),
+                    evidence=(*lost.evidence, *self._merged_parent(node, foreign_key)),
                 )
+            )
+
+    def _orphaned_by(self, node: Node) -> dict[ForeignKey, Row]:
+        """The foreign keys by which it refers to rows that are lost as well, which are named."""
+        found = {}
+        for foreign_key in self.universe.parents[node.table]:
+            parent = self.universe.parent(node, foreign_key)
+            settled = self.fates.of(parent) if parent is not None else None
+            if parent is not None and settled is not None and settled.survivor is None:
+                found[foreign_key] = self._key(parent)
+        return found
+
+    def _merged_parent(self, node: Node, foreign_key: ForeignKey) -> Iterator[Evidence]:
+        """Which row it points to, and by which key that is one with others."""
+        parent = self.universe.parent(node, foreign_key)
+        if parent is not None:
+            entity = self.universe.entity_of[parent]
+            yield Evidence(
+                "parent",
+                self._key(parent),
+                f"merged with others on {constraint_of(self.universe, entity)}",
             )
 
     def _merged(self, node: Node, survivor: Row) -> None:
@@ -104,6 +134,7 @@ class _RowJudge:
                 # Who reports no merges at all says less than could be known, but nothing false.
                 severity=Severity.NOTE if self.claim.merges is None else Severity.BREACH,
                 table=node.table,
+                constraint=constraint_of(self.universe, self.universe.entity_of[node]),
                 key=key,
                 evidence=(Evidence("source", row), Evidence("target survivor", survivor)),
                 sql=select(self.universe.table(node.table), identity_of(table, survivor)),

@@ -2,5 +2,6 @@
 
 ::
 
-    snapshot ─▶ leaving_out ─▶ pg_dump ─▶ counting ─▶ the file
+    snapshot ─▶ leaving_out ─┬─▶ pg_dump ─▶ counting ──────────▶ SQL
+                             └─▶ json_file ◀─ json_cells ──────▶ an application's JSON
 """

@@ -1,10 +1,12 @@
-"""A backup: pg_dump's rows of one snapshot, with a manifest of what they are.
+"""A backup: pg_dump's rows of one snapshot, with a manifest of what they are, or JSON of them.
 
 ::
 
     lock every table ─▶ snapshot ─▶ what is left out ─▶ pg_dump --snapshot ─▶ count ─▶ stream
                                                                                         │
         rename ◀─ manifest ◀─ do the counts agree? ◀─ rows of tables that lose some ◀───┘
+
+JSON (:mod:`.json_file`) takes the same way without pg_dump, and has its counts in front.
 
 What goes into the file is counted, hashed and compressed on the way and never held in
 memory. The rows in the file have to be as many as the snapshot has, table by table; the
@@ -27,6 +29,7 @@ from verifier.errors import BackupError
 from verifier.initial_load import catalog, output, session
 from verifier.initial_load.backing_up import leaving_out, own_rows, pg_dump, remarks, snapshot
 from verifier.initial_load.backing_up.counting import RowCounter
+from verifier.initial_load.backing_up.json_file import Document
 from verifier.initial_load.backing_up.leaving_out import LeftOut
 from verifier.initial_load.backing_up.snapshot import Snapshot
 from verifier.initial_load.catalog import Catalog, Connection
@@ -112,7 +115,6 @@ class _Job:
     def run(self) -> BackedUp:
         conn = snapshot.connect(self.dsn, self.options.lock_timeout)
         with _rolled_back(conn):
-            program = pg_dump.program(conn)
             self.progress.doing("locking tables")
             rules = self.options.exclude
             if rules:
@@ -124,34 +126,56 @@ class _Job:
             if rules:
                 self.progress.doing("looking for rows to leave out")
             left = leaving_out.decide(conn, held, shape, rules) if rules else LeftOut()
-            name = f"restore-verifier {secrets.token_hex(8)}"
-            command: list[str | Path] = [program, *self._arguments(held, left)]
-            with pg_dump.Dump(command, pg_dump.environ(self.dsn, conn, name), self.dsn) as dump:
-                dump.started(conn)
-                self.progress.doing("counting rows")
-                expected = {
-                    oid: rows - left.rows.get(oid, 0)
-                    for oid, rows in snapshot.count(conn, held).items()
-                }
-                self.progress.expect(sum(expected.values()))
-                with output.replacing(self.path) as file:
-                    writer = Writer(file)
-                    rows = self._stream(held, writer, dump, self._ours(conn, shape, left))
-                    tables = _agreed(held, expected, rows)
-                    manifest = Manifest(
-                        tables=tables,
-                        format=self.options.format,
-                        schema=fingerprint(shape, held.tables),
-                        server=conn.info.parameter_status("server_version") or "",
-                        tool=pg_dump.version(program),
-                        verifier=own_version(),
-                        made=held.made.astimezone(UTC).isoformat(timespec="seconds"),
-                        rules=left.rules,
-                    )
-                    writer.end(manifest)
+            write = self._json if self.options.format is Format.JSON else self._sql
+            tables = write(conn, held, shape, left)
             notes = (*remarks.notes(conn, held), *left.notes)
         left_out = sorted((held.tables[oid].quoted, rows) for oid, rows in left.rows.items())
         return BackedUp(path=self.path, rows=tables, left_out=dict(left_out), notes=notes)
+
+    def _json(
+        self, conn: Connection, held: Snapshot, shape: Catalog, left: LeftOut
+    ) -> dict[str, int]:
+        """Write an application's JSON backup; the rows by table."""
+        expected = self._expected(conn, held, left)
+        document = Document(conn, held, shape, left, self.progress)
+        with output.replacing(self.path) as file:
+            return _agreed(held, expected, document.write(file, expected))
+
+    def _sql(
+        self, conn: Connection, held: Snapshot, shape: Catalog, left: LeftOut
+    ) -> dict[str, int]:
+        """Write what pg_dump writes, and a manifest; the rows by table."""
+        program = pg_dump.program(conn)
+        name = f"restore-verifier {secrets.token_hex(8)}"
+        command: list[str | Path] = [program, *self._arguments(held, left)]
+        with pg_dump.Dump(command, pg_dump.environ(self.dsn, conn, name), self.dsn) as dump:
+            dump.started(conn)
+            expected = self._expected(conn, held, left)
+            with output.replacing(self.path) as file:
+                writer = Writer(file)
+                rows = self._stream(held, writer, dump, self._ours(conn, shape, left))
+                tables = _agreed(held, expected, rows)
+                manifest = Manifest(
+                    tables=tables,
+                    format=self.options.format,
+                    schema=fingerprint(shape, held.tables),
+                    server=conn.info.parameter_status("server_version") or "",
+                    tool=pg_dump.version(program),
+                    verifier=own_version(),
+                    made=held.made.astimezone(UTC).isoformat(timespec="seconds"),
+                    rules=left.rules,
+                )
+                writer.end(manifest)
+        return tables
+
+    def _expected(self, conn: Connection, held: Snapshot, left: LeftOut) -> dict[int, int]:
+        """Rows that the file has to hold, by the oid of their table."""
+        self.progress.doing("counting rows")
+        expected = {
+            oid: rows - left.rows.get(oid, 0) for oid, rows in snapshot.count(conn, held).items()
+        }
+        self.progress.expect(sum(expected.values()))
+        return expected
 
     def _arguments(self, held: Snapshot, left: LeftOut) -> list[str]:
         found = [*_OPTIONS, f"--snapshot={held.id}"]
@@ -218,7 +242,7 @@ def _agreed(
     ]
     if stray or differ:
         raise BackupError(
-            f"pg_dump did not write the rows that its snapshot has: {', '.join(differ + stray)}; "
-            "nothing was kept, make the backup again"
+            f"the rows written are not those of the snapshot: {', '.join(differ + stray)};"
+            " nothing was kept, make the backup again"
         )
     return {table.quoted: expected[table.oid] for table in held.roots()}

@@ -6,14 +6,14 @@ Both formats are made from COPY's text format, see :mod:`~verifier.initial_load.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from psycopg import sql
 
 from verifier.initial_load import statements
 from verifier.initial_load.backing_up.leaving_out import LeftOut, marks, rows_in
 from verifier.initial_load.backing_up.snapshot import Relation
-from verifier.initial_load.catalog import Catalog, Connection
+from verifier.initial_load.catalog import Catalog, Column, Connection
 from verifier.initial_load.session import paste
 from verifier.transfer import Format
 
@@ -24,18 +24,7 @@ def rows_of(
     """The rows of ``table`` that stay, as pg_dump would write them; under an empty search path."""
     columns = [each for each in catalog.tables[table.oid].columns.values() if not each.generated]
     names = ", ".join(column.quoted for column in columns)
-    query = paste(
-        "COPY (SELECT {columns} FROM {rows} t {stay}) TO STDOUT",
-        columns=", ".join(f"t.{column.quoted}" for column in columns),
-        rows=rows_in(table),
-        stay=paste(
-            "WHERE NOT EXISTS (SELECT FROM {marks} m"
-            " WHERE m.rel = t.tableoid AND m.place = t.ctid)",
-            marks=marks(table.oid),
-        )
-        if table.oid in left_out.rows
-        else "",
-    )
+    query = selected(columns, rows_in(table), table, left_out)
     yield _heading(table)
     with conn.cursor() as cursor, cursor.copy(sql.SQL(query)) as copy:
         blocks = statements.gathered(copy)
@@ -58,6 +47,22 @@ def rows_of(
             for block in blocks:
                 yield f"INSERT INTO {table.quoted} DEFAULT VALUES;\n".encode() * block.count(b"\n")
     yield b"\n\n"
+
+
+def selected(columns: Sequence[Column], rows: str, table: Relation, left_out: LeftOut) -> str:
+    """``COPY … TO STDOUT`` of what stays of ``rows``, which are ``table``'s or a part of them."""
+    return paste(
+        "COPY (SELECT {columns} FROM {rows} t {stay}) TO STDOUT",
+        columns=", ".join(f"t.{column.quoted}" for column in columns),
+        rows=rows,
+        stay=paste(
+            "WHERE NOT EXISTS (SELECT FROM {marks} m"
+            " WHERE m.rel = t.tableoid AND m.place = t.ctid)",
+            marks=marks(table.oid),
+        )
+        if table.oid in left_out.rows
+        else table.condition,
+    )
 
 
 def _heading(table: Relation) -> bytes:

@@ -7,7 +7,7 @@ is locked reads as empty. Locks of ACCESS SHARE mode keep them out and nobody el
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,6 +138,7 @@ def take(conn: Connection, control: Collection[str], *, writing: bool) -> Snapsh
     )
 
 
+# Of a table that is dropped at this moment, nobody's rights are known: NULL.
 # An extension's tables are its script's, but for the rows that it declares as its users'.
 _RELATIONS = """
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
@@ -145,7 +146,8 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
        coalesce(u.root, c.oid)::bigint AS root,
        coalesce(u.names, ARRAY[c.relname::text]) AS lineage,
        c.relpersistence = 'u' AS unlogged,
-       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
+       coalesce(has_schema_privilege(n.oid, 'USAGE')
+                AND has_table_privilege(c.oid, 'SELECT'), true) AS readable,
        c.relkind = 'r' AND row_security_active(c.oid) AS hidden,
        coalesce(x.extcondition[array_position(x.extconfig, c.oid)], '') AS condition
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -221,6 +223,20 @@ def _sequences(conn: Connection, control: Collection[int]) -> tuple[tuple[str, s
             "SELECT on them, or make the backup with an account that may"
         )
     return tuple((schema, name) for schema, name, _, owner, _ in rows if owner in control)
+
+
+def positions(conn: Connection, snapshot: Snapshot) -> Iterator[tuple[str, int, bool]]:
+    """Every sequence that is backed up, as SQL writes it: its last value, and whether it was given.
+
+    No snapshot holds a sequence still; they are read as they are.
+    """
+    for schema, name, quoted, _, _ in conn.execute(_SEQUENCES).fetchall():
+        if (schema, name) not in snapshot.out:
+            found = run(
+                conn, "SELECT last_value, is_called FROM {sequence}", sequence=quoted
+            ).fetchone()
+            assert found is not None
+            yield quoted, found[0], found[1]
 
 
 def listed(names: list[str]) -> str:

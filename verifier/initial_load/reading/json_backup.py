@@ -8,7 +8,8 @@
        "businesses": [{"id": "b1", "settings": {"vat": 1.10}, …}, …],
        "businessCategories": […]}}
 
-The target's schema says what is what: :mod:`.models` which table and column, and
+A backup of ours says more about itself (:mod:`.json_own`). Of any other, the target's schema
+says what is what: :mod:`.models` which table and column, and
 :mod:`.json_values` how a value is written. A key that a record lacks is no NULL, so that is
 taken for one only where the two cannot differ.
 """
@@ -22,6 +23,7 @@ from typing import Any
 from verifier.initial_load.catalog import Catalog
 from verifier.initial_load.reading import json_rows
 from verifier.initial_load.reading.events import Event, Rows
+from verifier.initial_load.reading.json_own import METADATA, SEQUENCES, Own, stated
 from verifier.initial_load.reading.json_rows import Record, Shape, holds_objects
 from verifier.initial_load.reading.json_text import JsonText
 from verifier.initial_load.reading.models import Tables, Unmapped
@@ -54,6 +56,7 @@ class _Reader:
         self._tables = tables
         self._models = 0
         self._frame = ""
+        self._own: Own | None = None
 
     def events(self) -> Iterator[Event]:
         text = self._text
@@ -63,13 +66,17 @@ class _Reader:
                 "model → list of records"
             )
         for name in text.members():
-            if text.peek() == "{" and name not in ABOUT:
+            if self._own is not None and name == SEQUENCES:
+                yield from self._own.positions(text)
+            elif text.peek() == "{" and name not in ABOUT:
                 yield from self._framed(name)
             else:
                 yield from self._member(name)
         text.end()
-        if not self._models:
+        if not self._models and self._own is None:
             text.refuse("it names no model with a list of records, so it is no backup")
+        if self._own is not None:
+            self._own.compare(text)
 
     def _framed(self, frame: str) -> Iterator[Event]:
         """The models in an object of the document, such as ``data``."""
@@ -84,7 +91,7 @@ class _Reader:
             if text.peek() == "{" and name not in ABOUT:
                 text.refuse(f"{frame}.{name} is an object, and no list of records; take it out")
             yield from self._member(name)
-        if self._models == before:
+        if self._models == before and self._own is None:
             text.refuse(f"{frame} is an object that holds no list of records; take it out")
 
     def _member(self, name: str) -> Iterator[Event]:
@@ -94,6 +101,8 @@ class _Reader:
             yield from self._records(name)
             return
         value = text.value()
+        if name == METADATA and not self._frame:
+            self._own = stated(value, text)
         if isinstance(value, tuple):
             try:
                 holds_records = _holds_records(value)
@@ -105,9 +114,9 @@ class _Reader:
             text.refuse(f"{name} is a model, but no list of records")
 
     def _records(self, model: str) -> Iterator[Event]:
-        text = self._text
+        text, own = self._text, self._own
         try:
-            table, fields = self._tables.take(model)
+            table, fields = self._tables.take(model, own.tables.get(model) if own else None)
         except Unmapped as error:
             text.refuse(str(error))
         name = (table.schema, table.name)
@@ -118,7 +127,8 @@ class _Reader:
             first.append(record)
             if len(first) == json_rows.FIRST or text.place - start > _FIRST_SIZE:
                 break
-        shape = Shape(model, fields, first, text.refuse_line)
+        columns = own.columns.get(model, ()) if own else ()
+        shape = Shape(model, fields, first, text.refuse_line, columns)
         block: list[bytes] = []
         size = begin = 0
         for record in chain(first, records):
@@ -135,6 +145,8 @@ class _Reader:
     def _each(self, model: str) -> Iterator[Record]:
         text = self._text
         for number in text.elements():
+            if self._own is not None:
+                self._own.found[model] = number
             line = text.line
             if text.peek() not in ("{", ""):
                 text.refuse(f"record {number} of {model} is no object")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from verifier.initial_load.catalog import Column
 from verifier.initial_load.reading import copytext
-from verifier.initial_load.reading.json_values import Unfit, converter
+from verifier.initial_load.reading.json_values import JSON_TYPES, Unfit, converter
 from verifier.initial_load.reading.models import Fields, Unmapped
 
 FIRST = 1000  # records of a model whose keys together are its columns
@@ -34,7 +34,10 @@ class Shape:
         fields: Fields,
         first: Sequence[Record],
         refuse: Refuse,
+        stated: Sequence[str] = (),
     ) -> None:
+        """``stated``: the fields that a backup of ours names; else the first records tell."""
+        self._own = bool(stated)
         self._model = model
         self._fields = fields
         self._refuse = refuse
@@ -46,15 +49,15 @@ class Shape:
         self._shapes: dict[tuple[str, ...], tuple[int | None, ...]] = {}
         self._known: dict[str, Column] = {}
         """By field, as far as fields were seen."""
+        for record in first[:1]:
+            for name in stated:
+                self._add(record, name, None)
         for record in first:
             for name, value in record.members:
-                if name not in self._known:
-                    column = self._column(record, name, value)
-                    self._columns[column.name] = column
-                    self._fields_of.setdefault(column.name, name)
+                self._add(record, name, value)
         self.names = tuple(self._columns)
         self._converters = tuple(
-            converter(column, fields.labels(self._fields_of[name]))
+            converter(column, fields.labels(self._fields_of[name]), own=self._own)
             for name, column in self._columns.items()
         )
 
@@ -77,6 +80,12 @@ class Shape:
             )
         except (Unfit, RecursionError):
             self._blame(record, places)
+
+    def _add(self, record: Record, name: str, value: Any) -> None:
+        if name not in self._known:
+            column = self._column(record, name, value)
+            self._columns[column.name] = column
+            self._fields_of.setdefault(column.name, name)
 
     def _column(self, record: Record, name: str, value: Any) -> Column:
         column = self._known.get(name)
@@ -120,7 +129,7 @@ class Shape:
                 )
             found[column] = place
         for missing in self._columns.values():
-            if missing.name not in found and not _absent_is_null(missing):
+            if missing.name not in found and not self._absent_is_null(missing):
                 why = "is NOT NULL" if missing.not_null else "has a default"
                 self._refused(
                     record,
@@ -128,6 +137,11 @@ class Shape:
                     f"column {why}, so write the value that it had",
                 )
         return tuple(found.get(name) for name in self._columns)
+
+    def _absent_is_null(self, column: Column) -> bool:
+        if self._own and column.underlying in JSON_TYPES:
+            return True
+        return not column.not_null and column.default is None
 
     def _blame(self, record: Record, places: tuple[int | None, ...]) -> NoReturn:
         for place, convert in zip(places, self._converters, strict=True):
@@ -143,10 +157,6 @@ class Shape:
 
     def _refused(self, record: Record, found: str) -> NoReturn:
         self._refuse(record.line, f"record {record.number} of {self._model}: {found}")
-
-
-def _absent_is_null(column: Column) -> bool:
-    return not column.not_null and column.default is None
 
 
 def holds_objects(value: list[Any]) -> bool:

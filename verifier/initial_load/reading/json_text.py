@@ -47,6 +47,11 @@ _DECODER = JSONDecoder(
 )
 
 
+def parse(text: str) -> Any:
+    """The value that ``text`` is. Raises :class:`ValueError`."""
+    return _DECODER.decode(text)
+
+
 class JsonText:
     """A cursor in the JSON text of ``file``, which is UTF-8.
 

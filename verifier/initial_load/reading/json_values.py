@@ -17,7 +17,7 @@ from verifier.initial_load.reading.json_times import TYPES, moment
 Convert = Callable[[Any], bytes | None]
 """Raises :class:`Unfit`."""
 
-_JSON = ("json", "jsonb")
+JSON_TYPES = ("json", "jsonb")
 _text = json.JSONEncoder(ensure_ascii=False).encode
 _MISFIT: dict[object, str] = {tuple: "an object", list: "a list"}
 
@@ -26,19 +26,22 @@ class Unfit(ValueError):
     """A value that its column has no text for; says what it is."""
 
 
-def converter(column: Column, labels: Mapping[str, str] = MappingProxyType({})) -> Convert:
+def converter(
+    column: Column, labels: Mapping[str, str] = MappingProxyType({}), *, own: bool = False
+) -> Convert:
     """How values become the text of ``column``; bytes for COPY, not escaped yet.
 
-    ``labels``: texts that are written otherwise, an enum's.
+    ``labels``: texts that are written otherwise, an enum's. ``own``: the file is a backup
+    of ours, in which NULL is no json.
     """
     base = column.underlying
-    if base in _JSON and column.not_null:
+    if base in JSON_TYPES and (own or column.not_null):
         # What Prisma gives for a json null, too; where there can be no NULL, it is that.
         return lambda value: _encoded(dumps(value))
     if base.endswith("[]"):
         element = _single(base[:-2], labels)
         separator = ";" if base == "box[]" else ","
-        nests = base[:-2] not in _JSON
+        nests = base[:-2] not in JSON_TYPES
 
         def convert(value: Any) -> bytes | None:
             if type(value) is list:
@@ -51,7 +54,7 @@ def converter(column: Column, labels: Mapping[str, str] = MappingProxyType({})) 
 
 
 def _single(base: str, labels: Mapping[str, str]) -> Callable[[Any], str | None]:
-    if base in _JSON:
+    if base in JSON_TYPES:
         return lambda value: None if value is None else dumps(value)
     if base == "bytea":
         return _bytea

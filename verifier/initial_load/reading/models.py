@@ -52,6 +52,7 @@ class Tables:
     """The target's tables, by the names of models."""
 
     def __init__(self, catalog: Catalog, models: Sequence[Model] = ()) -> None:
+        self._exact = catalog.by_name
         self._all = list(catalog.by_name.values())
         self._models = models
         self._taken: dict[int, str] = {}
@@ -60,9 +61,13 @@ class Tables:
             if table.root == table.oid:  # a partition is no model
                 self._folded[fold(table.name)].append(table)
 
-    def take(self, model: str) -> tuple[Table, Fields]:
-        """The table that ``model`` is, for this model alone. Raises :class:`Unmapped`."""
-        table, mapped = self._find(model)
+    def take(self, model: str, stated: tuple[str, str] | None = None) -> tuple[Table, Fields]:
+        """The table that ``model`` is, for this model alone. Raises :class:`Unmapped`.
+
+        ``stated``: schema and name of the table that it was, which wins if it is there.
+        """
+        exact = self._exact.get(stated) if stated else None
+        table, mapped = (exact, None) if exact else self._find(model)
         first = self._taken.get(table.oid)
         if first == model:
             raise Unmapped(f"the model {model} occurs twice; put its records into one list")
