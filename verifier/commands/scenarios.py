@@ -10,10 +10,10 @@ import pytest
 _REPORTER = "restore-verifier"
 
 
-def run_pytest(arguments: Sequence[str]) -> tuple[int, str]:
+def run_pytest(arguments: Sequence[str], *plugins: object) -> tuple[int, str]:
     """Run pytest; the contract's exit code and the sentence that explains it."""
     witness = _Witness()
-    code = int(pytest.main([*arguments], plugins=[witness]))
+    code = int(pytest.main([*arguments], plugins=[witness, *plugins]))
     return _meaning(code, witness.sentence)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from verifier.catalogue import scenarios
 from verifier.commands import console
 from verifier.config import VERIFY
 from verifier.errors import UsageError
@@ -12,7 +13,6 @@ from verifier.errors import UsageError
 NAME = VERIFY
 SUMMARY = "run scenarios against an implementation and report every guarantee"
 _PLUGIN = "verifier.plugin"
-_SCENARIOS = "scenarios"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         nargs="*",
-        help=f"scenarios to run; all of {_SCENARIOS}/ by default",
+        help=f"scenarios to run; all of {scenarios()}/ by default",
     )
     console.add_settings(parser, NAME)
     parser.add_argument(
@@ -31,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
-    paths = options.paths or [_SCENARIOS]
+    paths = options.paths or [str(scenarios())]
     for path in paths:
         if not Path(path.partition("::")[0]).exists():
             raise UsageError(f"there are no scenarios at {path}; name a file or directory of them")

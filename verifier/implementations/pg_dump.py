@@ -23,6 +23,8 @@ class PgDump:
 
     name: str = "pg_dump"
     not_offered: Mapping[Guarantee, str] = MappingProxyType({})
+    care: tuple[str, ...] = ("-1", "-v", "ON_ERROR_STOP=1")
+    """What psql is told so that it restores all or nothing, and says so."""
 
     def __init__(self, *, timeout: float = 600.0) -> None:
         """``timeout``: seconds for the dump and for the restore, each."""
@@ -54,13 +56,13 @@ class PgDump:
         done = process.run(
             [
                 programs.client("psql", server=target.major),
-                "-X", "-1", "-v", "ON_ERROR_STOP=1", "--quiet", "--no-password", "-f", path,
+                *("-X", *self.care, "--quiet", "--no-password", f"--file={path}"),
             ],
             environ=process.environ(target.dsn),
             cwd=target.workdir,
             timeout=self.timeout,
             secrets=[target.dsn],
-        )  # fmt: skip
+        )
         success = done.exit_code == 0
         return Claim(
             success=success,

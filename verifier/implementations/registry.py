@@ -21,6 +21,7 @@ from typing import cast
 
 from verifier.errors import UsageError
 from verifier.implementations.base import Implementation
+from verifier.implementations.faulty import FAULTS
 from verifier.implementations.guest import Guest
 
 GROUP = "restore_verifier.implementations"
@@ -30,11 +31,7 @@ _BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "initial-load": f"{_HERE}.initial_load:InitialLoad",
         "pg_dump": f"{_HERE}.pg_dump:PgDump",
-        "faulty:upsert-by-id": f"{_HERE}.faulty:UpsertById",
-        "faulty:backup-order": f"{_HERE}.faulty:BackupOrder",
-        "faulty:swallow-errors": f"{_HERE}.faulty:SwallowErrors",
-        "faulty:composite-upsert": f"{_HERE}.faulty:CompositeUpsert",
-        "faulty:drop-orphans": f"{_HERE}.faulty:DropOrphans",
+        **{name: f"{_HERE}.faulty.{fault.home}" for name, fault in FAULTS.items()},
     }
 )
 _MEMBERS = ("name", "not_offered", "backup", "restore")
