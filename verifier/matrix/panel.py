@@ -31,7 +31,7 @@ PANEL = (
 )
 """Scenarios that put all eleven guarantees to the test, and take a second at most."""
 
-ROWS = 100
+ROWS = 60
 """About how many rows the shop of the panel has; the mistakes show in few."""
 
 RIGHT: Mapping[str, Mapping[str, frozenset[Guarantee]]] = MappingProxyType(

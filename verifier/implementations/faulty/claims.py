@@ -111,10 +111,3 @@ class PsqlGoesOn(PgDump):
 
     name = "faulty:psql-goes-on"
     care = ()
-
-
-class PsqlStopsHalfway(PgDump):
-    """Runs psql with ON_ERROR_STOP, and without the transaction that would take all back (H01)."""
-
-    name = "faulty:psql-stops-halfway"
-    care = ("-v", "ON_ERROR_STOP=1")

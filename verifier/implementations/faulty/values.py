@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 
 from psycopg import sql
 
@@ -60,15 +59,6 @@ class EmptyIsNull(_Carried):
 
     def carry(self, value: str, kind: str, *, nullable: bool) -> str | None:
         return value or (None if nullable else value)
-
-
-class NormalisedText(_Carried):
-    """Has lines end as this machine's do, and letters composed as they should be (F12, U14)."""
-
-    name = "faulty:normalised-text"
-
-    def carry(self, value: str, kind: str, *, nullable: bool) -> str | None:
-        return unicodedata.normalize("NFC", value).replace("\r\n", "\n")
 
 
 class TouchesUpdatedAt(RowByRow):
