@@ -14,6 +14,7 @@ from verifier.contract import Proof
 from verifier.dsn import libpq_set_aside, redact
 from verifier.errors import RestoreVerifierError, UsageError
 from verifier.report import matrix as report
+from verifier.report import matrix_page
 from verifier.report.json import dumps
 from verifier.report.literal import printable
 from verifier.report.terminal import Look
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
 
     tested = matrix.selection(options.implementation or ())
     dsns = [dsn for dsn in (config.source_dsn, config.target_dsn) if dsn is not None]
-    counter = _Counter(len(tested) * len(matrix.PANEL))
+    counter = _Counter(sum(len(matrix.scenarios_for(each)) for each in tested.values()))
     try:
         with libpq_set_aside():
             found = matrix.run(config, tested, min(jobs, len(tested)), counter.tell)
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     if json_file is not None:
         trouble.append(console.written(dumps(report.to_plain(found)), json_file))
     if page is not None:
-        trouble.append(console.written(report.markdown(found), page))
+        trouble.append(console.written(matrix_page.markdown(found), page))
     console.show(report.lines(found, Look(width=console.width())))
     code = found.exit_code or (2 if any(trouble) else 0)
     said = f"{found.sentence}; {_ADVICE[found.exit_code]}" if found.exit_code else ""

@@ -141,7 +141,7 @@ class Target:
             for name, told, cs, c, ps, p, columns, parent_columns in connection.execute(_REFERENCES)
         ]
         self._columns: dict[Table, dict[str, Column]] = {}
-        self._statements: dict[tuple[Table, tuple[str, ...], Key], sql.Composed] = {}
+        self._statements: dict[tuple[Table, tuple[str, ...], Key], bytes] = {}
 
     def written(self, table: Table) -> str:
         """The table as SQL writes it. Raises :class:`BackupRefused` when there is none."""
@@ -191,7 +191,7 @@ class Target:
         columns = tuple(row.values)
         statement = self._statements.get((row.table, columns, on))
         if statement is None:
-            statement = self._upsert(row.table, columns, on)
+            statement = self._upsert(row.table, columns, on).as_bytes(self.connection)
             self._statements[row.table, columns, on] = statement
         found = self.connection.execute(statement, list(row.values.values())).fetchone()
         if found is None:

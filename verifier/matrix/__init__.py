@@ -5,7 +5,7 @@ to be found broken in the guarantee that it was made to break, by the finding th
 cause, and nothing may be said against the right ones where they are right.
 """
 
-from verifier.matrix.panel import PANEL, selection
+from verifier.matrix.panel import scenarios_for, selection
 from verifier.matrix.pool import run
 
-__all__ = ["PANEL", "run", "selection"]
+__all__ = ["run", "scenarios_for", "selection"]

@@ -1,4 +1,4 @@
-"""One process's part of the matrix: the panel, run by pytest with some of the implementations.
+"""One process's part of the matrix: some of the implementations, run by pytest.
 
 All of them share one pair of servers and the templates on it, which is where the time goes.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -25,8 +25,9 @@ from verifier.outcome import CARGO
 from verifier.report import json
 from verifier.run import Run, scenario_name
 
-_KEPT = 4000
-"""Characters of pytest's output that are kept, for the case that it failed itself."""
+Panels = Mapping[str, Sequence[str]]
+"""Scenarios by implementation."""
+_PARAMETER = "implementation_of_the_matrix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +38,41 @@ class End:
     sentence: str
     """What it came to, where that is not ``kept``."""
     output: str
+    """pytest's last line."""
     proved: bool = False
     """Whether any scenario proved anything."""
     versions: tuple[str, str] = ("", "")
     """Of the source and the target server."""
 
 
-def work(
-    names: Sequence[str], panel: Sequence[str], settings: dict[str, object], channel: Connection
-) -> None:
-    """Send the proof of every scenario of ``panel`` with every one of ``names``, then the end.
+def work(panels: Panels, settings: dict[str, object], channel: Connection) -> None:
+    """Send the proof of every implementation's scenarios as they come, then the end.
 
     To be run in a process of its own, which is told to stop by SIGTERM.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this
     os.environ.pop("PYTEST_ADDOPTS", None)
-    part, output = _Part(names, panel, channel.send), io.StringIO()
+    part, output = _Part(panels, channel.send), io.StringIO()
+    nodes = dict.fromkeys(node(scenario) for panel in panels.values() for scenario in panel)
     with redirect_stdout(output), redirect_stderr(output):
-        code, sentence = run_pytest(_arguments(panel, Config.from_plain(settings)), part)
-    channel.send(End(code, sentence, output.getvalue()[-_KEPT:], part.proved, part.versions))
+        code, sentence = run_pytest([*_options(Config.from_plain(settings)), *nodes], part)
+    last = output.getvalue().strip().splitlines()[-1:]
+    channel.send(End(code, sentence, "".join(last), part.proved, part.versions))
     channel.close()
 
 
-def _arguments(panel: Sequence[str], config: Config) -> list[str]:
-    """pytest's arguments. Every setting is given: nobody's environment changes the matrix."""
-    # What a project adds to its own runs (--exitfirst, -n) is not meant for this one.
-    arguments = ["-p", plugin.__name__, "-p", "no:cacheprovider", "-o", "addopts="]
-    arguments += ["-q", "--tb=no", *dict.fromkeys(map(node, panel))]
+def _options(config: Config) -> list[str]:
+    """pytest's options. Every setting is given: nobody's environment changes the matrix."""
+    # What a project adds to its own runs (--exitfirst, -n) is not meant for this one, and
+    # nobody reads its tracebacks and assertions.
+    arguments = ["-p", plugin.__name__, "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    arguments += [
+        "-o",
+        "addopts=",
+        "-q",
+        "--tb=no",
+        "--assert=plain",
+    ]
     plain = config.to_plain()
     for setting in settings_of(VERIFY):
         value = plain[setting.name]
@@ -74,24 +83,23 @@ def _arguments(panel: Sequence[str], config: Config) -> list[str]:
 
 
 class _Part:
-    """Has pytest run each scenario with each of ``names``, and tells what each came to."""
+    """Has pytest run each implementation's scenarios, and tells what each of them came to."""
 
-    def __init__(
-        self, names: Sequence[str], panel: Sequence[str], tell: Callable[[Proof], None]
-    ) -> None:
+    def __init__(self, panels: Panels, tell: Callable[[Proof], None]) -> None:
         self.versions, self.proved = ("", ""), False
-        self._names, self._panel, self._tell = names, panel, tell
+        self._panels, self._tell = panels, tell
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        metafunc.parametrize("implementation_of_the_matrix", self._names, indirect=True)
+        metafunc.parametrize(_PARAMETER, list(self._panels), indirect=True)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out what has other parameters than the panel says."""
-        items[:] = [
-            item
-            for item in items
-            if any(_own_name(scenario_name(item), name) in self._panel for name in self._names)
-        ]
+        """Leave out scenarios that are not the implementation's, or have other parameters."""
+        items[:] = [item for item in items if self._wanted(item)]
+
+    def _wanted(self, item: pytest.Item) -> bool:
+        assert isinstance(item, pytest.Function)
+        name = str(item.callspec.params[_PARAMETER])
+        return _own_name(scenario_name(item), name) in self._panels[name]
 
     @pytest.fixture(autouse=True)
     def implementation_of_the_matrix(self, request: pytest.FixtureRequest) -> None:

@@ -15,8 +15,8 @@ from verifier.contract import Proof
 from verifier.errors import RestoreVerifierError
 from verifier.interrupts import stoppable
 from verifier.matrix import panel
-from verifier.matrix.part import End, work
-from verifier.report.matrix import Expected, Matrix, Tested
+from verifier.matrix.part import End, Panels, work
+from verifier.report.matrix_model import Expected, Matrix, Tested
 from verifier.servers import choose
 
 _PATIENCE = 30.0
@@ -29,7 +29,7 @@ def run(
     jobs: int,
     tell: Callable[[Proof], None] = lambda proof: None,
 ) -> Matrix:
-    """Run the panel with each of the implementations of :func:`~verifier.matrix.panel.selection`.
+    """Run the implementations of :func:`~verifier.matrix.panel.selection`, each with its panel.
 
     ``jobs`` processes share the work, each with a pair of servers of its own; ``config`` says
     where they come from. ``tell`` hears of each proof as it comes.
@@ -48,7 +48,8 @@ def run(
         source_dsn=config.source_dsn,
         target_dsn=config.target_dsn,
     )
-    parts = [part for n in range(jobs) if (part := list(tested)[n::jobs])]
+    panels = {name: panel.scenarios_for(expected) for name, expected in tested.items()}
+    parts = [dict(part) for n in range(jobs) if (part := list(panels.items())[n::jobs])]
     proofs: dict[str, list[Proof]] = {name: [] for name in tested}
     versions = ("", "")
     with stoppable("the matrix was not finished"), _started(parts, settings) as channels:
@@ -63,7 +64,6 @@ def run(
         source=versions[0],
         target=versions[1],
         servers=choice.reason,
-        panel=panel.PANEL,
         tested=tuple(
             Tested(
                 implementation=name,
@@ -72,7 +72,7 @@ def run(
                 known=panel.RIGHT.get(name, {}),
                 missing=tuple(
                     scenario
-                    for scenario in panel.PANEL
+                    for scenario in panels[name]
                     if scenario not in {proof.scenario for proof in proofs[name]}
                 ),
             )
@@ -82,17 +82,17 @@ def run(
 
 
 @contextmanager
-def _started(parts: Sequence[Sequence[str]], settings: Config) -> Iterator[list[Connection]]:
+def _started(parts: Sequence[Panels], settings: Config) -> Iterator[list[Connection]]:
     """A process for each part, and where it is heard; none is left when the block is."""
     context = multiprocessing.get_context("spawn")  # a fork would take over sessions and threads
     processes: list[SpawnProcess] = []
     channels: list[Connection] = []
     over = False
     try:
-        for names in parts:
+        for panels in parts:
             here, there = context.Pipe(duplex=False)
             process = context.Process(
-                target=work, args=(names, panel.PANEL, settings.to_plain(), there), daemon=True
+                target=work, args=(panels, settings.to_plain(), there), daemon=True
             )
             process.start()
             there.close()  # so that the end of the process is the end of the channel
@@ -133,5 +133,4 @@ def _refuse_trouble(end: End) -> None:
     """Raises :class:`RestoreVerifierError` for a part that could not do its work."""
     if end.exit_code in (0, 1) or end.proved:
         return
-    said = end.output.strip().splitlines()[-1:]
-    raise RestoreVerifierError("; ".join(filter(None, [end.sentence, *said])))
+    raise RestoreVerifierError(f"{end.sentence or 'pytest could not start'}: {end.output}")

@@ -36,7 +36,6 @@ class Fault:
 
 _DUPLICATES = "merging::children_of_both_duplicates_reach_the_survivor"
 _SAME_SLUGS = "merging::children_that_collide_once_their_parents_are_merged"
-_FIRST_LOAD = "first_load::first_load_of_an_empty_target"
 _OWN_ROWS = "first_load::target_with_rows_of_its_own"
 _VARIANTS_FIRST = "ordering::variants_before_products_in_the_backup"
 _ORPHANS = "refusal::orphan_variants_are_named"
@@ -200,7 +199,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             trap="F04",
             breaks=G.IDEMPOTENCE,
             title="the second restore of the same backup changed the target: row changed",
-            scenario=_FIRST_LOAD,
+            scenario=_OWN_ROWS,
         ),
         "faulty:commit-per-table": Fault(
             home="remains:CommitPerTable",
@@ -265,7 +264,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             trap="F18",
             breaks=G.PRESERVATION,
             title="a table that is not part of the restore was touched",
-            scenario=_FIRST_LOAD,
+            scenario=_DUPLICATES,
         ),
         "faulty:lock-file": Fault(
             home="remains:LockFile",
