@@ -26,6 +26,7 @@ _ADVICE = {
     1: "trust no verdict until that is mended",
     2: "see what proved nothing, mend it, and run again",
 }
+_PROCESSORS = min(os.cpu_count() or 2, 4)
 _jobs = readers.whole("a whole number, 1 or more", least=1)
 
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     if passed:
         raise UsageError(f"{NAME} takes no arguments, and got {len(passed)} of them")
     config = Config.load(console.given(options, NAME), os.environ, Path.cwd())
-    jobs = int(str(_jobs(options.jobs, "--jobs"))) if options.jobs else min(os.cpu_count() or 2, 4)
+    jobs = _jobs(options.jobs, "--jobs") if options.jobs is not None else _PROCESSORS
     json_file = console.destination("--json", options.json)
     page = console.destination("--markdown", options.markdown)
     # pytest and the rooms take longer to load than the other commands to run.

@@ -16,7 +16,7 @@ from verifier.errors import RestoreVerifierError
 from verifier.interrupts import stoppable
 from verifier.matrix import panel
 from verifier.matrix.part import End, Panels, work
-from verifier.report.matrix_model import Expected, Matrix, Tested
+from verifier.report.matrix_model import Examined, Expected, Matrix
 from verifier.servers import choose
 
 _PATIENCE = 30.0
@@ -65,7 +65,7 @@ def run(
         target=versions[1],
         servers=choice.reason,
         tested=tuple(
-            Tested(
+            Examined(
                 implementation=name,
                 proofs=tuple(proofs[name]),
                 expected=expected,

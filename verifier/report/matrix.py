@@ -9,7 +9,7 @@ from typing import Any
 from verifier.contract import Guarantee
 from verifier.report.json import finding_to_plain
 from verifier.report.literal import printable
-from verifier.report.matrix_model import Answer, Matrix, Tested
+from verifier.report.matrix_model import Answer, Examined, Matrix
 from verifier.report.terminal import Look, cells
 from verifier.report.text import Line, Style, counted, listed
 
@@ -58,7 +58,7 @@ def lines(matrix: Matrix, look: Look) -> Iterator[Line]:
     yield [mark[matrix.exit_code], (printable(matrix.sentence), "strong")]
 
 
-def _told(tested: Tested, look: Look) -> Iterator[Line]:
+def _told(tested: Examined, look: Look) -> Iterator[Line]:
     """By which finding it was caught, or what should have been found, or what was."""
     expected = tested.expected
     if expected is not None:
@@ -87,7 +87,7 @@ def to_plain(matrix: Matrix) -> dict[str, Any]:
     }
 
 
-def _plain(tested: Tested) -> dict[str, Any]:
+def _plain(tested: Examined) -> dict[str, Any]:
     expected = tested.expected
     return {
         "implementation": tested.implementation,

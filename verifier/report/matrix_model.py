@@ -64,7 +64,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tested:
+class Examined:
     """One implementation, and what the panel came to with it."""
 
     implementation: str
@@ -129,9 +129,9 @@ class Matrix:
     """Version of the source server."""
     target: str
     servers: str
-    tested: tuple[Tested, ...]
+    tested: tuple[Examined, ...]
 
-    def of(self, *answers: Answer) -> tuple[Tested, ...]:
+    def of(self, *answers: Answer) -> tuple[Examined, ...]:
         return tuple(each for each in self.tested if each.answer in answers)
 
     @property
@@ -140,7 +140,7 @@ class Matrix:
         return sum(len(each.proofs) for each in self.tested)
 
     @property
-    def faulty(self) -> tuple[Tested, ...]:
+    def faulty(self) -> tuple[Examined, ...]:
         return tuple(each for each in self.tested if each.expected is not None)
 
     @property

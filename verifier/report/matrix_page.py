@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verifier.contract import Guarantee, Verdict
-from verifier.report.matrix_model import Answer, Expected, Matrix, Tested
+from verifier.report.matrix_model import Answer, Examined, Expected, Matrix
 from verifier.report.text import listed
 
 _MARKS = {
@@ -69,7 +69,7 @@ def _faults(matrix: Matrix) -> Iterator[str]:
             yield _fault(each, each.expected)
 
 
-def _fault(tested: Tested, expected: Expected) -> str:
+def _fault(tested: Examined, expected: Expected) -> str:
     found = tested.finding
     about = "**not caught**"
     if found is not None:

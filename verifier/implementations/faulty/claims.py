@@ -96,7 +96,7 @@ class RejectsTheBatch(_Told):
 
 
 class PasswordInMessage(_Told):
-    """Tells where it failed by the connection string, password and all (H14)."""
+    """Tells where it failed by the connection string, password and all."""
 
     name = "faulty:password-in-message"
 

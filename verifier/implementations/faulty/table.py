@@ -23,7 +23,7 @@ class Fault:
     mistake: str
     """What it does, in one sentence."""
     trap: str
-    """The traps of ``docs/traps.md`` that it falls into."""
+    """The traps of ``docs/traps.md`` that it falls into; empty where none is about it."""
     breaks: Guarantee
     """The guarantee that it was made to break; others may break because of it."""
     title: str
@@ -309,7 +309,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "faulty:password-in-message": Fault(
             home="claims:PasswordInMessage",
             mistake="The message of a failure holds the connection string.",
-            trap="H14",
+            trap="",
             breaks=G.CONTAINMENT,
             title="the claim holds the password of a database",
             scenario=_ORPHANS,
