@@ -10,6 +10,7 @@ from typing import Any
 from weakref import finalize
 
 import psycopg
+from psycopg import sql
 
 from verifier import programs
 from verifier.contract import Claim
@@ -80,6 +81,21 @@ class SessionLeft(InitialLoad):
         if claim.success:
             session.close()
         return claim
+
+
+class SettingsLeft(InitialLoad):
+    """Has the database forgo what makes a load slow, for good (F08, H08)."""
+
+    name = "faulty:settings-left"
+
+    def restore(self, backup: Backup, target: Endpoint) -> Claim:
+        with psycopg.connect(target.dsn.conninfo, autocommit=True) as session:
+            session.execute(
+                sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(
+                    sql.Identifier(target.dsn.database)
+                )
+            )
+        return super().restore(backup, target)
 
 
 class CopiedMigrations(InitialLoad):

@@ -185,6 +185,14 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             scenario=_SEQUENCES,
             table="public.bill",
         ),
+        "faulty:settings-left": Fault(
+            home="remains:SettingsLeft",
+            mistake="The database is made to commit without waiting, and left so.",
+            trap="F08, H08",
+            breaks=G.INTEGRITY,
+            title="the restore changed the target's settings: synchronous_commit",
+            scenario=_OWN_ROWS,
+        ),
         "faulty:null-keys": Fault(
             home="matching:NullKeys",
             mistake="A NULL in a key equals nothing, and what has no key is added at every run.",
