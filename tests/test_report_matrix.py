@@ -84,7 +84,9 @@ def test_anything_else_that_is_found_does_not_catch_it(found: Proof) -> None:
 def test_a_scenario_that_proved_nothing_is_no_escape() -> None:
     tested = faulty(missing=("merging::two",))
     assert tested.answer is Answer.UNKNOWN
-    assert over(tested).exit_code == 2
+    matrix = replace(over(tested), trouble="the server is gone")
+    assert matrix.exit_code == 2
+    assert matrix.sentence.endswith("this was said: the server is gone")
 
 
 def test_a_right_one_may_break_what_it_is_known_to_break() -> None:

@@ -66,13 +66,7 @@ def _options(config: Config) -> list[str]:
     # What a project adds to its own runs (--exitfirst, -n) is not meant for this one, and
     # nobody reads its tracebacks and assertions.
     arguments = ["-p", plugin.__name__, "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
-    arguments += [
-        "-o",
-        "addopts=",
-        "-q",
-        "--tb=no",
-        "--assert=plain",
-    ]
+    arguments += ["-o", "addopts=", "-q", "--tb=no", "--assert=plain"]
     plain = config.to_plain()
     for setting in settings_of(VERIFY):
         value = plain[setting.name]

@@ -51,33 +51,39 @@ def run(
     panels = {name: panel.scenarios_for(expected) for name, expected in tested.items()}
     parts = [dict(part) for n in range(jobs) if (part := list(panels.items())[n::jobs])]
     proofs: dict[str, list[Proof]] = {name: [] for name in tested}
-    versions = ("", "")
+    versions, said_last = ("", ""), []
     with stoppable("the matrix was not finished"), _started(parts, settings) as channels:
         for said in _heard(channels):
             if isinstance(said, End):
                 _refuse_trouble(said)
                 versions = said.versions
+                said_last.append(said.sentence)
             else:
                 proofs[said.implementation].append(said)
                 tell(said)
+    examined = tuple(
+        _examined(name, expected, proofs[name], panels[name]) for name, expected in tested.items()
+    )
+    missing = any(each.missing for each in examined)
     return Matrix(
         source=versions[0],
         target=versions[1],
         servers=choice.reason,
-        tested=tuple(
-            Examined(
-                implementation=name,
-                proofs=tuple(proofs[name]),
-                expected=expected,
-                known=panel.RIGHT.get(name, {}),
-                missing=tuple(
-                    scenario
-                    for scenario in panels[name]
-                    if scenario not in {proof.scenario for proof in proofs[name]}
-                ),
-            )
-            for name, expected in tested.items()
-        ),
+        tested=examined,
+        trouble="; ".join(filter(None, said_last)) if missing else "",
+    )
+
+
+def _examined(
+    name: str, expected: Expected | None, proofs: Sequence[Proof], wanted: Sequence[str]
+) -> Examined:
+    proved = {proof.scenario for proof in proofs}
+    return Examined(
+        implementation=name,
+        proofs=tuple(proofs),
+        expected=expected,
+        known=panel.RIGHT.get(name, {}),
+        missing=tuple(scenario for scenario in wanted if scenario not in proved),
     )
 
 

@@ -130,6 +130,8 @@ class Matrix:
     target: str
     servers: str
     tested: tuple[Examined, ...]
+    trouble: str = ""
+    """What was said where a scenario proved nothing."""
 
     def of(self, *answers: Answer) -> tuple[Examined, ...]:
         return tuple(each for each in self.tested if each.answer in answers)
@@ -166,4 +168,6 @@ class Matrix:
                 parts.append(f"{words}: {listed(found)}")
         if right := [each.implementation for each in self.of(Answer.RIGHT)]:
             parts.append(f"nothing false is said against {listed(right)}")
+        if self.trouble:
+            parts.append(f"where something is missing, this was said: {self.trouble}")
         return "; ".join(parts) or "no implementation was run"
