@@ -9,6 +9,7 @@ import pytest
 
 from tests.commands import ran
 from verifier.dsn import Dsn
+from verifier.matrix import pool
 
 NOBODY = Dsn({})
 
@@ -57,3 +58,12 @@ def test_what_cannot_be_right_is_refused_before_anything_is_run(
     code, said, last = ran(capsys, NOBODY, "matrix", *arguments)
     assert (code, said) == (2, "")
     assert words in last
+
+
+def test_a_place_without_scenarios_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "scenarios", lambda: tmp_path / "scenarios")
+    code, _, last = ran(capsys, NOBODY, "matrix", "--servers", "embedded")
+    assert code == 2
+    assert last.startswith(f"there are no scenarios at {tmp_path / 'scenarios'}; run it where")

@@ -10,9 +10,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import cast
 
+from verifier.catalogue import scenarios
 from verifier.config import Config, ServerKind
 from verifier.contract import Proof
-from verifier.errors import RestoreVerifierError
+from verifier.errors import RestoreVerifierError, UsageError
 from verifier.interrupts import stoppable
 from verifier.matrix import panel
 from verifier.matrix.part import End, Panels, work
@@ -34,9 +35,11 @@ def run(
     ``jobs`` processes share the work, each with a pair of servers of its own; ``config`` says
     where they come from. ``tell`` hears of each proof as it comes.
 
-    Raises :class:`~verifier.errors.RestoreVerifierError` when a part could not run, and
-    :class:`~verifier.interrupts.Stopped` when it was told to stop.
+    Raises :class:`~verifier.errors.RestoreVerifierError` when a part could not run or there are
+    no scenarios, and :class:`~verifier.interrupts.Stopped` when it was told to stop.
     """
+    if not scenarios().exists():
+        raise UsageError(f"there are no scenarios at {scenarios()}; run it where they are")
     choice = choose(config)
     settings = replace(
         Config(rows=panel.ROWS),
@@ -139,4 +142,5 @@ def _refuse_trouble(end: End) -> None:
     """Raises :class:`RestoreVerifierError` for a part that could not do its work."""
     if end.exit_code in (0, 1) or end.proved:
         return
-    raise RestoreVerifierError(f"{end.sentence or 'pytest could not start'}: {end.output}")
+    why = end.sentence.partition("; see")[0] or "pytest could not start"
+    raise RestoreVerifierError(f"{why}: {end.output}; mend that, and run it again")
