@@ -23,6 +23,7 @@ from verifier.commands import (
     convert,
     diff,
     implementations,
+    matrix,
     restore,
     selftest,
     verify,
@@ -36,7 +37,7 @@ from verifier.report.literal import printable
 from verifier.settings import PREFIX
 
 PROGRAM = "restore-verifier"
-_COMMANDS = (verify, diff, backup, restore, convert, clean, selftest, implementations)
+_COMMANDS = (verify, diff, backup, restore, convert, clean, selftest, matrix, implementations)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,7 +35,7 @@ from verifier.settings import (
 from verifier.transfer import BackupOptions, Exclude, Format, Ids, Reference, RestoreOptions, Style
 
 VERIFY, DIFF, SELFTEST, BACKUP, RESTORE = "verify", "diff", "selftest", "backup", "restore"
-CONVERT, CLEAN = "convert", "clean"
+CONVERT, CLEAN, MATRIX = "convert", "clean", "matrix"
 """The commands that have settings; ``verify`` stands for the pytest plugin, too."""
 
 
@@ -54,7 +54,7 @@ _number = readers.whole("a whole number", least=None)
 _limit = readers.whole("a whole number of rows, 0 or more", least=0)
 _jobs = readers.whole("a whole number, 1 or more", least=1)
 
-_SERVERS = (VERIFY, SELFTEST)
+_SERVERS = (VERIFY, SELFTEST, MATRIX)
 _FROM_FILE = (RESTORE, CONVERT, CLEAN)
 """The commands that read a backup."""
 

@@ -133,6 +133,34 @@ def test_a_retry_that_does_not_end_like_a_clean_run(bench: Bench) -> None:
     assert (differs.table, differs.columns) == ("public.product", ("price",))
 
 
+DATABASE = "DO $$BEGIN EXECUTE format('ALTER DATABASE %I {}', current_database()); END$$;"
+ACCOUNT = "DO $$BEGIN EXECUTE format('ALTER ROLE %I SET {}', current_user); END$$;"
+OF_THE_ACCOUNT = ACCOUNT.format("statement_timeout = 0")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (DATABASE.format("SET synchronous_commit = off"), "synchronous_commit of every account"),
+        (DATABASE.format("CONNECTION LIMIT 7"), "connection limit"),
+        (OF_THE_ACCOUNT, "statement_timeout of "),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC", "default privileges on r of"),
+    ],
+)
+@pytest.mark.parametrize("claim", [DONE, FAILED], ids=["success", "failure"])
+def test_settings_that_outlive_the_restore(
+    bench: Bench, change: str, what: str, claim: Claim
+) -> None:
+    bench.begin("CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE t (id int PRIMARY KEY)")
+    try:
+        found = findings(bench.restore(change, claim))
+    finally:
+        bench.target.execute(ACCOUNT.replace(" SET {}", " RESET ALL"))
+    guarantee = G.INTEGRITY if claim.success else G.ATOMICITY
+    (finding,) = [f for f in found if f.guarantee is guarantee and what in f.title]
+    assert finding.evidence
+
+
 def test_a_session_left_behind(bench: Bench) -> None:
     bench.begin(SCHEMA + DATA, SCHEMA + KEY)
     assert leftovers(bench.target.admin) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from verifier import catalogue
@@ -34,15 +33,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
+    # pytest takes longer to load than two small databases take to compare.
+    from verifier.commands.scenarios import home, run_pytest
+
     paths = [_place(path) for path in options.paths] or [_default()]
-    arguments = ["-p", _PLUGIN, *_away_from_home(paths), *paths]
+    arguments = ["-p", _PLUGIN, *home(paths), *paths]
     settings = {**console.given(options, NAME), "restore_report": options.restore_report}
     for name, value in settings.items():
         if value is not None:
             arguments.append(f"--{name.replace('_', '-')}={value}")
-    # pytest takes longer to load than two small databases take to compare.
-    from verifier.commands.scenarios import run_pytest
-
     return run_pytest([*arguments, *passed])
 
 
@@ -52,16 +51,3 @@ def _default() -> str:
 
 def _place(path: str) -> str:
     return path if Path(path.partition("::")[0]).exists() else catalogue.find(path)
-
-
-def _away_from_home(paths: Sequence[str]) -> list[str]:
-    """How pytest is told to run scenarios of the catalogue in a directory that is not theirs.
-
-    With the settings that belong to them, whatever pytest is set to in that directory, and
-    without a trace in it. Warnings are errors to our own code, and not to somebody's restore.
-    """
-    here, home = Path.cwd(), catalogue.root()
-    if here.is_relative_to(home) or not any(Path(path).is_relative_to(home) for path in paths):
-        return []
-    return [f"--rootdir={here}", "-c", f"{home / 'pytest.ini'}", "-p", "no:cacheprovider",
-            "-W", "default"]  # fmt: skip

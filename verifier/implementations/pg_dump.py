@@ -45,6 +45,8 @@ class PgDump:
 
     name: str = "pg_dump"
     not_offered: Mapping[Guarantee, str] = MappingProxyType({})
+    care: tuple[str, ...] = ("-1", "-v", "ON_ERROR_STOP=1")
+    """What psql is told so that it restores all or nothing, and says so."""
 
     def __init__(self, *, timeout: float = 600.0, form: DumpFormat = DumpFormat.PLAIN) -> None:
         """``timeout``: seconds for the dump and for the restore, each."""
@@ -79,8 +81,7 @@ class PgDump:
         name = "pg_restore" if _is_archive(path) else "psql"
         arguments: list[str | Path] = [programs.client(name, server=target.major)]
         if name == "psql":
-            arguments += ["-X", "-1", "-v", "ON_ERROR_STOP=1", "--quiet", "--no-password"]
-            arguments += ["-f", path]
+            arguments += ["-X", *self.care, "--quiet", "--no-password", f"--file={path}"]
         else:
             arguments += ["--data-only", "--single-transaction", "--exit-on-error", "--no-owner"]
             arguments += ["--no-privileges", "--no-password"]

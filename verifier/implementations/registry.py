@@ -24,6 +24,7 @@ from typing import cast
 from verifier.errors import UsageError
 from verifier.implementations.base import Implementation
 from verifier.implementations.configured import Configured, configured
+from verifier.implementations.faulty import FAULTS
 from verifier.implementations.objects import advice, finder, hosted, is_object
 from verifier.settings import Definitions
 
@@ -34,11 +35,7 @@ _BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "initial-load": f"{_HERE}.initial_load:InitialLoad",
         "pg_dump": f"{_HERE}.pg_dump:PgDump",
-        "faulty:upsert-by-id": f"{_HERE}.faulty:UpsertById",
-        "faulty:backup-order": f"{_HERE}.faulty:BackupOrder",
-        "faulty:swallow-errors": f"{_HERE}.faulty:SwallowErrors",
-        "faulty:composite-upsert": f"{_HERE}.faulty:CompositeUpsert",
-        "faulty:drop-orphans": f"{_HERE}.faulty:DropOrphans",
+        **{name: f"{_HERE}.faulty.{fault.home}" for name, fault in FAULTS.items()},
     }
 )
 _NONE = Definitions()

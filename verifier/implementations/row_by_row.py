@@ -98,6 +98,11 @@ class RowByRow:
     def read(self, backup: Backup, *, without: Collection[str] = ()) -> Content:
         """The rows and sequences of ``backup``, but for the tables called ``without``."""
         content = Content()
+        self.collect(content, backup, without)
+        return content
+
+    def collect(self, content: Content, backup: Backup, without: Collection[str]) -> None:
+        """Add to ``content`` what ``backup`` holds. Raises :class:`BackupRefused`."""
         for path in backup.files:
             for found in _events(path):
                 if isinstance(found, SetVal):
@@ -108,13 +113,13 @@ class RowByRow:
                         TableRow(table, dict(zip(found.columns, values, strict=True)))
                         for values in found.values()
                     )
-        return content
 
     def _write_all(
         self, content: Content, connection: psycopg.Connection[tuple[Any, ...]]
     ) -> dict[str, Counts]:
         """Write all of ``content`` and say what was done, by table."""
         target = Target(connection)
+        self.begin(target, content)
         seen: dict[str, Counter[str]] = {}
         for table in self.order(target, list(content.rows)):
             outcomes = seen.setdefault(target.written(table), Counter())
@@ -127,12 +132,26 @@ class RowByRow:
                     raise
                 if outcome is not None:
                     outcomes[outcome] += 1
-        # What is deferred to the end is refused here, before the sequences, not by COMMIT.
-        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        sequences.advance(connection, content.rows.keys(), content.sequences)
+            self.filled(target)
+        self.end(target, content)
+        self.advance(target, content)
         return {table: Counts(**outcomes) for table, outcomes in seen.items()}
 
     # What the faulty implementations change.
+
+    def begin(self, target: Target, content: Content) -> None:
+        """Do what has to be done before the first row is written: nothing."""
+
+    def filled(self, target: Target) -> None:
+        """Do what has to be done once all rows of a table are written: nothing."""
+
+    def end(self, target: Target, content: Content) -> None:
+        """Have what is deferred to the end refused before the sequences, not by COMMIT."""
+        target.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def advance(self, target: Target, content: Content) -> None:
+        """Set the sequences past every value that they feed."""
+        sequences.advance(target.connection, content.rows.keys(), content.sequences)
 
     def order(self, target: Target, tables: Sequence[Table]) -> Sequence[Table]:
         """``tables`` in the order of writing: parents first, by the target's foreign keys."""

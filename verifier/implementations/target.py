@@ -48,9 +48,20 @@ class Key(NamedTuple):
     """Whether no column can be NULL: a NULL equals nothing, so no row is found by it."""
 
 
+class Column(NamedTuple):
+    """What a column of the target takes."""
+
+    kind: str
+    """The type as SQL writes it."""
+    nullable: bool
+
+
 class Reference(NamedTuple):
     """A foreign key."""
 
+    name: str
+    definition: str
+    """What stands behind ``ADD CONSTRAINT name``."""
     child: Table
     columns: tuple[str, ...]
     parent: Table
@@ -89,8 +100,13 @@ _KEYS: LiteralString = """
     ORDER BY i.indisprimary DESC, i.indexrelid
 """
 
+_COLUMNS: LiteralString = """
+    SELECT attname::text, format_type(atttypid, atttypmod), NOT attnotnull
+    FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+"""
+
 _REFERENCES: LiteralString = """
-    SELECT cn.nspname, c.relname, pn.nspname, p.relname,
+    SELECT f.conname, pg_get_constraintdef(f.oid), cn.nspname, c.relname, pn.nspname, p.relname,
            array_agg(ca.attname::text ORDER BY k.place),
            array_agg(pa.attname::text ORDER BY k.place)
     FROM pg_constraint f
@@ -121,10 +137,11 @@ class Target:
         for schema, name, columns, not_null in connection.execute(_KEYS):
             self._keys.setdefault(Table(schema, name), []).append(Key(tuple(columns), not_null))
         self.references = [
-            Reference(Table(cs, c), tuple(columns), Table(ps, p), tuple(parent_columns))
-            for cs, c, ps, p, columns, parent_columns in connection.execute(_REFERENCES)
+            Reference(name, told, Table(cs, c), tuple(columns), Table(ps, p), tuple(parent_columns))
+            for name, told, cs, c, ps, p, columns, parent_columns in connection.execute(_REFERENCES)
         ]
-        self._statements: dict[tuple[Table, tuple[str, ...], Key], sql.Composed] = {}
+        self._columns: dict[Table, dict[str, Column]] = {}
+        self._statements: dict[tuple[Table, tuple[str, ...], Key], bytes] = {}
 
     def written(self, table: Table) -> str:
         """The table as SQL writes it. Raises :class:`BackupRefused` when there is none."""
@@ -150,12 +167,31 @@ class Target:
             "give it a primary key, or leave it out of the backup"
         )
 
+    def columns(self, table: Table) -> Mapping[str, Column]:
+        """The columns of ``table`` by name."""
+        if table not in self._columns:
+            found = self.connection.execute(_COLUMNS, [self.written(table)])
+            self._columns[table] = {name: Column(kind, null) for name, kind, null in found}
+        return self._columns[table]
+
+    def run(self, form: LiteralString, *parts: sql.Composable) -> None:
+        """Run a statement that is put together from ``form`` and names."""
+        self.connection.execute(sql.SQL(form).format(*parts))
+
+    def insert(self, row: TableRow, *, unless_there: bool = False) -> Outcome:
+        """Write ``row`` as a new one; ``unless_there`` leaves one with any equal key as it is."""
+        skip = sql.SQL(" ON CONFLICT DO NOTHING" if unless_there else "")
+        written = self.connection.execute(
+            self._insert(row.table, tuple(row.values)) + skip, list(row.values.values())
+        )
+        return Outcome.INSERTED if written.rowcount else Outcome.UNCHANGED
+
     def upsert(self, row: TableRow, on: Key) -> Outcome:
         """Write ``row`` over the one with the same key, unless that is equal already."""
         columns = tuple(row.values)
         statement = self._statements.get((row.table, columns, on))
         if statement is None:
-            statement = self._upsert(row.table, columns, on)
+            statement = self._upsert(row.table, columns, on).as_bytes(self.connection)
             self._statements[row.table, columns, on] = statement
         found = self.connection.execute(statement, list(row.values.values())).fetchone()
         if found is None:
@@ -174,15 +210,14 @@ class Target:
                 _list("old.{0}::text", assigned),
                 _list("EXCLUDED.{0}::text", assigned),
             )
-        return sql.SQL(
-            "INSERT INTO {} AS old ({}) OVERRIDING SYSTEM VALUE VALUES ({}) "
-            "ON CONFLICT ({}) DO {} RETURNING xmax = 0"
-        ).format(
+        conflict = sql.SQL(" ON CONFLICT ({}) DO {} RETURNING xmax = 0")
+        return self._insert(table, columns) + conflict.format(_list("{0}", on.columns), action)
+
+    def _insert(self, table: Table, columns: tuple[str, ...]) -> sql.Composed:
+        return sql.SQL("INSERT INTO {} AS old ({}) OVERRIDING SYSTEM VALUE VALUES ({})").format(
             table.identifier,
             _list("{0}", columns),
             sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
-            _list("{0}", on.columns),
-            action,
         )
 
 

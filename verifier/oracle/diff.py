@@ -170,6 +170,16 @@ def schema_changes(before: Snapshot, after: Snapshot) -> list[Change]:
     ]
 
 
+def setting_changes(before: Snapshot, after: Snapshot) -> list[Change]:
+    """What of one and the same database's settings was changed, and outlives the restore."""
+    old, new = before.settings, after.settings
+    return [
+        Change(name, "", {}, {"set to": old.get(name)}, {"set to": new.get(name)})
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+
+
 def rewritten(before: Snapshot, after: Snapshot) -> Mapping[str, int]:
     """Table → rows that were written again although their content is the same."""
     found: dict[str, int] = {}

@@ -19,7 +19,7 @@ from verifier.contract import Evidence, Finding, Guarantee
 from verifier.dsn import Dsn
 from verifier.oracle.catalog import Exclusion, Feed, ForeignKey, Schema, Table, UniqueKey
 from verifier.oracle.collect import Findings
-from verifier.oracle.diff import schema_changes
+from verifier.oracle.diff import schema_changes, setting_changes
 from verifier.oracle.session import looking
 from verifier.oracle.snapshot import Snapshot
 
@@ -117,6 +117,9 @@ def judge_integrity(
             findings.add(finding)
     for change in schema_changes(before, after):
         title = "the restore changed the target's schema"
+        findings.add(change.finding(Guarantee.INTEGRITY, title))
+    for change in setting_changes(before, after):
+        title = "the restore changed the target's settings"
         findings.add(change.finding(Guarantee.INTEGRITY, title))
 
 

@@ -25,6 +25,28 @@ _LARGE_OBJECTS = """
 SELECT oid::text, encode(sha256(lo_get(oid)), 'hex') FROM pg_largeobject_metadata ORDER BY oid
 """
 
+# Those of the account that owns the database count wherever they were set: it is the one
+# that restores. A server's other accounts are not its concern.
+_SETTINGS = """
+SELECT format('%s of %s%s', split_part(given, '=', 1), coalesce(r.rolname, 'every account'),
+              CASE s.setdatabase WHEN 0 THEN ' in every database' ELSE '' END),
+       substr(given, strpos(given, '=') + 1)
+FROM pg_database d
+JOIN pg_db_role_setting s
+  ON s.setdatabase = d.oid OR (s.setdatabase = 0 AND s.setrole = d.datdba)
+LEFT JOIN pg_roles r ON r.oid = s.setrole
+CROSS JOIN unnest(s.setconfig) given
+WHERE d.datname = current_database()
+UNION ALL
+SELECT 'connection limit', datconnlimit::text FROM pg_database WHERE datname = current_database()
+UNION ALL
+SELECT format('default privileges on %s of %s in %s', defaclobjtype, pg_get_userbyid(defaclrole),
+              CASE defaclnamespace WHEN 0 THEN 'every schema'
+                   ELSE defaclnamespace::regnamespace::text END),
+       defaclacl::text
+FROM pg_default_acl
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
@@ -70,6 +92,9 @@ class Snapshot:
     """Name → ``last_value``, ``is_called``."""
     large_objects: Mapping[str, str] = field(default_factory=dict)
     """Number → SHA-256 of the content."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the database gives to every session and every object that comes after, by name.
+    A copy of the database has its own."""
 
 
 def take(dsn: Dsn, rules: Schema | None = None) -> Snapshot:
@@ -87,7 +112,9 @@ def take(dsn: Dsn, rules: Schema | None = None) -> Snapshot:
             for name, table in schema.tables.items()
         }
         objects = dict(connection.execute(_LARGE_OBJECTS).fetchall())
-        return Snapshot(schema, tables, _read_sequences(connection, schema), objects)
+        sequences = _read_sequences(connection, schema)
+        settings = dict(connection.execute(_SETTINGS).fetchall())
+        return Snapshot(schema, tables, sequences, objects, settings)
 
 
 def _applicable(table: Table, rules: Table) -> tuple[list[UniqueKey], list[Check]]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Verdict
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import not_merged
-from verifier.oracle.diff import changes, identity_of, select
+from verifier.oracle.diff import changes, identity_of, select, setting_changes
 from verifier.oracle.entities import Node, Universe
 from verifier.oracle.fate import Fates
 from verifier.oracle.fitting import Excluded, Unfit
@@ -203,7 +203,10 @@ class Judge:
         findings, claim = judgement.findings, restore.claim
         judgement.exercised.add(Guarantee.ATOMICITY)
         judge_failure(self._universe, claim, self._gaps, disturbed=disturbed, findings=findings)
-        for change in changes(self._before, restore.after):
+        for change in (
+            *changes(self._before, restore.after),
+            *setting_changes(self._before, restore.after),
+        ):
             title = "a failed restore left the target changed"
             findings.add(change.finding(Guarantee.ATOMICITY, title))
         if disturbed:

@@ -32,7 +32,7 @@ def to_plain(proof: Proof) -> Plain:
         "verdicts": _verdicts(proof.verdicts),
         "focus": [guarantee.value for guarantee in proof.focus],
         "reasons": {guarantee.value: text for guarantee, text in proof.reasons.items()},
-        "findings": [_finding(finding) for finding in proof.findings],
+        "findings": [finding_to_plain(finding) for finding in proof.findings],
     }
 
 
@@ -83,7 +83,7 @@ def _row(row: Row) -> Plain:
         "verdict": row.verdict.value,
         "verdicts": _verdicts(row.verdicts),
         "focus": [guarantee.value for guarantee in row.focus],
-        "findings": [_finding(finding) for finding in row.findings],
+        "findings": [finding_to_plain(finding) for finding in row.findings],
     }
 
 
@@ -91,7 +91,8 @@ def _verdicts(verdicts: Mapping[Guarantee, Verdict]) -> dict[str, str]:
     return {guarantee.value: verdict.value for guarantee, verdict in verdicts.items()}
 
 
-def _finding(finding: Finding) -> Plain:
+def finding_to_plain(finding: Finding) -> Plain:
+    """``finding`` in dict, list, str and int."""
     return {
         "guarantee": finding.guarantee.value,
         "verdict": finding.verdict.value,

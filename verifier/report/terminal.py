@@ -82,8 +82,8 @@ def matrix(rows: Sequence[Row], over: Mapping[Guarantee, Verdict], look: Look) -
     cell = look.cell
     yield [("".join(f"{g[:cell]:<{cell + 1}}" for g in Guarantee) + " scenario", "strong")]
     for row in rows:
-        yield [*_cells(row.verdicts, look), (f" {printable(row.scenario)}", "")]
-    yield [*_cells(over, look), (f" over the run ({len(rows)})", "strong")]
+        yield [*cells(row.verdicts, look), (f" {printable(row.scenario)}", "")]
+    yield [*cells(over, look), (f" over the run ({len(rows)})", "strong")]
     marks = {
         look.mark(Verdict.KEPT): "kept",
         look.mark(Verdict.UNKNOWN): "unknown",
@@ -93,9 +93,16 @@ def matrix(rows: Sequence[Row], over: Mapping[Guarantee, Verdict], look: Look) -
     yield [("   ".join(f"{mark} {word}" for mark, word in marks.items()), "faint")]
 
 
-def _cells(verdicts: Mapping[Guarantee, Verdict], look: Look) -> Line:
-    found = [verdicts.get(guarantee) for guarantee in Guarantee]
-    return [(f"{look.mark(each):<{look.cell + 1}}", _STYLES[each]) for each in found]
+def cells(
+    verdicts: Mapping[Guarantee, Verdict], look: Look, starred: Guarantee | None = None
+) -> Line:
+    """A row's verdicts, one cell for each guarantee; a star stands behind the ``starred`` one."""
+    row: list[tuple[str, Style]] = []
+    for guarantee in Guarantee:
+        verdict = verdicts.get(guarantee)
+        mark = look.mark(verdict) + ("*" if guarantee is starred else "")
+        row.append((f"{mark:<{look.cell + 1}}", _STYLES[verdict]))
+    return row
 
 
 def _about(results: Results) -> Iterator[Line]:
