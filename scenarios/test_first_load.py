@@ -1,8 +1,12 @@
-"""The initial-load test plan: a clean first load, a re-run, and what the target had before."""
+"""The initial-load test plan: first load, re-run, many products, demo data left out.
+
+And what the target had before. A network that fails in mid-transfer is a fault, and stands with
+the others of its kind.
+"""
 
 import pytest
 
-from fixtures import Generation
+from fixtures import DEMO, Generation
 
 
 @pytest.mark.guarantee("completeness", "fidelity", "integrity")
@@ -97,4 +101,40 @@ def test_older_schema_generation_into_the_current_one(scenario, shop):
     """
     shop.source(generation=Generation.LEGACY)
     shop.half_migrated_rows(scenario.source, count=4)
+    scenario.restore().prove()
+
+
+@pytest.mark.slow
+@pytest.mark.guarantee("completeness", "fidelity", "idempotence")
+@pytest.mark.trap("H15", "F04")
+def test_first_load_of_ten_thousand_products(scenario, shop):
+    """One HTTP request for each record took two hours for a thousand of them, and was cut off
+    by a restart of the service long before the last of ten thousand products.
+    """
+    shop.more_products(scenario.source, count=10_000)
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness")
+@pytest.mark.trap("F18")
+def test_demo_businesses_stay_behind(scenario, shop):
+    """The demo business, its goods and its staff turn up in the real shop's reports, because
+    the load moved every row; or its goods come without their business and nothing loads at all.
+    """
+    shop.demo_business(scenario.source)
+    scenario.leave_out("businesses", DEMO)
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("preservation", "completeness")
+@pytest.mark.trap("F18", "H11")
+def test_demo_business_of_the_target_stays_as_it_is(scenario, shop):
+    """Both sides have the demo business under one id; the one that people train on at the
+    branch is overwritten by the one of the head office.
+    """
+    shop.loaded_target()
+    shop.older_rows(scenario.target, fraction=0.5)
+    shop.demo_business(scenario.source, name="Demo of the head office")
+    shop.demo_business(scenario.target, name="Demo of the branch")
+    scenario.leave_out("businesses", DEMO)
     scenario.restore().prove()

@@ -67,7 +67,11 @@ class InitialLoad:
 
     def backup(self, source: Endpoint) -> Backup:
         """Write ``backup.sql`` to the source's work directory."""
-        options = replace(self._to_back_up, control_tables=source.control_tables)
+        options = replace(
+            self._to_back_up,
+            control_tables=source.control_tables,
+            exclude=(*self._to_back_up.exclude, *source.leave_out),
+        )
         return Backup((backup(source.dsn, source.workdir / "backup.sql", options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:

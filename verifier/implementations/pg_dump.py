@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from verifier import programs
 from verifier.contract import Claim, Guarantee
-from verifier.errors import BackupError
+from verifier.errors import BackupError, NotOffered
 from verifier.implementations import process
 from verifier.implementations.base import Backup, Endpoint
 
@@ -29,7 +29,12 @@ class PgDump:
         self.timeout = timeout
 
     def backup(self, source: Endpoint) -> Backup:
-        """Dump the data of ``source`` in COPY form. Raises :class:`BackupError`."""
+        """Dump the data of ``source`` in COPY form.
+
+        Raises :class:`BackupError`, and :class:`NotOffered` where rows are to be left out.
+        """
+        if source.leave_out:
+            raise NotOffered("pg_dump leaves out whole tables, not rows of them")
         path = source.workdir / "backup.sql"
         arguments = ["--data-only", "--no-owner", "--no-privileges", "--no-password"]
         arguments += [f"--exclude-table={_pattern(name)}" for name in source.control_tables]
