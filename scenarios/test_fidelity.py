@@ -277,8 +277,8 @@ def test_columns_in_another_order(scenario, world):
 @pytest.mark.guarantee("fidelity")
 @pytest.mark.trap("F12", "H03", "H04", "H13")
 def test_lines_that_a_converter_would_take_for_its_own(scenario, world):
-    r"""Multi-line texts whose lines look like the end of a statement, like \. or like
-    \unrestrict make a line-by-line converter change, drop or execute them.
+    """Lines of a text that look like the end of a statement, the end of COPY data or a command
+    of psql make a converter that goes line by line change, drop or execute them.
     """
     world(
         "CREATE TABLE l (id int PRIMARY KEY, t text, u text);",

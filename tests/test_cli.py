@@ -78,7 +78,8 @@ def scenarios(tmp_path):
     [
         (
             [],
-            "choose from verify, diff, backup, restore, convert, clean, selftest, implementations",
+            "choose from verify, scenarios, diff, backup, restore, convert, clean, selftest, "
+            "implementations",
         ),
         (["verfy"], "did you mean verify?"),
         (["verify", "--sevrers", "docker"], "did you mean --servers?"),

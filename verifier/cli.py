@@ -24,6 +24,7 @@ from verifier.commands import (
     diff,
     implementations,
     restore,
+    scenario_list,
     selftest,
     verify,
 )
@@ -36,7 +37,17 @@ from verifier.report.literal import printable
 from verifier.settings import PREFIX
 
 PROGRAM = "restore-verifier"
-_COMMANDS = (verify, diff, backup, restore, convert, clean, selftest, implementations)
+_COMMANDS = (
+    verify,
+    scenario_list,
+    diff,
+    backup,
+    restore,
+    convert,
+    clean,
+    selftest,
+    implementations,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -70,6 +70,11 @@ def need(item: pytest.Item) -> Need | None:
     return max(found, key=lambda each: each.since, default=None)
 
 
+def traps(item: pytest.Item) -> tuple[str, ...]:
+    """The traps that ``item`` is marked with, in order, each once."""
+    return tuple(sorted({str(trap) for mark in item.iter_markers("trap") for trap in mark.args}))
+
+
 def skip_unless_met(item: pytest.Item, pair: Pair) -> None:
     """Skip ``item`` where one of the two servers is older than it needs."""
     wanted, oldest = need(item), min(pair.source.major, pair.target.major)

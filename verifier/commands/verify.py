@@ -17,12 +17,7 @@ _SCENARIOS = "scenarios"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.usage = f"{parser.prog} [PATH ...] [options] [-- PYTEST-ARGUMENTS]"
-    parser.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="*",
-        help=f"scenarios to run; all of {_SCENARIOS}/ by default",
-    )
+    add_choice(parser)
     console.add_settings(parser, NAME)
     parser.add_argument(
         "--restore-report", metavar="FILE", help="write every verdict and finding to FILE, as JSON"
@@ -30,12 +25,33 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
-    paths = options.paths or [_SCENARIOS]
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` what chooses among the scenarios."""
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        help=f"files and directories of scenarios; {_SCENARIOS}/ by default",
+    )
+    parser.add_argument(
+        "--select",
+        metavar="EXPRESSION",
+        help='those whose marks match, as -m of pytest: "merging and not slow"',
+    )
+
+
+def chosen(options: argparse.Namespace) -> list[str]:
+    """The paths that ``options`` name. Raises :class:`UsageError` for one that is not there."""
+    paths: list[str] = options.paths or [_SCENARIOS]
     for path in paths:
         if not Path(path.partition("::")[0]).exists():
             raise UsageError(f"there are no scenarios at {path}; name a file or directory of them")
-    arguments = ["-p", _PLUGIN, *paths]
+    return paths
+
+
+def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
+    arguments = ["-p", _PLUGIN, *chosen(options)]
+    arguments += ["-m", options.select] if options.select is not None else []
     settings = {**console.given(options, NAME), "restore_report": options.restore_report}
     for name, value in settings.items():
         if value is not None:
