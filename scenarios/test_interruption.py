@@ -9,8 +9,8 @@ from verifier import BackupCut, BackupPoisoned, TargetStopped
 @pytest.mark.guarantee("atomicity", "recoverability")
 @pytest.mark.trap("H06", "H10")
 def test_server_stopped_in_the_middle(scenario, shop):
-    """The target's server goes down in the middle of the load, which stays half-done, looks complete,
-    or refuses to be started again.
+    """The target's server goes down in the middle of the load, which stays half-done, looks
+    complete, or refuses to be started again.
     """
     scenario.restore(fault=TargetStopped(before_writing="product_variants")).prove()
 
@@ -41,7 +41,7 @@ def test_backup_cut_off_on_the_way(scenario, shop, share):
 @pytest.mark.guarantee("containment")
 @pytest.mark.trap("H13")
 def test_shell_command_in_the_backup(scenario, shop):
-    """Somebody can write to the directory of backups, and a line that begins with a backslash and an
-    exclamation mark runs on the server with the rights of the restore.
+    """Somebody can write to the directory of backups, and a line that begins with a backslash and
+    an exclamation mark runs on the server with the rights of the restore.
     """
     scenario.restore(fault=BackupPoisoned()).prove()
