@@ -34,26 +34,26 @@ def left_out(
     for rule in rules:
         table = _named(schema, rule.table)
         query = f"SELECT {PLACE} FROM {table.rows} WHERE ({rule.condition})"
-        found.setdefault(table.name, set()).update(_places(connection, query, []))
+        found.setdefault(table.name, set()).update(_places(connection, query))
     grown = True
     while grown:
         grown = False
         for key in schema.foreign_keys:
             above, below = found.get(key.parent), found.setdefault(key.child, set())
-            children = _places(connection, _children(schema, key), [list(above or ())])
+            if not above:
+                continue
+            children = _places(connection, _children(schema, key, above))
             grown |= not children <= below
             below |= children
     return {name: frozenset(places) for name, places in found.items() if places}
 
 
-def _places(
-    connection: psycopg.Connection[Any], query: str, values: list[list[str]]
-) -> frozenset[str]:
-    return frozenset(place for (place,) in connection.execute(query.encode(), values or None))
+def _places(connection: psycopg.Connection[Any], query: str) -> frozenset[str]:
+    return frozenset(place for (place,) in connection.execute(query.encode()))
 
 
-def _children(schema: Schema, key: ForeignKey) -> str:
-    """SQL for the places of the rows that refer to one of the places that it is given."""
+def _children(schema: Schema, key: ForeignKey, above: Iterable[str]) -> str:
+    """SQL for the places of the rows that refer through ``key`` to a row at ``above``."""
     child, parent = schema.tables[key.child], schema.tables[key.parent]
     columns = zip(key.referenced, key.operators, key.columns, strict=True)
     same = " AND ".join(
@@ -62,12 +62,12 @@ def _children(schema: Schema, key: ForeignKey) -> str:
     )
     return (
         f"SELECT concat(c.tableoid, c.ctid) FROM {child.rows} c JOIN {parent.rows} p ON {same}"
-        " WHERE concat(p.tableoid, p.ctid) = ANY (%s)"
+        f" WHERE concat(p.tableoid, p.ctid) = ANY ({sql.Literal(sorted(above)).as_string()})"
     )
 
 
 def _quoted(name: str) -> str:
-    return sql.Identifier(name).as_string().replace("%", "%%")
+    return sql.Identifier(name).as_string()
 
 
 def _named(schema: Schema, name: str) -> Table:
