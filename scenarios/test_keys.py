@@ -1,5 +1,7 @@
 """Unique keys of every kind: rows that collide on one, and values that pass between rows."""
 
+from contextlib import suppress
+
 import pytest
 
 PEOPLE = "CREATE TABLE people (id int PRIMARY KEY, email text, name text, deleted timestamptz);"
@@ -370,4 +372,23 @@ def test_letters_of_a_merged_id_within_other_values(scenario, world):
         """,
         target="INSERT INTO biz VALUES ('t7', 'Tea'); INSERT INTO page VALUES (9, 't7', 'c1')",
     )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness")
+@pytest.mark.trap("U10")
+def test_key_whose_index_was_never_built(scenario, world):
+    """CREATE UNIQUE INDEX CONCURRENTLY failed, and what it left behind looks like a key and
+    forbids nothing: a restore that goes by its name merges rows that are two things.
+    """
+    world(
+        "CREATE TABLE page (id int PRIMARY KEY, slug text);"
+        "CREATE TABLE link (id int PRIMARY KEY, page int REFERENCES page);",
+        source="INSERT INTO page VALUES (1, 'a'), (2, 'a'), (3, 'old'), (4, 'b');"
+        "INSERT INTO link VALUES (1, 1), (2, 2), (3, 3)",
+        target="INSERT INTO page VALUES (7, 'old'), (8, 'x'), (9, 'x');"
+        "INSERT INTO link VALUES (9, 7)",
+    )
+    with suppress(Exception):  # it says that 8 and 9 are alike
+        scenario.target.execute("CREATE UNIQUE INDEX CONCURRENTLY page_slug ON page (slug)")
     scenario.restore().prove()

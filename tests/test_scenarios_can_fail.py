@@ -76,6 +76,12 @@ CASES = [
     by_id(keys.test_keys_made_of_foreign_keys_merge_level_by_level, G.MERGING, DOUBLE),
     by_id(keys.test_keys_made_of_foreign_keys_join_the_targets_own, G.MERGING, APART),
     by_id(keys.test_tree_whose_branches_merge, G.MERGING, DOUBLE),
+    Case(
+        keys.test_key_whose_index_was_never_built,
+        "UPDATE link SET page = 2; DELETE FROM page WHERE id = 1",
+        G.COMPLETENESS,
+        LOST,
+    ),
     by_id(keys.test_tables_of_nothing_but_their_key, G.MERGING, APART),
     Case(
         keys.test_tables_without_any_key,
