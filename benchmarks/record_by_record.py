@@ -51,6 +51,9 @@ class Load:
     again: bool
     seconds: list[float] = field(default_factory=list)
     """Of each round."""
+    cpu: list[float] = field(default_factory=list)
+    """Seconds of the processor, of the processes that move the rows and of their sessions in
+    the target together, of each round: other work on the machine disturbs these less."""
     client: int = 0
     """Bytes of the processes that move the rows, together, of all rounds the most."""
     server: int = 0
@@ -62,8 +65,13 @@ class Load:
     def median(self) -> float:
         return statistics.median(self.seconds) if self.seconds and not self.wrong else 0.0
 
+    @property
+    def median_cpu(self) -> float:
+        return statistics.median(self.cpu) if self.cpu and not self.wrong else 0.0
+
     def take(self, finished: Sequence[Finished], seen: Sequence[Seen]) -> None:
         self.seconds.append(sum(each.seconds for each in finished))
+        self.cpu.append(sum(each.cpu for each in (*finished, *seen)))
         self.client = max([self.client, *(each.peak for each in finished)])
         self.client = max([self.client, *(each.client for each in seen)])
         self.server = max([self.server, *(each.server for each in seen)])
@@ -146,21 +154,29 @@ def _commands(
 
 
 def _table(loads: Sequence[Load], products: int, count: int) -> list[str]:
-    lines = [f"{products:,} products, {count:,} records"]
-    lines.append(
-        f"{'':<34}{'seconds':>9}{'/ ours':>9}{'records/s':>11}{'client MB':>11}{'server MB':>11}"
-    )
-    ours = {each.again: each.median for each in loads if each.method == OURS}
+    names = ("seconds", "/ ours", "cpu s", "/ ours", "records/s", "client MB", "server MB")
+    lines = [f"{products:,} products, {count:,} records", _line("", names)]
+    ours = {each.again: each for each in loads if each.method == OURS}
     for each in loads:
-        words = f"{each.method}{', again' * each.again}"
+        words, limit = f"{each.method}{', again' * each.again}", ours[each.again]
         if each.wrong:
             lines.append(f"{words:<34}FAILED: {each.wrong}")
             continue
-        ratio = f"{each.median / ours[each.again]:.1f}" if ours[each.again] else ""
-        figures = f"{each.median:>9.2f}{ratio:>11}{count / each.median:>11,.0f}"
-        memory = f"{each.client / _MEGABYTE:>11.0f}{each.server / _MEGABYTE:>11.0f}"
-        lines.append(f"{words:<34}{figures}{memory}")
+        figures = (
+            f"{each.median:.2f}",
+            f"{each.median / limit.median:.1f}" if limit.median else "",
+            f"{each.median_cpu:.1f}",
+            f"{each.median_cpu / limit.median_cpu:.1f}" if limit.median_cpu else "",
+            f"{count / each.median:,.0f}",
+            f"{each.client / _MEGABYTE:.0f}",
+            f"{each.server / _MEGABYTE:.0f}",
+        )
+        lines.append(_line(words, figures))
     return lines
+
+
+def _line(words: str, figures: Sequence[str]) -> str:
+    return f"{words:<34}" + "".join(f"{each:>11}" for each in figures)
 
 
 def _machine(pair: Pair) -> dict[str, str]:
