@@ -9,9 +9,7 @@ from verifier import BackupCut, BackupPoisoned, TargetStopped
 @pytest.mark.guarantee("atomicity", "recoverability")
 @pytest.mark.trap("H06", "H10")
 def test_server_stopped_in_the_middle(scenario, shop):
-    """The target's server goes down in the middle of the load, which stays half-done, looks
-    complete, or refuses to be started again.
-    """
+    """The server crashes in the middle of a first load, and is away for as long as it lasts."""
     scenario.restore(fault=TargetStopped(before_writing="product_variants")).prove()
 
 
@@ -19,9 +17,7 @@ def test_server_stopped_in_the_middle(scenario, shop):
 @pytest.mark.guarantee("atomicity", "recoverability", "merging")
 @pytest.mark.trap("H06", "H10")
 def test_server_stopped_in_the_middle_of_a_merge(scenario, shop):
-    """The server goes down when some categories are merged and their products not yet re-pointed;
-    the next load takes the half-merged state for the truth.
-    """
+    """The server crashes when a part of the target's own rows has been brought up to date."""
     shop.loaded_target()
     shop.older_rows(scenario.target, fraction=0.5)
     shop.duplicate_categories(scenario.source, copies=3, children_each=2)
@@ -32,16 +28,12 @@ def test_server_stopped_in_the_middle_of_a_merge(scenario, shop):
 @pytest.mark.trap("H03", "H04", "H05")
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.95])
 def test_backup_cut_off_on_the_way(scenario, shop, share):
-    """The upload breaks off, and what arrived happens to end at the end of a statement: psql loads
-    it and reports success with half of the rows.
-    """
+    """An upload ends early, and what came of the file is taken for all of it."""
     scenario.restore(fault=BackupCut(keep=share)).prove()
 
 
 @pytest.mark.guarantee("containment")
 @pytest.mark.trap("H13")
 def test_shell_command_in_the_backup(scenario, shop):
-    """Somebody can write to the directory of backups, and a line that begins with a backslash and
-    an exclamation mark runs on the server with the rights of the restore.
-    """
+    """Whoever can change a backup has a shell on the machine that restores it with psql."""
     scenario.restore(fault=BackupPoisoned()).prove()

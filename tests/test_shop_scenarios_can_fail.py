@@ -11,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import test_fidelity, test_first_load, test_merging, test_ordering, test_refusal
+from scenarios import (
+    test_fidelity,
+    test_first_load,
+    test_interruption,
+    test_merging,
+    test_ordering,
+    test_refusal,
+)
 from tests import test_scenarios_can_fail
 from tests.wrong import (
+    ACCEPTED,
     APART,
     DIFFERS,
     DOUBLE,
@@ -33,9 +41,10 @@ from tests.wrong import (
     name_of,
     scenarios_of,
 )
-from verifier.servers import Pair
+from verifier.config import Config, ServerKind
+from verifier.servers import Pair, choose
 
-load, merging, refusal = test_first_load, test_merging, test_refusal
+load, merging, refusal, cut = test_first_load, test_merging, test_refusal, test_interruption
 CASES = [
     # The plan of the initial load.
     Case(load.test_first_load_of_an_empty_target, "DELETE FROM order_items", G.COMPLETENESS, LOST),
@@ -130,6 +139,26 @@ CASES = [
         G.HONESTY,
         LIE,
     ),
+    # Interruptions.
+    *(
+        Case(scenario, "deaf", G.HONESTY, LIE)
+        for scenario in (
+            cut.test_server_stopped_in_the_middle,
+            cut.test_server_stopped_in_the_middle_of_a_merge,
+        )
+    ),
+    *(
+        Case(
+            cut.test_backup_cut_off_on_the_way, "pg_dump", G.CONTAINMENT, ACCEPTED, {"share": each}
+        )
+        for each in (0.0, 0.7)
+    ),
+    Case(
+        cut.test_shell_command_in_the_backup,
+        "pg_dump",
+        G.CONTAINMENT,
+        "the restore executed a shell command",
+    ),
     # Fidelity.
     Case(
         test_fidelity.test_negative_zero_stays_negative,
@@ -148,16 +177,20 @@ FAULTS = "tests.test_faults_can_fail"
 """Holds the cases of the scenarios in which something else goes wrong as well."""
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [case for case in CASES if not case.stops], ids=str)
 def test_a_wrong_restore_is_found(servers: Pair, tmp_path: Path, case: Case) -> None:
     find(servers, case, tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in CASES if case.stops], ids=str)
+def test_a_wrong_restore_is_found_when_the_server_stops(tmp_path: Path, case: Case) -> None:
+    with choose(Config(servers=ServerKind.EMBEDDED)).start() as pair:
+        find(pair, case, tmp_path)
+
+
 def test_no_scenario_is_missing() -> None:
     cases = [*CASES, *test_scenarios_can_fail.CASES]
-    files = set(SCENARIOS.glob("test_*.py"))
     if find_spec(FAULTS) is not None:
         cases += import_module(FAULTS).CASES
-    else:
-        files -= {SCENARIOS / "test_interruption.py"}
-    assert {name_of(case.scenario) for case in cases} == scenarios_of(files)
+    assert {name_of(case.scenario) for case in cases} == scenarios_of(SCENARIOS.glob("test_*.py"))

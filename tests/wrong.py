@@ -33,6 +33,7 @@ UNTOUCHABLE = "a table that is not part of the restore was touched"
 SCHEMA = "the restore changed the target's schema"
 UNNAMED = "a row that cannot be restored is not named"
 CHANGED = "a failed restore left the target changed"
+ACCEPTED = "the restore accepted a backup of which the end was missing"
 LIE = "success was claimed, but"
 
 
@@ -109,8 +110,15 @@ class Case:
     @property
     def since(self) -> int:
         """The oldest PostgreSQL that the scenario can be run on; 0 for any."""
-        marks = [mark for mark in self.scenario.pytestmark if mark.name == "pg"]
-        return max((mark.kwargs["since"] for mark in marks), default=0)
+        return max((mark.kwargs["since"] for mark in self._marks("pg")), default=0)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the scenario stops servers, and needs some of its own."""
+        return bool(self._marks("own_servers"))
+
+    def _marks(self, name: str) -> list[pytest.Mark]:
+        return [mark for mark in self.scenario.pytestmark if mark.name == name]
 
     @property
     def implementation(self) -> Implementation:
