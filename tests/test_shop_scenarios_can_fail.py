@@ -148,10 +148,8 @@ CASES = [
         )
     ),
     *(
-        Case(
-            cut.test_backup_cut_off_on_the_way, "pg_dump", G.CONTAINMENT, ACCEPTED, {"share": each}
-        )
-        for each in (0.0, 0.7)
+        Case(cut.test_backup_cut_off_on_the_way, wrong, G.CONTAINMENT, ACCEPTED, {"share": share})
+        for wrong, share in (("pg_dump", 0.0), ("deaf", 0.7))
     ),
     Case(
         cut.test_shell_command_in_the_backup,
