@@ -34,8 +34,10 @@ def scenarios(paths: Sequence[str], select: str | None, arguments: Sequence[str]
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise UsageError(f"the scenarios cannot be collected: {_reason(said.getvalue())}")
     if not collector.found:
+        which = "" if select is None else f" that matches {select!r}"
         raise UsageError(
-            f"no scenario of {' '.join(paths)} matches; see restore-verifier scenarios for all"
+            f"there is no scenario in {' '.join(paths)}{which}; "
+            "see restore-verifier scenarios without any option for all"
         )
     return list(collector.found.values())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from verifier.commands import console, verify
 from verifier.report import catalogue
@@ -27,7 +26,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
 
     found = scenarios(paths, options.select, passed)
     if options.markdown:
-        sys.stdout.write(catalogue.markdown(found))
+        console.show([(line, "")] for line in catalogue.markdown(found).splitlines())
     else:
         console.show(catalogue.lines(found, console.width()))
     return 0, ""
