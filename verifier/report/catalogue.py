@@ -71,9 +71,10 @@ _HEAD = """# The scenarios
 
 <!-- Written by `restore-verifier scenarios --markdown`; change the scenarios, not this page. -->
 
-{total}. Every one of them is held to every guarantee of [the contract](contract.md); it
-stands below the one that it was written for first. Each is proved able to fail by a restore that
-is wrong about it (`tests/test_scenarios_can_fail.py` and its neighbours).
+**{total}.** Every one of them is held to every guarantee of
+[the contract](contract.md), and stands below the one that it was written for first. Each is
+proved able to fail by a restore that is wrong about it (`tests/test_scenarios_can_fail.py` and
+its neighbours). The plan of the initial load is `first_load`.
 
 `restore-verifier verify --select EXPRESSION` (`-m` of pytest) runs those whose marks match:
 
