@@ -6,13 +6,21 @@ from verifier import Seed
 
 
 @pytest.mark.guarantee("fidelity")
+@pytest.mark.trap("F05")
 def test_negative_zero_stays_negative(scenario, shop):
+    """pg_dump's INSERTs write -0 as an integer expression, and the target stores 0: a value
+    changed by the standard tool with exit code 0.
+    """
     shop.signed_zeros(scenario.source, count=2)
     scenario.restore().prove()
 
 
 @pytest.mark.guarantee("fidelity")
+@pytest.mark.trap("F12", "H04")
 def test_texts_that_look_like_sql_or_like_the_backup(scenario, shop):
+    """A customer's text contains a semicolon, a backslash-period or the dump's own last line; a
+    restore that splits or edits SQL text cuts the row or stores something else.
+    """
     scenario.source.execute(
         r"""
         INSERT INTO domains (id, name, emoji, "businessType", description, "updatedAt") VALUES
@@ -26,7 +34,11 @@ def test_texts_that_look_like_sql_or_like_the_backup(scenario, shop):
 
 
 @pytest.mark.guarantee("fidelity", "idempotence")
+@pytest.mark.trap("F05", "F06")
 def test_numbers_to_their_last_digit(scenario, world):
+    """A JavaScript transfer turns 9007199254740993 into …992, 1.10 into 1.1 and NaN into null;
+    amounts and ids are wrong, and every row count is right.
+    """
     world(
         "CREATE TABLE n (id int PRIMARY KEY, d float8, f float4, many float8[], n numeric,"
         " p numeric(10, 2), b bigint, m money);",
@@ -45,7 +57,11 @@ def test_numbers_to_their_last_digit(scenario, world):
 
 
 @pytest.mark.guarantee("fidelity")
+@pytest.mark.trap("F07")
 def test_moments_at_the_ends_of_time(scenario, world):
+    """A driver that reads dates into objects loses microseconds, cannot represent infinity, BC
+    or 24:00, and crashes or stores another moment.
+    """
     world(
         "CREATE TABLE t (id int PRIMARY KEY, z timestamptz, n timestamp, d date, t time, o timetz,"
         " i interval);",
@@ -66,7 +82,11 @@ def test_moments_at_the_ends_of_time(scenario, world):
 
 
 @pytest.mark.guarantee("fidelity", "idempotence")
+@pytest.mark.trap("F09", "F17")
 def test_documents_keep_their_text(scenario, world):
+    """A transfer that parses JSON and writes it again drops duplicate keys, digits and key
+    order, and confuses JSON null with NULL.
+    """
     world(
         "CREATE TABLE doc (id int PRIMARY KEY, j json, b jsonb, l json[]);",
         source=r"""
@@ -84,7 +104,11 @@ def test_documents_keep_their_text(scenario, world):
 
 
 @pytest.mark.guarantee("fidelity")
+@pytest.mark.trap("F10", "F17")
 def test_values_that_hold_values(scenario, world):
+    """Hand-made array and composite text turns NULL into the text 'NULL', loses lower bounds and
+    empty strings, and swaps attributes.
+    """
     world(
         """
         CREATE TYPE address AS (street text, zip text, at point);
@@ -111,7 +135,11 @@ def test_values_that_hold_values(scenario, world):
 
 
 @pytest.mark.guarantee("fidelity", "idempotence")
+@pytest.mark.trap("F08")
 def test_settings_that_change_how_values_are_written(scenario, world):
+    """Source and target write dates and intervals in different styles: 4 March becomes 3 April,
+    and an interval changes its sign, without an error.
+    """
     world(
         "CREATE TABLE t (id int PRIMARY KEY, d date, z timestamptz, n timestamp, i interval,"
         " f float8, b bytea);",
@@ -136,8 +164,12 @@ def test_settings_that_change_how_values_are_written(scenario, world):
 
 
 @pytest.mark.guarantee("fidelity")
+@pytest.mark.trap("F11")
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_backslashes_where_they_once_were_escapes(scenario, world, side):
+    """The dump's SET line for standard_conforming_strings was stripped by a converter, so a
+    Windows path turns into tabs and line feeds, or its backslashes double.
+    """
     world(
         "CREATE TABLE t (id int PRIMARY KEY, v text, b bytea);",
         source=r"""
@@ -153,7 +185,11 @@ LATIN = Seed("latin1", lambda _: None, encoding="LATIN1")
 
 
 @pytest.mark.guarantee("fidelity")
+@pytest.mark.trap("H12")
 def test_source_in_another_encoding(scenario, world):
+    """A Latin-1 database is loaded into a UTF-8 one by a script that read the file as UTF-8:
+    every accented name turns into two characters or a replacement sign.
+    """
     scenario.begin(source=LATIN)
     world(
         'CREATE TABLE "menü" (id int PRIMARY KEY, "größe" text UNIQUE, price text);',
@@ -164,7 +200,11 @@ def test_source_in_another_encoding(scenario, world):
 
 
 @pytest.mark.guarantee("completeness", "fidelity")
+@pytest.mark.trap("F13")
 def test_names_that_need_quotes(scenario, world):
+    """An unquoted businessProducts writes into the other table businessproducts, and tables with
+    unusual names are skipped or break the converter.
+    """
     world(
         r"""
         CREATE TABLE "businessProducts" (id int PRIMARY KEY, "order" int, "select" text, "a " text);
@@ -189,7 +229,11 @@ def test_names_that_need_quotes(scenario, world):
 
 
 @pytest.mark.guarantee("completeness", "preservation")
+@pytest.mark.trap("F14")
 def test_one_table_name_in_several_schemas(scenario, world):
+    """Three tenants have a table of one name; a restore that drops the schema prefix merges all
+    of them into the first.
+    """
     world(
         """
         CREATE SCHEMA tenant_a; CREATE SCHEMA "Tenant-B";
@@ -212,7 +256,11 @@ def test_one_table_name_in_several_schemas(scenario, world):
 
 
 @pytest.mark.guarantee("fidelity")
+@pytest.mark.trap("F15")
 def test_columns_in_another_order(scenario, world):
+    """INSERTs without a column list put the last name into the first name's column when the
+    target's columns stand in another order.
+    """
     world(
         "",
         source="CREATE TABLE person ("
@@ -227,7 +275,11 @@ def test_columns_in_another_order(scenario, world):
 
 
 @pytest.mark.guarantee("fidelity")
+@pytest.mark.trap("F12", "H03", "H04", "H13")
 def test_lines_that_a_converter_would_take_for_its_own(scenario, world):
+    """Lines of a text that look like the end of a statement, the end of COPY data or a command
+    of psql make a converter that goes line by line change, drop or execute them.
+    """
     world(
         "CREATE TABLE l (id int PRIMARY KEY, t text, u text);",
         source=r"""

@@ -6,7 +6,11 @@ PEOPLE = "CREATE TABLE people (id int PRIMARY KEY, email text, name text, delete
 
 
 @pytest.mark.guarantee("merging", "preservation")
+@pytest.mark.trap("U01", "U04")
 def test_rows_known_by_different_ones_of_several_keys(scenario, world):
+    """An employee has another id on either side and is the same by e-mail, badge or post; an
+    upsert by id fails on the first unique key that it did not think of.
+    """
     world(
         """
         CREATE TABLE staff (
@@ -30,7 +34,11 @@ def test_rows_known_by_different_ones_of_several_keys(scenario, world):
 
 
 @pytest.mark.guarantee("merging", "idempotence")
+@pytest.mark.trap("U05")
 def test_deleted_rows_are_outside_of_a_partial_key(scenario, world):
+    """E-mail addresses are unique among live accounts only; a restore that does not know partial
+    indexes merges deleted accounts, or fails when one was deleted and another made.
+    """
     world(
         PEOPLE,
         source="""
@@ -49,7 +57,11 @@ def test_deleted_rows_are_outside_of_a_partial_key(scenario, world):
 
 
 @pytest.mark.guarantee("merging")
+@pytest.mark.trap("U05", "U02")
 def test_spellings_that_an_expression_makes_one(scenario, world):
+    """Ann@x and aNN@x are one person to the target's index on lower(email) and two to a client
+    that compares texts, so that the second fails or stays a duplicate.
+    """
     world(
         PEOPLE + "CREATE TABLE visit (id int PRIMARY KEY, who int NOT NULL REFERENCES people);",
         source="""
@@ -66,7 +78,11 @@ def test_spellings_that_an_expression_makes_one(scenario, world):
 
 
 @pytest.mark.guarantee("merging", "idempotence")
+@pytest.mark.trap("U06")
 def test_nulls_that_a_key_takes_for_different(scenario, world):
+    """A category without a domain never matches ON CONFLICT, so that every load adds it once
+    more.
+    """
     world(
         "CREATE TABLE item (id int PRIMARY KEY, domain text, name text, UNIQUE (domain, name));",
         source="INSERT INTO item VALUES (1, NULL, 'Tea'), (2, NULL, 'Tea'), (3, 'd', 'Tea')",
@@ -76,8 +92,12 @@ def test_nulls_that_a_key_takes_for_different(scenario, world):
 
 
 @pytest.mark.guarantee("merging", "idempotence")
+@pytest.mark.trap("U06")
+@pytest.mark.pg(since=15, reason="NULLS NOT DISTINCT")
 def test_nulls_that_a_key_takes_for_equal(scenario, world):
-    world.needs(15, "NULLS NOT DISTINCT")
+    """The target's key takes NULLs for equal; a restore that compares with = finds no duplicate
+    and dies on the unique violation.
+    """
     world(
         """
         CREATE TABLE item (id int PRIMARY KEY, domain text, name text);
@@ -96,8 +116,12 @@ def test_nulls_that_a_key_takes_for_equal(scenario, world):
 
 
 @pytest.mark.guarantee("completeness", "idempotence")
+@pytest.mark.trap("U07", "U11")
 @pytest.mark.parametrize("when", ["", "DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"])
 def test_values_passed_from_row_to_row(scenario, world, when):
+    """Two pages swapped their addresses and a list was reordered; every statement of an upsert
+    row by row collides with the value that the other row still holds.
+    """
     world(
         f"""
         CREATE TABLE page (id int PRIMARY KEY, slug text NOT NULL UNIQUE {when}, title text);
@@ -117,7 +141,11 @@ def test_values_passed_from_row_to_row(scenario, world, when):
 
 
 @pytest.mark.guarantee("completeness", "idempotence")
+@pytest.mark.trap("U07")
 def test_primary_key_that_is_checked_at_the_end(scenario, world):
+    """A deferrable key cannot be named in ON CONFLICT, so that the upsert fails on a table where
+    nothing is wrong.
+    """
     world(
         "CREATE TABLE step (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, name text);",
         source="INSERT INTO step VALUES (1, 'new'), (2, 'other')",
@@ -127,7 +155,11 @@ def test_primary_key_that_is_checked_at_the_end(scenario, world):
 
 
 @pytest.mark.guarantee("completeness")
+@pytest.mark.trap("U11", "U01")
 def test_row_that_was_made_anew_under_another_id(scenario, world):
+    """A page was deleted and made anew under another id; the target still has the old one, which
+    blocks the new one's address.
+    """
     world(
         "CREATE TABLE page (id int PRIMARY KEY, slug text UNIQUE, title text);"
         "CREATE TABLE link (id int PRIMARY KEY, page int REFERENCES page);",
@@ -151,7 +183,11 @@ CREATE TABLE sale (
 
 
 @pytest.mark.guarantee("merging")
+@pytest.mark.trap("U02", "U10")
 def test_keys_made_of_foreign_keys_merge_level_by_level(scenario, world):
+    """Two tenants are merged, and their shelves, items and sales now collide in turn; a restore
+    that merges one level leaves the levels below without parents.
+    """
     world(
         COMPOSITE,
         source="""
@@ -166,7 +202,11 @@ def test_keys_made_of_foreign_keys_merge_level_by_level(scenario, world):
 
 
 @pytest.mark.guarantee("merging", "preservation")
+@pytest.mark.trap("U10", "U01")
 def test_keys_made_of_foreign_keys_join_the_targets_own(scenario, world):
+    """The target knows the tenant under its own id, and the ids of the rows below hold the
+    tenant's id: they have to change with it, or they are orphans.
+    """
     world(
         COMPOSITE + "CREATE UNIQUE INDEX tenant_name ON tenant (name);",
         source="""
@@ -185,7 +225,11 @@ def test_keys_made_of_foreign_keys_join_the_targets_own(scenario, world):
 
 
 @pytest.mark.guarantee("merging")
+@pytest.mark.trap("U02", "O02")
 def test_tree_whose_branches_merge(scenario, world):
+    """A category tree was imported twice; merging the roots makes their children duplicates, and
+    so on down to leaves that then have no parent.
+    """
     world(
         "CREATE TABLE node (id int PRIMARY KEY, parent int REFERENCES node, name text, note text);",
         source="""
@@ -201,7 +245,11 @@ def test_tree_whose_branches_merge(scenario, world):
 
 
 @pytest.mark.guarantee("completeness", "idempotence")
+@pytest.mark.trap("U10")
 def test_tables_of_nothing_but_their_key(scenario, world):
+    """A join table has no column to update; a generated upsert ends in SET with nothing after
+    it, or names an id that the table does not have.
+    """
     world(
         """
         CREATE TABLE tag (id int PRIMARY KEY, word text UNIQUE);
@@ -222,7 +270,9 @@ def test_tables_of_nothing_but_their_key(scenario, world):
 
 
 @pytest.mark.guarantee("completeness", "idempotence")
+@pytest.mark.trap("U09")
 def test_tables_without_any_key(scenario, world):
+    """A log without a key doubles with every load, or its equal lines are taken for one."""
     world(
         "CREATE TABLE log (at timestamptz, said json);CREATE TABLE code (code text UNIQUE, v int);",
         source="""
@@ -239,7 +289,11 @@ def test_tables_without_any_key(scenario, world):
 
 
 @pytest.mark.guarantee("merging", "fidelity")
+@pytest.mark.trap("U14")
 def test_keys_that_are_equal_and_spelled_differently(scenario, world):
+    """1.10 and 1.1 are one key to the server and two to a client that compares texts; the row is
+    missed, doubled or keeps the old spelling.
+    """
     world(
         """
         CREATE TABLE rate (id numeric PRIMARY KEY, v int);
@@ -256,7 +310,11 @@ def test_keys_that_are_equal_and_spelled_differently(scenario, world):
 
 
 @pytest.mark.guarantee("completeness", "preservation")
+@pytest.mark.trap("U12")
 def test_number_that_both_sides_gave_to_something_else(scenario, world):
+    """Both shops numbered their customers from 1, and an upsert by id turns Bob into Alice,
+    whose order history now holds Bob's orders.
+    """
     world(
         """
         CREATE TABLE customer (id serial PRIMARY KEY, name text);
@@ -267,4 +325,68 @@ def test_number_that_both_sides_gave_to_something_else(scenario, world):
         target="INSERT INTO customer (name) VALUES ('Bob'); "
         "INSERT INTO purchase (customer, what) VALUES (1, 'of Bob'), (1, 'of Bob as well')",
     )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "idempotence")
+@pytest.mark.trap("U08", "U10")
+def test_one_id_twice_in_a_source_without_primary_key(scenario, world):
+    """Two dumps were concatenated, or the source lost its primary key: in one batch the id that
+    comes twice is an error, one by one the last of them wins, and nobody says which.
+    """
+    world(
+        "CREATE TABLE page (id int, title text);CREATE TABLE link (id int PRIMARY KEY, page int);",
+        source="""
+        INSERT INTO page VALUES (1, 'first'), (2, 'alone'), (1, 'second'), (1, 'second');
+        INSERT INTO link VALUES (1, 1), (2, 2);
+        """,
+        target="""
+        ALTER TABLE page ADD PRIMARY KEY (id);
+        ALTER TABLE link ADD FOREIGN KEY (page) REFERENCES page;
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "fidelity")
+@pytest.mark.trap("U13")
+def test_letters_of_a_merged_id_within_other_values(scenario, world):
+    """The losing id of a merge is replaced wherever its letters are found, and so in texts,
+    documents and codes in which they mean something else.
+    """
+    world(
+        """
+        CREATE TABLE biz (id text PRIMARY KEY, name text UNIQUE);
+        CREATE TABLE page (
+            id int PRIMARY KEY, biz text REFERENCES biz, note text, doc jsonb, codes text[]);
+        CREATE TABLE place (id text PRIMARY KEY, name text);
+        """,
+        source="""
+        INSERT INTO biz VALUES ('c1', 'Tea'), ('c12', 'Cake');
+        INSERT INTO page VALUES
+            (1, 'c1', 'row c1, see c12', '{"cell": "c1.c12", "c1": "key"}', '{c1-a,xc1}'),
+            (2, 'c12', 'c1', NULL, '{}');
+        INSERT INTO place VALUES ('c1', 'a place that happens to be called so');
+        """,
+        target="INSERT INTO biz VALUES ('t7', 'Tea'); INSERT INTO page VALUES (9, 't7', 'c1')",
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness")
+@pytest.mark.trap("U10")
+def test_key_whose_index_was_never_built(scenario, world):
+    """CREATE UNIQUE INDEX CONCURRENTLY failed, and what it left behind looks like a key and
+    forbids nothing: a restore that goes by its name merges rows that are two things.
+    """
+    world(
+        "CREATE TABLE page (id int PRIMARY KEY, slug text);"
+        "CREATE TABLE link (id int PRIMARY KEY, page int REFERENCES page);",
+        source="INSERT INTO page VALUES (1, 'a'), (2, 'a'), (3, 'old'), (4, 'b');"
+        "INSERT INTO link VALUES (1, 1), (2, 2), (3, 3)",
+        target="INSERT INTO page VALUES (7, 'old'), (8, 'x'), (9, 'x');"
+        "INSERT INTO link VALUES (9, 7)",
+    )
+    with pytest.raises(Exception, match="could not create unique index"):  # 8 and 9 are alike
+        scenario.target.execute("CREATE UNIQUE INDEX CONCURRENTLY page_slug ON page (slug)")
     scenario.restore().prove()

@@ -11,7 +11,12 @@ from verifier.servers import Pair, choose
 
 # Each of these takes minutes: with ``--dist loadfile`` one worker has a file for itself,
 # and would end long after the others if it began with one of them at the end.
-_LONGEST = ("test_matrix.py", "test_selftest.py", "test_scenarios_can_fail.py")
+_LONGEST = (
+    "test_matrix.py",
+    "test_selftest.py",
+    "test_scenarios_can_fail.py",
+    "test_shop_scenarios_can_fail.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from verifier.servers import Side
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -147,3 +149,42 @@ def test_an_upsert_ends_where_its_insert_ends(tmp_path, benchmark_modules):
         f"{head}('b', false, NULL){clause}"
         "SELECT pg_catalog.setval('s', 1);\n"
     )
+
+
+@pytest.mark.slow
+def test_both_methods_of_an_initial_load_move_every_record_twice(tmp_path):
+    out = tmp_path / "figures.json"
+    script = ROOT / "benchmarks" / "record_by_record.py"
+    run = subprocess.run(
+        [sys.executable, script, "--products", "200", "--out", out],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    loads = json.loads(out.read_text())["loads"]
+    assert [each["wrong"] for each in loads] == [""] * 4
+    assert len({(each["method"], each["again"]) for each in loads}) == 4
+    for each in loads:
+        assert 1e6 < each["client"] < 200e6
+        assert len(each["seconds"]) == 1
+    assert "200 products, 1,600 records" in run.stdout
+
+
+def test_a_record_that_the_receiver_refuses_ends_the_load(servers, benchmark_modules):
+    goods, records = benchmark_modules("goods"), benchmark_modules("records")
+    bench = benchmark_modules("record_by_record")
+    source = servers.databases(Side.SOURCE).create("benchmark")
+    target = servers.databases(Side.TARGET).create("benchmark")
+    for database in (source, target):
+        goods.create(database)
+    goods.fill(source, 1000)
+    target.execute("ALTER TABLE business_products ADD CHECK (slug <> 'product-7')")
+    (command,) = bench._commands(bench.BY_RECORD, source, target, Path())
+    finished = benchmark_modules("measuring").measure(*command)
+    assert finished.exit_code == 1
+    assert "business_products_slug_check" in finished.stderr
+    assert records.TARGET in command[1], "not in the arguments, which everybody can read"
+    assert target.execute("SELECT count(*) FROM business_products") < [(200,)]

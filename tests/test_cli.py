@@ -35,6 +35,17 @@ def test_load(scenario):
     scenario.restore().prove()
 """
 
+MARKED = """
+
+@pytest.mark.guarantee("merging", "honesty")
+@pytest.mark.trap("U01")
+@pytest.mark.pg(since=13, reason="DROP DATABASE WITH (FORCE)")
+@pytest.mark.parametrize("kind", ["green", "black"])
+def test_of_two_kinds(scenario, kind):
+    'The tea | arrives as coffee.'
+    test_load(scenario)
+"""
+
 
 def started(directory: Path, *arguments: str, stdin: int | None = None) -> subprocess.Popen[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RESTORE_", "PYTEST_"))}
@@ -78,8 +89,8 @@ def scenarios(tmp_path):
     [
         (
             [],
-            "choose from verify, diff, backup, restore, convert, clean, selftest, matrix, "
-            "implementations",
+            "choose from verify, scenarios, diff, backup, restore, convert, clean, selftest, "
+            "matrix, implementations",
         ),
         (["verfy"], "did you mean verify?"),
         (["verify", "--sevrers", "docker"], "did you mean --servers?"),
@@ -261,6 +272,29 @@ def test_verify_runs_the_scenarios_of_the_directory(scenarios):
     assert code == 0, out + err
     assert "KEPT: initial-load keeps" in out
     assert err == ""
+
+
+@pytest.mark.slow
+def test_scenarios_lists_what_verify_would_run(scenarios):
+    tests = scenarios / "scenarios" / "test_tea.py"
+    marked = tests.read_text() + MARKED
+    tests.write_text(marked)
+    code, out, err = run(scenarios, "scenarios")
+    assert (code, err) == (0, "")
+    assert "tea::of_two_kinds  U01, 2 runs, PostgreSQL 13: DROP DATABASE WITH (FORCE)" in out
+    assert "      The tea | arrives as coffee." in out
+    assert out.splitlines()[-1] == "2 scenarios, run 3 times in all"
+    _, page, _ = run(scenarios, "scenarios", "--select", "merging", "--markdown")
+    assert "| `tea::of_two_kinds` | The tea \\| arrives as coffee. | U01 | honesty |" in page
+    assert "tea::load" not in page
+    for command, told in (
+        ("scenarios", "that matches 'mergin'"),
+        ("verify", "no scenario was selected"),
+    ):
+        code, out, err = run(scenarios, command, "--select", "mergin")
+        assert code == 2
+        assert told in err.splitlines()[-1]
+        assert "Traceback" not in out + err
 
 
 @pytest.mark.slow

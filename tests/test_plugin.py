@@ -66,6 +66,17 @@ def test_kills_the_shared_server(tea):
 def test_that_must_not_run(tea):
     assert False, "second"
 """
+MARKED = """
+@pytest.mark.guarantee("merging")
+@pytest.mark.pg(since=99, reason="reading minds")
+def test_of_the_future(tea):
+    tea.restore().prove()
+
+@pytest.mark.guarantee("merging", "honesty")
+@pytest.mark.pg(since=13, reason="DROP DATABASE WITH (FORCE)")
+def test_of_the_past(tea):
+    tea.restore().prove()
+"""
 PLAIN = "def test_without_servers():\n    pass\n"
 
 
@@ -276,6 +287,34 @@ def test_an_unknown_guarantee_is_an_error_of_collection(workers, tmp_path):
     ran = pytest_in(project(tmp_path, load=text), *EMBEDDED, *workers)
     assert ran.code == 2
     assert "unknown guarantee 'fidelty' (did you mean fidelity?)" in ran.out
+    assert "Traceback" not in ran.out
+
+
+def test_scenarios_are_selected_by_what_they_are_marked_with(tmp_path):
+    directory = project(tmp_path, load=KEPT, mixed=MIXED, marked=MARKED)
+
+    def selected(expression: str) -> list[str]:
+        ran = pytest_in(directory, "--collect-only", "-q", "-m", expression)
+        return [line.partition("::test_")[2] for line in ran.out.splitlines() if "::" in line]
+
+    assert selected("merging") == ["of_the_future", "of_the_past", "that_forgets_to_prove"]
+    assert selected("honesty and slow") == ["nobody_can_look"]
+    assert selected("pg(since=99)") == ["of_the_future"]
+    assert selected("completeness or honesty and not pg") == ["first_load", "nobody_can_look"]
+
+
+def test_what_needs_a_newer_postgresql_is_not_verified_and_says_so(tmp_path):
+    ran = pytest_in(project(tmp_path, marked=MARKED), *EMBEDDED, "-rs")
+    assert ran.code == 0, ran.everything
+    assert "NOT VERIFIED on PostgreSQL 18: reading minds came with 99" in ran.out
+    assert [row["scenario"] for row in ran.read()["scenarios"]] == ["marked::of_the_past"]
+
+
+def test_a_need_that_does_not_say_why_is_an_error_of_collection(tmp_path):
+    text = MARKED.replace(', reason="reading minds"', "")
+    ran = pytest_in(project(tmp_path, marked=text), *EMBEDDED)
+    assert ran.code == 2
+    assert "pg{'since': 99} does not say what is needed; write pg(since=15, reason=" in ran.out
     assert "Traceback" not in ran.out
 
 

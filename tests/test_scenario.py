@@ -12,7 +12,7 @@ import pytest
 import verifier
 from verifier.config import Config
 from verifier.contract import Claim, Guarantee, Rejection, Verdict
-from verifier.errors import BackupError
+from verifier.errors import BackupError, NotOffered
 from verifier.implementations import Backup, Endpoint, Implementation
 from verifier.scenario import GuaranteeBroken, Scenario, Seed
 from verifier.servers import Pair, Side
@@ -187,6 +187,30 @@ def test_a_password_in_the_reason_of_a_rejection(begin: Begin) -> None:
     password = scenario.target.dsn.password
     assert password is not None
     assert password not in str((outcome.claim, outcome.proof))
+
+
+def test_rows_that_cannot_be_left_out_are_not_offered_for_a_reason(begin: Begin) -> None:
+    class MovesEverything(Copier):
+        def backup(self, source: Endpoint) -> Backup:
+            if source.leave_out:
+                raise NotOffered(f"cannot leave out {source.leave_out[0]}")
+            return super().backup(source)
+
+    scenario = begin(MovesEverything())
+    scenario.restore().prove()
+    scenario.leave_out("item", "id = 1")
+    outcome = scenario.restore()
+    outcome.prove()
+    assert set(outcome.proof.verdicts.values()) == {Verdict.NOT_OFFERED}
+    assert set(outcome.proof.reasons.values()) == {"in test: cannot leave out item: id = 1"}
+
+
+def test_rows_that_were_to_be_left_out_and_arrive_are_found(begin: Begin) -> None:
+    scenario = begin(Copier())
+    scenario.leave_out("item", "id = 1")
+    with pytest.raises(GuaranteeBroken) as caught:
+        scenario.restore().prove()
+    assert caught.value.proof.verdicts[G.COMPLETENESS] is Verdict.BROKEN
 
 
 def test_what_is_not_offered_is_said_with_its_reason_and_is_no_failure(begin: Begin) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from verifier.errors import (
         BackupError,
         BackupRefused,
+        NotOffered,
         ObservationError,
         RestoreVerifierError,
         ServerDied,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from verifier.oracle import compare
     from verifier.scenario import GuaranteeBroken, Outcome, Scenario, Seed
     from verifier.servers import Database
+    from verifier.transfer import Exclude
 
 __version__ = "0.1.0"
 
@@ -65,6 +67,7 @@ __all__ = [
     "Dsn",
     "Endpoint",
     "Evidence",
+    "Exclude",
     "Fault",
     "Finding",
     "Guarantee",
@@ -72,6 +75,7 @@ __all__ = [
     "Ignore",
     "Implementation",
     "Merge",
+    "NotOffered",
     "ObjectChange",
     "ObservationError",
     "Outcome",
@@ -128,6 +132,7 @@ _HOMES = {
     "verifier.errors": (
         "BackupError",
         "BackupRefused",
+        "NotOffered",
         "ObservationError",
         "RestoreVerifierError",
         "ServerDied",
@@ -140,6 +145,7 @@ _HOMES = {
     "verifier.oracle": ("compare",),
     "verifier.scenario": ("GuaranteeBroken", "Outcome", "Scenario", "Seed"),
     "verifier.servers": ("Database",),
+    "verifier.transfer": ("Exclude",),
 }
 
 

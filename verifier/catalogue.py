@@ -6,6 +6,7 @@ fixtures that they use and the settings that pytest runs them with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from verifier.errors import UsageError
@@ -51,3 +52,16 @@ def find(name: str) -> str:
         f"there are no scenarios at {name}{suggestion(file, known)}; name a file or directory "
         f"of them, or one that comes along: {', '.join(known)}"
     )
+
+
+def home(paths: Sequence[str]) -> list[str]:
+    """How pytest is told to run ``paths`` of the catalogue in a directory that is not theirs.
+
+    With the settings that belong to them, whatever pytest is set to in that directory, and
+    without a trace in it. Warnings are errors to our own code, and not to somebody's restore.
+    """
+    here, theirs = Path.cwd(), root()
+    if here.is_relative_to(theirs) or not any(Path(path).is_relative_to(theirs) for path in paths):
+        return []
+    settings = ["-c", f"{theirs / 'pytest.ini'}", "-W", "default"]
+    return [f"--rootdir={here}", "-p", "no:cacheprovider", *settings]

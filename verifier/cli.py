@@ -25,6 +25,7 @@ from verifier.commands import (
     implementations,
     matrix,
     restore,
+    scenario_list,
     selftest,
     verify,
 )
@@ -37,7 +38,18 @@ from verifier.report.literal import printable
 from verifier.settings import PREFIX
 
 PROGRAM = "restore-verifier"
-_COMMANDS = (verify, diff, backup, restore, convert, clean, selftest, matrix, implementations)
+_COMMANDS = (
+    verify,
+    scenario_list,
+    diff,
+    backup,
+    restore,
+    convert,
+    clean,
+    selftest,
+    matrix,
+    implementations,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,6 +7,7 @@
     ├── ServerError                 a PostgreSQL server
     │   ├── ServerUnavailable       cannot be started or reached; nothing was verified
     │   └── ServerDied              was running and is gone; the run is aborted once
+    ├── NotOffered                  an implementation says that it does not do what is asked
     ├── BackupError                 a backup cannot be made
     │   └── BackupRefused           … or is not accepted as data (names the line)
     └── ObservationError            the oracle could not look: the verdict is unknown
@@ -37,6 +38,10 @@ class ServerUnavailable(ServerError):
 
 class ServerDied(ServerError):
     """A server that was running is gone."""
+
+
+class NotOffered(RestoreVerifierError):
+    """What a scenario asks for is nothing that the implementation offers; the text says why."""
 
 
 class BackupError(RestoreVerifierError):

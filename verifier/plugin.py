@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from verifier import marking
 from verifier.config import VERIFY, settings_of
 from verifier.errors import ServerError
 from verifier.run import DEST, SCENARIO, Run, focus, scenario_name
@@ -48,12 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "guarantee(*ids): the guarantees that the scenario was written for"
-    )
-    config.addinivalue_line(
-        "markers", "own_servers: the scenario stops or reconfigures servers and gets its own pair"
-    )
+    marking.register(config)
     if config.option.help:
         return
     run = Run(config)
@@ -65,6 +61,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     focus(metafunc.definition)
+    marking.need(metafunc.definition)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    marking.spread(item)
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +89,7 @@ def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenari
                 )
         else:
             pair = request.getfixturevalue("servers")
+        marking.skip_unless_met(item, pair)
         made = Scenario(
             scenario_name(item),
             pair,

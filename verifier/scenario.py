@@ -11,11 +11,12 @@ import psycopg
 
 from verifier.config import Config
 from verifier.contract import Claim, Finding, Guarantee, Proof, Verdict
-from verifier.errors import ObservationError
+from verifier.errors import NotOffered, ObservationError
 from verifier.faults import Fault
 from verifier.implementations import Implementation
 from verifier.report.terminal import render
 from verifier.servers import Database, Pair, Side
+from verifier.transfer import Exclude
 from verifier.trial import Trial
 
 Build = Callable[[psycopg.Connection[Any]], None]
@@ -79,6 +80,8 @@ class Scenario:
         self.name, self.implementation, self.focus = name, implementation, focus
         self.pair, self.config, self.workdir = pair, config, workdir
         self.proofs: list[Proof] = []
+        self.left_out: tuple[Exclude, ...] = ()
+        """Rows that are not to be moved, nor what depends on them."""
         self._seeds: dict[Side, Seed] = {Side.SOURCE: EMPTY, Side.TARGET: EMPTY}
         self._databases: dict[Side, Database] = {}
         self._made: list[tuple[Side, Database]] = []
@@ -120,6 +123,14 @@ class Scenario:
             self.pair.databases(side).drop(database)
         self._databases.clear()
 
+    def leave_out(self, table: str, condition: str) -> None:
+        """Rows of ``table`` that meet ``condition`` (SQL over its columns) are not to be moved.
+
+        Nor is what depends on them through the source's foreign keys. An implementation is
+        told by :attr:`Endpoint.leave_out`; which rows these are the oracle finds out itself.
+        """
+        self.left_out += (Exclude(table, condition),)
+
     # -- the restore -----------------------------------------------------------------------
 
     def restore(self, fault: Fault | None = None) -> Outcome:
@@ -134,7 +145,20 @@ class Scenario:
         except ObservationError as error:
             claim = Claim(success=False, message=str(error))
             proof = self._unknown(str(error))
+        except NotOffered as error:
+            claim = Claim(success=False, message=str(error))
+            proof = self._not_offered(str(error))
         return Outcome(proof, claim, self.proofs.append)
+
+    def _not_offered(self, reason: str) -> Proof:
+        guarantees = self.focus or tuple(Guarantee)
+        return Proof(
+            scenario=self.name,
+            implementation=self.implementation.name,
+            verdicts=dict.fromkeys(guarantees, Verdict.NOT_OFFERED),
+            focus=self.focus,
+            reasons=dict.fromkeys(guarantees, f"in {self.name}: {reason}"),
+        )
 
     def _unknown(self, reason: str) -> Proof:
         guarantees = self.focus or tuple(Guarantee)

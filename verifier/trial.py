@@ -72,7 +72,7 @@ class Trial:
         clone = self._scenario.keep(
             Side.SOURCE, databases.create("frozen", self._source, private=True)
         )
-        frozen = oracle.take(clone.admin, before.schema)
+        frozen = oracle.take(clone.admin, before.schema, self._scenario.left_out)
         if self._fault is not None:
             self._untouched = self._scenario.keep(
                 Side.TARGET, self._pair.databases(Side.TARGET).create("clean", self._target)
@@ -86,7 +86,8 @@ class Trial:
     def _endpoint(self, database: Database) -> Endpoint:
         # A directory of its own for every call, empty whatever an earlier call left.
         workdir = Path(mkdtemp(prefix=f"{database.server.side}-", dir=self._scenario.workdir))
-        return Endpoint(database.dsn, database.server.major, workdir, self._control)
+        left_out = self._scenario.left_out
+        return Endpoint(database.dsn, database.server.major, workdir, self._control, left_out)
 
     # -- restores --------------------------------------------------------------------------
 

@@ -7,16 +7,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.implementations.conftest import MakeEndpoint, execute, rows
-from verifier.errors import BackupError
+from verifier.errors import BackupError, NotOffered
 from verifier.implementations import Backup, Endpoint, implementation
 from verifier.implementations.pg_dump import PgDump
 from verifier.servers import Pair, Side
+from verifier.transfer import Exclude
 
 SCHEMA = """
     CREATE TABLE "Shop" (id int PRIMARY KEY, name text, price numeric(10,2), doc json);
@@ -54,6 +56,13 @@ def test_tables_that_describe_the_database_are_left_out_however_they_are_spelt(
     target = endpoint(Side.TARGET, schema, control_tables=control)
     assert PgDump().restore(PgDump().backup(source), target).success
     assert [rows(target.dsn, f"SELECT id FROM {name}") for name in names] == [[], [], [("moved",)]]
+
+
+def test_rows_are_not_left_out_and_it_says_so(endpoint: MakeEndpoint) -> None:
+    source = endpoint(Side.SOURCE, SCHEMA, DATA)
+    with pytest.raises(NotOffered, match="whole tables, not rows"):
+        PgDump().backup(replace(source, leave_out=(Exclude("visit", "shop = 1"),)))
+    assert list(source.workdir.iterdir()) == []
 
 
 def test_a_refused_restore_names_the_constraint_and_keeps_nothing(endpoint: MakeEndpoint) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import verifier.implementations
 from verifier.dsn import Dsn
-from verifier.errors import BackupError, UsageError
+from verifier.errors import BackupError, NotOffered, UsageError
 from verifier.implementations import Backup, Endpoint, implementation, kinds, names
 from verifier.implementations.faulty import FAULTS
 from verifier.settings import Definitions
@@ -199,6 +199,13 @@ def test_a_slip_of_an_installed_backup_is_a_backup_that_failed(
 ) -> None:
     install("acme", "acme = acme_backups:Acme", module=ACTING % (body, "pass"))
     with pytest.raises(BackupError, match=said):
+        implementation("acme").backup(ENDPOINT)
+
+
+def test_what_an_installed_backup_does_not_offer_is_no_failure(install: Install) -> None:
+    says = "import verifier; raise verifier.NotOffered('whole databases only')"
+    install("acme", "acme = acme_backups:Acme", module=ACTING % (says, "pass"))
+    with pytest.raises(NotOffered, match="whole databases only"):
         implementation("acme").backup(ENDPOINT)
 
 

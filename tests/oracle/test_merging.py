@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
-from tests.oracle.conftest import DONE, KEY, SCHEMA, Bench, broken, findings
+from tests.oracle.conftest import DATA, DONE, KEY, SCHEMA, Bench, broken, findings
 from verifier.contract import Claim, Guarantee, Merge, Rejection, Severity, Verdict
+from verifier.oracle import take
+from verifier.servers import Side
 
 G = Guarantee
 TWO = """
@@ -205,3 +208,40 @@ def test_what_an_expression_makes_of_a_moved_reference_is_unknown(bench: Bench) 
     judgement = bench.restore("INSERT INTO t VALUES (2, 'r', NULL), (4, 'c', 2)", named)
     assert judgement.verdicts()[G.COMPLETENESS] is Verdict.UNKNOWN
     assert broken(judgement) == set()
+
+
+@pytest.mark.parametrize(
+    ("state", "listed"),
+    [
+        ("indisvalid = false", [("category_key", False)]),
+        ("indisvalid = false, indisready = false", []),
+    ],
+)
+def test_an_index_that_is_not_valid_counts_where_it_refuses_new_duplicates(
+    bench: Bench, state: str, listed: list[tuple[str, bool]]
+) -> None:
+    database = bench.database(Side.TARGET, SCHEMA + KEY + DATA)
+    with psycopg.connect(database.admin.conninfo) as connection:
+        change = f"UPDATE pg_index SET {state} WHERE indexrelid = 'category_key'::regclass"
+        connection.execute(change.encode())
+    twice = "INSERT INTO category VALUES ('tea again', 'shop', 'd', 'Tea')"
+    if listed:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            database.execute(twice)
+    else:
+        database.execute(twice)
+    table = take(database.admin).schema.tables["public.category"]
+    assert [(key.name, key.valid) for key in table.keys if not key.primary] == listed
+    assert table.identity is not None
+    assert table.identity.primary
+
+
+def test_the_key_of_a_partitioned_table_that_no_partition_has_is_none(bench: Bench) -> None:
+    script = """
+    CREATE TABLE event (id int, code text) PARTITION BY LIST (code);
+    CREATE TABLE event_a PARTITION OF event DEFAULT;
+    CREATE UNIQUE INDEX event_code ON ONLY event (code);
+    INSERT INTO event VALUES (1, 'x'), (2, 'x');
+    """
+    database = bench.database(Side.TARGET, script)
+    assert take(database.admin).schema.tables["public.event"].keys == ()

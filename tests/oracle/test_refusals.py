@@ -178,7 +178,7 @@ LAX = """
 CREATE TYPE mood AS ENUM ('sad', 'calm', 'glad'); CREATE DOMAIN share AS numeric;
 CREATE TABLE t (id int PRIMARY KEY, mood mood, share share, name text, code char(5),
     price numeric, n int, day text, doc json, plain text);
-INSERT INTO t VALUES (0, 'calm', 100, 'abc  ', 'abc', 1.10, 32767, '2025-01-31', '{}', 'x');
+INSERT INTO t VALUES (0, 'calm', 100, 'abc', 'abc', 1.10, 32767, '2025-01-31', '{}', 'x');
 """
 
 
@@ -188,6 +188,7 @@ INSERT INTO t VALUES (0, 'calm', 100, 'abc  ', 'abc', 1.10, 32767, '2025-01-31',
         ("mood", "sad"),
         ("share", "100.5"),
         ("name", "abcd"),
+        ("name", "ab  "),
         ("code", "abcd"),
         ("price", "1.25"),
         ("n", "32768"),

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-from verifier import catalogue
 
 _REPORTER = "restore-verifier"
 
@@ -18,19 +15,6 @@ def run_pytest(arguments: Sequence[str], *plugins: object) -> tuple[int, str]:
     witness = _Witness()
     code = int(pytest.main([*arguments], plugins=[witness, *plugins]))
     return _meaning(code, witness.sentence)
-
-
-def home(paths: Sequence[str]) -> list[str]:
-    """How pytest is told to run ``paths`` of the catalogue in a directory that is not theirs.
-
-    With the settings that belong to them, whatever pytest is set to in that directory, and
-    without a trace in it. Warnings are errors to our own code, and not to somebody's restore.
-    """
-    here, theirs = Path.cwd(), catalogue.root()
-    if here.is_relative_to(theirs) or not any(Path(path).is_relative_to(theirs) for path in paths):
-        return []
-    settings = ["-c", f"{theirs / 'pytest.ini'}", "-W", "default"]
-    return [f"--rootdir={here}", "-p", "no:cacheprovider", *settings]
 
 
 class _Witness:

@@ -17,14 +17,7 @@ _SCENARIOS = "scenarios"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.usage = f"{parser.prog} [PATH ...] [options] [-- PYTEST-ARGUMENTS]"
-    parser.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="*",
-        help="scenarios to run: files, directories, or names such as merging or "
-        f"merging::duplicates_below_duplicates; by default {_SCENARIOS}/, "
-        "and where there is none, all that come along",
-    )
+    add_choice(parser)
     console.add_settings(parser, NAME)
     parser.add_argument(
         "--restore-report", metavar="FILE", help="write every verdict and finding to FILE, as JSON"
@@ -32,17 +25,30 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
-    # pytest takes longer to load than two small databases take to compare.
-    from verifier.commands.scenarios import home, run_pytest
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` what chooses among the scenarios."""
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        help="scenarios: files, directories, or names such as merging or "
+        f"merging::duplicates_below_duplicates; by default {_SCENARIOS}/, "
+        "and where there is none, all that come along",
+    )
+    parser.add_argument(
+        "--select",
+        metavar="EXPRESSION",
+        help='those whose marks match, as -m of pytest: "merging and not slow"',
+    )
 
+
+def chosen(options: argparse.Namespace) -> list[str]:
+    """pytest's arguments for the paths that ``options`` name, and those it needs to run them.
+
+    Raises :class:`UsageError` for one that is not there.
+    """
     paths = [_place(path) for path in options.paths] or [_default()]
-    arguments = ["-p", _PLUGIN, *home(paths), *paths]
-    settings = {**console.given(options, NAME), "restore_report": options.restore_report}
-    for name, value in settings.items():
-        if value is not None:
-            arguments.append(f"--{name.replace('_', '-')}={value}")
-    return run_pytest([*arguments, *passed])
+    return [*catalogue.home(paths), *paths]
 
 
 def _default() -> str:
@@ -51,3 +57,16 @@ def _default() -> str:
 
 def _place(path: str) -> str:
     return path if Path(path.partition("::")[0]).exists() else catalogue.find(path)
+
+
+def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
+    arguments = ["-p", _PLUGIN, *chosen(options)]
+    arguments += ["-m", options.select] if options.select is not None else []
+    settings = {**console.given(options, NAME), "restore_report": options.restore_report}
+    for name, value in settings.items():
+        if value is not None:
+            arguments.append(f"--{name.replace('_', '-')}={value}")
+    # pytest takes longer to load than two small databases take to compare.
+    from verifier.commands.scenarios import run_pytest
+
+    return run_pytest([*arguments, *passed])

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from verifier.contract import Claim, Guarantee
 from verifier.dsn import Dsn
+from verifier.transfer import Exclude
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Endpoint:
     control_tables: tuple[str, ...] = ()
     """Tables that describe the database itself (``_prisma_migrations``, session tables):
     not part of what is moved. Unqualified names as the catalogue spells them."""
+    leave_out: tuple[Exclude, ...] = ()
+    """Rows of the source that are not to be moved either, nor what depends on them through the
+    source's foreign keys. Who cannot do that raises :class:`~verifier.errors.NotOffered`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,11 @@ class Implementation(Protocol):
         """Guarantees that the implementation does not give, each with its reason."""
 
     def backup(self, source: Endpoint) -> Backup:
-        """Back up ``source``. Raises :class:`~verifier.errors.BackupError`."""
+        """Back up ``source``.
+
+        Raises :class:`~verifier.errors.BackupError`, and
+        :class:`~verifier.errors.NotOffered` for what the endpoint asks and it does not do.
+        """
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         """Restore ``backup`` into ``target`` and say what happened."""

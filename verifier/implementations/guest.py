@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from verifier.contract import Claim, Guarantee
-from verifier.errors import BackupError
+from verifier.errors import BackupError, NotOffered
 from verifier.implementations.base import Backup, Endpoint, Implementation
 
 
@@ -27,7 +27,7 @@ class Guest:
         """Its backup. Raises :class:`BackupError` for whatever else it raises or returns."""
         try:
             made: object = self.hosted.backup(source)
-        except BackupError:
+        except (BackupError, NotOffered):
             raise
         except (Exception, SystemExit) as error:
             raise BackupError(f"{type(error).__name__}: {error}") from error

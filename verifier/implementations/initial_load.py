@@ -79,7 +79,11 @@ class InitialLoad:
 
     def backup(self, source: Endpoint) -> Backup:
         """Write the backup to the source's work directory."""
-        options = replace(self._to_back_up, control_tables=source.control_tables)
+        options = replace(
+            self._to_back_up,
+            control_tables=source.control_tables,
+            exclude=(*self._to_back_up.exclude, *source.leave_out),
+        )
         return Backup((backup(source.dsn, source.workdir / self.file, options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from verifier import programs
 from verifier.contract import Claim, Guarantee
-from verifier.errors import BackupError
+from verifier.errors import BackupError, NotOffered
 from verifier.implementations import process
 from verifier.implementations.base import Backup, Endpoint
 
@@ -53,7 +53,12 @@ class PgDump:
         self.timeout, self.form = timeout, form
 
     def backup(self, source: Endpoint) -> Backup:
-        """Dump the data of ``source`` in COPY form. Raises :class:`BackupError`."""
+        """Dump the data of ``source`` in COPY form, or as an archive.
+
+        Raises :class:`BackupError`, and :class:`NotOffered` where rows are to be left out.
+        """
+        if source.leave_out:
+            raise NotOffered("pg_dump leaves out whole tables, not rows of them")
         path = source.workdir / _FILES[self.form]
         arguments = ["--data-only", "--no-owner", "--no-privileges", "--no-password"]
         arguments.append(f"--format={self.form}")

@@ -63,7 +63,11 @@ class RowByRow:
 
     def backup(self, source: Endpoint) -> Backup:
         """Dump the data of ``source`` as INSERTs. Raises :class:`~verifier.errors.BackupError`."""
-        options = BackupOptions(format=Format.INSERTS, control_tables=source.control_tables)
+        options = BackupOptions(
+            format=Format.INSERTS,
+            control_tables=source.control_tables,
+            exclude=source.leave_out,
+        )
         return Backup((backup(source.dsn, source.workdir / "backup.sql", options).path,))
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:

@@ -199,7 +199,8 @@ ORDER BY a.attrelid, a.attnum
 """
 
 # A key WITHOUT OVERLAPS is one by equality, too: equal rows overlap.
-# An index that is invalid or not ready still refuses duplicates, so all are taken.
+# An index that is invalid refuses duplicates all the same, once it is ready to be written to;
+# that of a partitioned table only has its partitions' to do so, and is not complete then.
 # {nulls}: the column is new in PostgreSQL 15.
 _KEYS = """
 SELECT i.indrelid::bigint AS oid, x.relname AS name, i.indisprimary AS primary,
@@ -222,7 +223,7 @@ SELECT i.indrelid::bigint AS oid, x.relname AS name, i.indisprimary AS primary,
          SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND NOT a.attnotnull
            AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])) AS identifying
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-WHERE i.indisunique AND i.indislive
+WHERE i.indisunique AND (i.indisvalid OR i.indisready AND x.relkind <> 'I')
 ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 """
 

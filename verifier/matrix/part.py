@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from verifier import plugin
-from verifier.commands.scenarios import home, run_pytest
+from verifier import catalogue, plugin
+from verifier.commands.scenarios import run_pytest
 from verifier.config import VERIFY, Config, settings_of
 from verifier.contract import Proof
 from verifier.implementations import implementation
@@ -55,7 +55,7 @@ def work(panels: Panels, settings: dict[str, object], channel: Connection) -> No
     part, output = _Part(panels, channel.send), io.StringIO()
     nodes = dict.fromkeys(node(scenario) for panel in panels.values() for scenario in panel)
     with redirect_stdout(output), redirect_stderr(output):
-        options = [*_options(Config.from_plain(settings)), *home([*nodes])]
+        options = [*_options(Config.from_plain(settings)), *catalogue.home([*nodes])]
         code, sentence = run_pytest([*options, *nodes], part)
     last = output.getvalue().strip().splitlines()[-1:]
     channel.send(End(code, sentence, "".join(last), part.proved, part.versions))

@@ -42,6 +42,9 @@ class UniqueKey:
     predicate: str | None
     """SQL of a partial index's condition."""
     nulls_distinct: bool
+    valid: bool = True
+    """Otherwise (``CREATE INDEX CONCURRENTLY`` failed late) it refuses new duplicates all the
+    same, and says nothing of the rows that were there before."""
 
     @property
     def opaque(self) -> bool:
@@ -106,7 +109,7 @@ class Table:
     partitioned: bool
     columns: tuple[Column, ...]
     keys: tuple[UniqueKey, ...]
-    """Valid ones only, the primary key first."""
+    """Whatever the server holds new rows to, the primary key first."""
     checks: tuple[Check, ...]
     shared: frozenset[str] | None = None
     """The columns that rows can be told apart by, if not all: those that the source has too."""
@@ -133,7 +136,11 @@ class Table:
             if column.not_null and (self.shared is None or column.name in self.shared)
         }
         for key in self.keys:
-            if not key.opaque and usable.issuperset(name for name in key.columns if name):
+            if (
+                key.valid
+                and not key.opaque
+                and usable.issuperset(name for name in key.columns if name)
+            ):
                 return key
         return None
 

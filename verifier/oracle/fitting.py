@@ -84,9 +84,13 @@ def _of(
     if not values:
         return []
     # A cast cuts a text and rounds a number that an assignment would refuse or round. The
-    # others are only cast; concat is never NULL, which the planner does not know.
+    # others are only cast; concat is never NULL, which the planner does not know. Both cut
+    # spaces at the end, which mean something in every text but a character(n).
+    padded = type_.startswith("character(")
     changed = {
-        "S": f"rtrim(v, ' ') <> rtrim(concat(v::{type_}), ' ')",
+        "S": f"rtrim(v, ' ') <> rtrim(concat(v::{type_}), ' ')"
+        if padded
+        else f"v <> concat(v::{type_})",
         "N": f"v::numeric <> v::{type_}::numeric",
     }.get(category, f"concat(v::{type_}) IS NULL")
     query = f"SELECT v FROM unnest(%s::text[]) v WHERE {changed}"

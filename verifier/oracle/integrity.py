@@ -153,7 +153,7 @@ def rules(schema: Schema) -> Iterator[Rule]:
     for exclusion in schema.exclusions:
         yield _no_overlaps(schema.tables[exclusion.table], exclusion)
     for table in schema.tables.values():
-        for key in table.keys:
+        for key in (key for key in table.keys if key.valid):
             yield _no_duplicates(table, key)
         for column in table.columns:
             if column.not_null:

@@ -197,14 +197,15 @@ ORDER BY 1
 
 
 def unique_keys(server_version: int) -> str:
-    """The unique keys of all user tables, the primary key first.
+    """The unique keys of all user tables, the primary key first; invalid ones, too.
 
     ``NULLS NOT DISTINCT`` exists from PostgreSQL 15 on.
     """
     nulls_distinct = "NOT i.indnullsnotdistinct" if server_version >= 150000 else "true"
     return f"""
     SELECT x.relname::text, format('%I.%I', n.nspname, c.relname), i.indisprimary,
-           part.columns, part.canonical, part.definitions, pg_get_expr(i.indpred, i.indrelid), {nulls_distinct}
+           part.columns, part.canonical, part.definitions, pg_get_expr(i.indpred, i.indrelid), {nulls_distinct},
+           i.indisvalid
     FROM pg_index i
     JOIN pg_class x ON x.oid = i.indexrelid
     JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -219,6 +220,6 @@ def unique_keys(server_version: int) -> str:
         LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[place - 1]
                                 AND i.indkey[place - 1] > 0
     ) part
-    WHERE i.indisunique AND i.indisvalid AND {_USER_TABLE}
+    WHERE i.indisunique AND (i.indisvalid OR i.indisready AND x.relkind <> 'I') AND {_USER_TABLE}
     ORDER BY 2, i.indisprimary DESC, 1
     """

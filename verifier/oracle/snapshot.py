@@ -7,7 +7,7 @@ into Python.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,9 @@ from psycopg import sql
 from verifier.dsn import Dsn
 from verifier.oracle import catalog
 from verifier.oracle.catalog import Check, Schema, Table, UniqueKey
+from verifier.oracle.selection import PLACE, left_out
 from verifier.oracle.session import looking
+from verifier.transfer import Exclude
 
 Values = tuple[str | None, ...]
 
@@ -97,18 +99,20 @@ class Snapshot:
     A copy of the database has its own."""
 
 
-def take(dsn: Dsn, rules: Schema | None = None) -> Snapshot:
+def take(dsn: Dsn, rules: Schema | None = None, without: Collection[Exclude] = ()) -> Snapshot:
     """Read the database at ``dsn`` within one snapshot.
 
     ``rules`` is the schema whose unique keys and checks the rows are read against:
     the target's, also when the rows are the source's. ``None`` means the database's own.
+    Rows that ``without`` leaves out are passed over, and so is what depends on them.
 
     Raises :class:`~verifier.errors.ObservationError` when it cannot be read.
     """
     with looking(dsn) as connection:
         schema = catalog.read(connection)
+        out = left_out(connection, schema, without)
         tables = {
-            name: _read_table(connection, table, rules or schema)
+            name: _read_table(connection, table, rules or schema, out.get(name, frozenset()))
             for name, table in schema.tables.items()
         }
         objects = dict(connection.execute(_LARGE_OBJECTS).fetchall())
@@ -132,7 +136,9 @@ def _applicable(table: Table, rules: Table) -> tuple[list[UniqueKey], list[Check
     return keys, [check for check in rules.checks if here.issuperset(check.columns)]
 
 
-def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Schema) -> TableRows:
+def _read_table(
+    connection: psycopg.Connection[Any], table: Table, rules: Schema, out: Collection[str]
+) -> TableRows:
     keys, checks = _applicable(table, rules.tables.get(table.name, table))
     linked = rules.linked(table.name)
     loose = [column for column in table.columns if column.canonical and column.name in linked]
@@ -142,7 +148,9 @@ def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Schema
         selected += [f"({key.predicate or 'true'})", *key.parts]
     selected += [f"(({check.expression}) IS FALSE)" for check in checks]
     selected += [column.canonical or "" for column in loose]
-    query = f"COPY (SELECT {', '.join(selected)} FROM {table.rows}) TO STDOUT"
+    query = f"SELECT {', '.join(selected)} FROM {table.rows}"
+    if out:
+        query += f" WHERE {PLACE} <> ALL ({sql.Literal(sorted(out)).as_string()})"
 
     width = len(table.names)
     rows: list[Values] = []
@@ -150,7 +158,7 @@ def _read_table(connection: psycopg.Connection[Any], table: Table, rules: Schema
     held: dict[str, list[Values | None]] = {key.name: [] for key in keys}
     refused: dict[str, set[int]] = {check.name: set() for check in checks}
     canonical: dict[str, list[str | None]] = {column.name: [] for column in loose}
-    with connection.cursor().copy(query.encode()) as copy:
+    with connection.cursor().copy(f"COPY ({query}) TO STDOUT".encode()) as copy:
         for position, record in enumerate(copy.rows()):
             rows.append(record[:width])
             versions.append(record[width])

@@ -112,7 +112,7 @@ def shared_key(source: Table, target: Table, columns: Sequence[str]) -> tuple[st
     ]
     for rule in rules:
         for table, filled in zip((source, target), not_null, strict=True):
-            for key in table.keys:
+            for key in (key for key in table.keys if key.valid):
                 names = tuple(name for name in key.columns if name)
                 if not key.opaque and usable.issuperset(names) and rule(key, filled):
                     return names
