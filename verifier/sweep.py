@@ -88,7 +88,7 @@ class Sweep(Trial):
         scene = Scene(self._source, target, probe, backup, self._scenario.workdir)
         with fault.strike(scene) as way:
             told = self._told(backup, target, way)
-        restore = self._look(told, target)
+        restore = self._observe(told, target) if told.claim.success else self._look(told, target)
         judgement = self._judge.judge(
             restore, disturbed=True, resumable=self._resumable, clean=lambda: clean.after
         )
@@ -100,9 +100,7 @@ class Sweep(Trial):
         self._scenario.discard(Side.TARGET, target)
 
     def _look(self, told: Told, target: Database) -> oracle.Restore:
-        """As much of a restore as its claim makes necessary to see."""
-        if told.claim.success:
-            return self._observe(told, target)
+        """As much of a restore as is held against another one."""
         self._total.add(oracle.leftovers(target.admin))
         after = oracle.take(target.admin, self._before.schema)
         nothing = oracle.Writes(0, {}, frozenset())

@@ -8,6 +8,7 @@ same place on every run.
 from verifier.faults.backup import BackupCut, BackupPoisoned
 from verifier.faults.base import Fault, Scene, Way
 from verifier.faults.blows import Blow, Cut, Kill, Restart, Run, Stage, Stall, Terminate
+from verifier.faults.disk import FullDisk
 from verifier.faults.interruption import Interruption
 from verifier.faults.moment import Moment, Traffic
 from verifier.faults.proxy import After, Link, Proxy
@@ -23,6 +24,7 @@ __all__ = [
     "Cut",
     "Fault",
     "Faults",
+    "FullDisk",
     "Held",
     "Interruption",
     "Kill",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from verifier.faults.blows import Blow, Cut, Kill, Restart, Run, Stall, Terminate
+from verifier.faults.disk import FullDisk
 from verifier.faults.interruption import Interruption
 from verifier.faults.moment import Moment
 from verifier.faults.target import Held, Meanwhile
@@ -69,6 +72,19 @@ class Faults:
             f"{change} SET {setting} = '{value}'",
             f"BEGIN READ WRITE; SET LOCAL statement_timeout = 0; {change} RESET {setting}; COMMIT",
         )
+
+    def full_disk(self, target: Database, *tables: str) -> FullDisk:
+        """The disk on which ``tables`` of ``target`` stand is full; else the scenario is skipped.
+
+        They are moved to a small disk at once, so fill ``target`` before.
+        """
+        disk = target.server.small_disk()
+        if disk is None:
+            pytest.skip(
+                f"NOT VERIFIED on this {target.server.kind} server: it has no small disk "
+                "(embedded servers have one for root, containers always)"
+            )
+        return FullDisk(target, disk, tables)
 
     def writing(self, step: str, moment: str) -> Writing:
         """Somebody writes to the source, a transaction before each statement of the backup."""
