@@ -99,20 +99,12 @@ def test_right_that_is_withdrawn_in_the_middle(scenario, world, faults):
 
 
 @pytest.mark.guarantee("atomicity", "recoverability", "honesty")
-def test_statement_that_takes_longer_than_it_may(scenario, world, faults):
-    """A trigger makes the write of one table slow, and the account has a statement_timeout."""
-    world(
-        ITEM,
-        source=ITEMS,
-        target=OWN
-        + """;
-        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-          $$ BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END $$;
-        CREATE TRIGGER slow AFTER INSERT ON item EXECUTE FUNCTION slow();
-        """,
-    )
-    limited = faults.limited(scenario.target, "statement_timeout", "300ms")
-    scenario.restore(fault=limited).prove()
+def test_statement_that_waits_for_longer_than_it_may(scenario, world, faults):
+    """A restore that sets the account's statement_timeout aside hangs behind a lock for ever."""
+    world(ITEM, source=ITEMS, target=OWN)
+    limited = faults.limited(scenario.target, "statement_timeout", "400ms")
+    held = faults.held("LOCK TABLE item", limit="statement_timeout")
+    scenario.restore(fault=faults.together(limited, held)).prove()
 
 
 @pytest.mark.guarantee("atomicity", "recoverability", "honesty")
@@ -120,7 +112,7 @@ def test_disk_that_is_full(scenario, world, faults):
     """The disk of the target fills up in the middle; once there is room, it can be restored."""
     world(
         ITEM,
-        source=ITEMS + "UPDATE item SET name = repeat(md5(id::text), 60)",
+        source=f"{ITEMS} UPDATE item SET name = repeat(md5(id::text), 60)",  # noqa: S608
         target=OWN,
     )
     scenario.restore(fault=faults.full_disk(scenario.target, "item")).prove()

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         Stall,
         TargetStopped,
         Terminate,
+        Together,
         Way,
         Writing,
     )
@@ -132,6 +133,7 @@ __all__ = [
     "TableComparison",
     "TargetStopped",
     "Terminate",
+    "Together",
     "UsageError",
     "Verdict",
     "Way",
@@ -199,6 +201,7 @@ _HOMES = {
         "Stall",
         "TargetStopped",
         "Terminate",
+        "Together",
         "Way",
         "Writing",
     ),

@@ -64,8 +64,10 @@ class Sweep(Trial):
         if made.backup is None:
             return made.claim
         with Proxy(lambda: self._untouched.dsn) as proxy:
-            clean = self._cleaned = self._restore(made.backup, self._untouched, Way(proxy.dsn))
+            clean = self._restore(made.backup, self._untouched, Way(proxy.dsn))
         self._total.merge(self._judge.judge(clean))
+        if not clean.claim.success:
+            return clean.claim  # there is no end that a re-run could be held against
         self._total.exercised |= {Guarantee.ATOMICITY, Guarantee.RECOVERABILITY}
         for moment in self._moments(proxy.traffic):
             self._strike(made.backup, clean, moment)
@@ -90,7 +92,7 @@ class Sweep(Trial):
             told = self._told(backup, target, way)
         restore = self._observe(told, target) if told.claim.success else self._look(told, target)
         judgement = self._judge.judge(
-            restore, disturbed=True, resumable=self._resumable, clean=lambda: clean.after
+            restore, disturbed=True, resumable=self._resumable, clean=clean.after
         )
         self._total.merge(judgement)
         self._total.add(fault.findings(told.claim))

@@ -8,7 +8,7 @@ backup that needs its source is no backup.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from verifier import oracle
@@ -150,9 +150,8 @@ class Trial:
     def _first(self, backup: Backup) -> oracle.Restore:
         fault = self._fault if self._fault_side is Side.TARGET else None
         scene = self._scene(backup)
-        if isinstance(fault, Interruption) and fault.rehearsed:
-            with fault.rehearsal(scene, self._untouched) as way:
-                self._cleaned = self._restore(backup, self._untouched, way)
+        if fault is not None:
+            self._run_clean(backup, fault, scene)
         scene.probe.reset()
         with fault.strike(scene) if fault else nullcontext() as way:
             told = self._told(backup, self._target, way)
@@ -164,7 +163,7 @@ class Trial:
             restore,
             disturbed=fault is not None,
             resumable=self._resumable,
-            clean=lambda: self._clean(backup).after,
+            clean=self._cleaned.after if self._cleaned else None,
         )
         self._total.merge(judgement)
         if fault is not None:
@@ -172,19 +171,25 @@ class Trial:
             self._total.add(fault.findings(told.claim))
         return restore
 
+    def _run_clean(self, backup: Backup, fault: Fault, scene: Scene) -> None:
+        """The same restore without any fault, into a target that nothing has happened to.
+
+        It comes first, so that nothing that a struck one leaves can stand in its way.
+        """
+        counted: AbstractContextManager[Way | None] = nullcontext()
+        if isinstance(fault, Interruption) and fault.rehearsed:
+            counted = fault.rehearsal(scene, self._untouched)
+        with counted as way:
+            self._cleaned = self._restore(backup, self._untouched, way)
+
     def _retry(self, backup: Backup, first: oracle.Restore) -> None:
-        """Restore again after the fault, and hold that against a run without any fault."""
-        retry, clean = self._restore(backup, self._target), self._clean(backup)
+        """Restore again after the fault, and hold that against the run without any fault."""
+        retry, clean = self._restore(backup, self._target), self._cleaned
+        assert clean is not None
         # A claim tells what it did to the target as it found it, which may have been changed.
         untouched = not oracle.changes(self._before, first.after)
         self._total.merge(self._judge.judge(retry if untouched else clean))
         self._total.merge(oracle.judge_retry(retry, clean))
-
-    def _clean(self, backup: Backup) -> oracle.Restore:
-        """The same restore without any fault, into a target that nothing has happened to."""
-        if self._cleaned is None:
-            self._cleaned = self._restore(backup, self._untouched)
-        return self._cleaned
 
     def _restore(self, backup: Backup, target: Database, way: Way | None = None) -> oracle.Restore:
         oracle.Probe(target.admin).reset()

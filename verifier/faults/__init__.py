@@ -12,7 +12,7 @@ from verifier.faults.disk import FullDisk
 from verifier.faults.interruption import Interruption
 from verifier.faults.moment import Moment, Traffic
 from verifier.faults.proxy import After, Link, Proxy
-from verifier.faults.target import Held, Meanwhile, TargetStopped
+from verifier.faults.target import Held, Meanwhile, TargetStopped, Together
 from verifier.faults.vocabulary import Faults
 from verifier.faults.writing import Writing
 
@@ -39,6 +39,7 @@ __all__ = [
     "Stall",
     "TargetStopped",
     "Terminate",
+    "Together",
     "Traffic",
     "Way",
     "Writing",

@@ -7,6 +7,7 @@ import os
 import pickle
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -85,7 +86,7 @@ class OwnProcess:
 
 def start() -> None:
     """Have the processes' server run already, so that no call is taken for its starter."""
-    multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]
+    forkserver.ensure_running()
 
 
 def _ports(process: psutil.Process) -> list[int]:

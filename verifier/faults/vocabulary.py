@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from verifier.faults.base import Fault
 from verifier.faults.blows import Blow, Cut, Kill, Restart, Run, Stall, Terminate
 from verifier.faults.disk import FullDisk
 from verifier.faults.interruption import Interruption
 from verifier.faults.moment import Moment
-from verifier.faults.target import Held, Meanwhile
+from verifier.faults.target import Held, Meanwhile, Together
 from verifier.faults.writing import Writing
 from verifier.servers import Database, Side
 
@@ -57,9 +58,13 @@ class Faults:
         """The target is as ``begin`` makes it while the restore runs."""
         return Meanwhile(begin, end)
 
-    def held(self, statement: str, patience: float = 5.0) -> Held:
+    def held(self, statement: str, patience: float = 5.0, *, limit: str = "lock_timeout") -> Held:
         """Another session holds what ``statement`` locks, and gives way after ``patience`` s."""
-        return Held(statement, patience)
+        return Held(statement, patience, limit=limit)
+
+    def together(self, *faults: Fault) -> Together:
+        """All of these at the same time."""
+        return Together(*faults)
 
     def read_only(self, target: Database) -> Meanwhile:
         """Transactions of the target are read-only unless they say otherwise."""

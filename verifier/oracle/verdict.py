@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from copy import copy
 from types import MappingProxyType
 
@@ -65,12 +65,12 @@ class Judge:
         *,
         disturbed: bool = False,
         resumable: bool = False,
-        clean: Callable[[], Snapshot] | None = None,
+        clean: Snapshot | None = None,
     ) -> Judgement:
         """The judgement of a restore; ``disturbed`` says that a fault gave it a right to fail.
 
-        ``clean`` makes the target as the same restore leaves it without a fault: a disturbed
-        one that was not told of its COMMIT may have come as far. What a ``resumable`` one
+        ``clean`` is the target as the same restore leaves it without a fault: a disturbed one
+        that was not told of its COMMIT may have come as far. What a ``resumable`` one
         leaves when it fails is judged by its next run.
         """
         judge = self
@@ -221,11 +221,11 @@ class Judge:
         restore: Restore,
         judgement: Judgement,
         resumable: bool,
-        clean: Callable[[], Snapshot] | None,
+        clean: Snapshot | None,
     ) -> None:
         """All or nothing: the target is as it was before, or as a whole restore leaves it."""
         changed = changes(self._before, restore.after)
-        if changed and clean is not None and not changes(clean(), restore.after):
+        if changed and clean is not None and not changes(clean, restore.after):
             if not restore.silent:
                 judge_committed(restore.claim, judgement.findings)
         elif not resumable:
