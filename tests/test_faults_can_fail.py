@@ -161,6 +161,7 @@ class Halves(RowByRow):
 
     name = "halves"
     snapshot = True
+    order_by = "c.oid"
 
     def backup(self, source: Endpoint) -> Backup:
         path = source.workdir / "backup.sql"
@@ -179,7 +180,7 @@ class Halves(RowByRow):
                 "SELECT oid::regclass::text, (SELECT string_agg(quote_ident(attname), ', '"
                 " ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)"
                 " FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-                f" AND relname NOT IN ({', '.join(apart)}) ORDER BY oid DESC".encode()
+                f" AND relname NOT IN ({', '.join(apart)}) ORDER BY {self.order_by}".encode()
             ).fetchall()
             for table, columns in tables:
                 write(f"COPY public.{table} ({columns}) FROM stdin;\n")
@@ -196,6 +197,7 @@ class TableByTable(Halves):
 
     name = "table-by-table"
     snapshot = False
+    order_by = "c.oid DESC"
 
 
 class Stuck(RowByRow):
