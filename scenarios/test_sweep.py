@@ -4,6 +4,8 @@ import pytest
 
 PARTS = 4
 """Into so many scenarios the statements of one restore are shared out."""
+SIXTHS = 6
+"""Of these, two are taken where it is the session that ends: for the server, much the same."""
 
 # Shops 2 and 3 are one to the target, and so are their items; the boxes refer in a circle.
 BOTH = """
@@ -46,4 +48,4 @@ def test_client_killed_at_every_statement(scenario, world, faults, part):
 def test_session_terminated_at_every_third_statement(scenario, world, faults, part):
     """An administrator or a failover ends the session of a restore wherever it is."""
     world(BOTH, source=SOURCE, target=TARGET)
-    scenario.sweep(faults.terminate, part=3 * part, of=6).prove()
+    scenario.sweep(faults.terminate, part=3 * part, of=SIXTHS).prove()

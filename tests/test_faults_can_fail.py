@@ -319,7 +319,12 @@ CASES: Sequence[Case] = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_restore_that_takes_it_badly_is_found(servers: Pair, tmp_path: Path, case: Case) -> None:
+def test_a_restore_that_takes_it_badly_is_found(
+    servers: Pair, tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A few of the statements will do.
+    monkeypatch.setattr(test_sweep, "PARTS", 60)
+    monkeypatch.setattr(test_sweep, "SIXTHS", 60)
     proof = proof_of(case.scenario, case.wrong(), servers, tmp_path, case.arguments)
     assert proof.verdicts[case.guarantee] is Verdict.BROKEN
     found = [each for each in proof.findings if each.title.startswith(case.title)]
