@@ -136,10 +136,9 @@ def test_backup_that_is_killed(scenario, world, faults):
 
 
 @pytest.mark.guarantee("recoverability", "completeness")
-def test_backup_whose_session_is_terminated(scenario, world, faults):
+def test_backup_whose_session_is_terminated(scenario, shop, faults):
     """The source ends the session of a backup that takes too long."""
-    world(ITEM, source=ITEMS, target=OWN)
-    scenario.restore(fault=faults.terminate(side="source", statement=-2)).prove()
+    scenario.restore(fault=faults.terminate(side="source", share=0.5)).prove()
 
 
 @pytest.mark.guarantee("fidelity", "completeness", "integrity")

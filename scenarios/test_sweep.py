@@ -2,7 +2,7 @@
 
 import pytest
 
-PARTS = 4
+PARTS = 6
 """Into so many scenarios the statements of one restore are shared out."""
 SIXTHS = 6
 """Of these, two are taken where it is the session that ends: for the server, much the same."""

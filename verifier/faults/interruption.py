@@ -71,4 +71,8 @@ class Interruption:
         if proxy.traffic.opaque:
             seen += "; connections were encrypted, so that only bytes could be counted"
         why = f"nothing was seen {self._moment}"
+        if self.rehearsed:
+            before = self._ordinary
+            seen += f"; the call without fault had {len(before.statements)} statements, "
+            seen += f"{before.sent} bytes sent and {before.received} received"
         return [not_struck(why, words=seen)]
