@@ -224,3 +224,11 @@ def test_a_restore_that_cannot_be_resumed_may_not(begin: Begin, wrong: type[InSt
     guarantee = G.ATOMICITY if wrong is NotResumable else G.RECOVERABILITY
     assert proof.verdicts[guarantee] is Verdict.BROKEN
     assert (proof.verdicts[G.HONESTY] is Verdict.BROKEN) is (wrong is Forgetful)
+
+
+def test_a_fault_that_never_strikes_is_unknown_and_no_pass(begin: Begin) -> None:
+    outcome = begin(Also()).restore(fault=Faults().cut(statement=100_000))
+    assert outcome.proof.verdict is Verdict.UNKNOWN
+    (found,) = [each for each in outcome.proof.findings if each.verdict is Verdict.UNKNOWN]
+    assert found.title == "the fault never struck: nothing was seen before statement 100000"
+    assert "statements" in found.evidence[0].words

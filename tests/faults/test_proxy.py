@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -159,3 +159,53 @@ def test_a_moment_is_found_by_what_a_call_without_fault_moved(
 ) -> None:
     traffic = Traffic(["BEGIN", "SELECT", "COMMIT"], sent=1000, received=80)
     assert moment.within(traffic, receiving=False) == absolute
+
+
+CERTIFICATE = (
+    "openssl req -x509 -newkey rsa:2048 -nodes -keyout server.key -out server.crt -days 2"
+    " -subj /CN=localhost 2> /dev/null && chmod 600 server.key"
+)
+
+
+@pytest.fixture
+def encrypted(database: Database) -> Iterator[Database]:
+    """The database, while its server accepts TLS."""
+    with psycopg.connect(database.admin.conninfo, autocommit=True) as admin:
+        try:
+            admin.execute(f"COPY (SELECT 1) TO PROGRAM '{CERTIFICATE}'".encode())
+            admin.execute("ALTER SYSTEM SET ssl = on")
+        except psycopg.Error as error:
+            pytest.skip(f"no server with TLS can be had here: {error}")
+        admin.execute("SELECT pg_reload_conf()")
+        until(lambda: _encrypted(database))
+        yield database
+        admin.execute("ALTER SYSTEM RESET ssl")
+        admin.execute("SELECT pg_reload_conf()")
+        until(lambda: not _encrypted(database))
+
+
+def _encrypted(database: Database) -> bool:
+    with database.connect() as session:
+        return session.pgconn.ssl_in_use
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_through_tls_only_bytes_are_counted(encrypted: Database) -> None:
+    with Proxy(lambda: encrypted.dsn, Moment(statement=1), cut) as proxy:
+        work(proxy)
+    assert proxy.traffic.opaque
+    assert proxy.traffic.statements == []
+    assert not proxy.struck
+    encrypted.execute("DROP TABLE t")
+    with (
+        Proxy(lambda: encrypted.dsn, Moment(sent=1_000_000), cut) as proxy,
+        pytest.raises(psycopg.OperationalError),
+    ):
+        work(proxy)
+    assert encrypted.execute("SELECT to_regclass('t')") == [(None,)]

@@ -120,6 +120,10 @@ def _work(
     except BaseException as error:  # all of it is for the caller to judge
         outcome = (False, error)
     try:
-        results.send(outcome)
-    except Exception:
-        results.send((False, RuntimeError(f"{type(outcome[1]).__name__}: {outcome[1]}")))
+        pickle.loads(pickle.dumps(outcome))  # noqa: S301 - our own; not every error survives it
+    except Exception as refusal:
+        said = f"{type(outcome[1]).__name__}: {outcome[1]}"
+        if outcome[0]:
+            said = f"what {method} returned cannot be sent to another process: {refusal}"
+        outcome = (False, RuntimeError(said))
+    results.send(outcome)
