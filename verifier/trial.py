@@ -114,7 +114,8 @@ class Trial:
 
     def _changed_source(self, mark: str) -> list[Finding]:
         """The backup only reads; what else it did to the source is a finding."""
-        if oracle.watermark(self._source.admin) == mark:
+        theirs = getattr(self._fault, "writes", False)  # not the implementation's
+        if theirs or oracle.watermark(self._source.admin) == mark:
             return []
         now = oracle.take(self._source.admin, self._before.schema)
         return oracle.judge_source(self._frozen, now)
@@ -128,10 +129,12 @@ class Trial:
                 made = self._back_up(way)
             if made.backup is None:
                 return made
+        mark = oracle.watermark(self._source.admin)
         with fault.strike(scene) as struck:
             made = self._calls.backup(self._source, struck)
         self._total.exercised |= fault.exercises | {Guarantee.RECOVERABILITY}
         self._total.add(fault.findings(made.claim))
+        self._total.add(self._changed_source(mark))
         self._total.add(oracle.leftovers(self._source.admin, call="backup", side="source"))
         if made.backup is not None:
             return made  # whole, or the restored rows will show it

@@ -47,7 +47,8 @@ class Fault(Protocol):
     """Something that goes wrong during a backup or a restore and is over afterwards.
 
     A fault may have an attribute ``side``, ``"source"`` for one that strikes while the
-    backup is made; without it, it strikes while the backup is restored.
+    backup is made; without it, it strikes while the backup is restored. One that writes to
+    the source itself has a true attribute ``writes``.
     """
 
     @property
