@@ -92,7 +92,8 @@ class Judge:
         judgement = Judgement()
         if any(rows.rows for rows in self._before.tables.values()):
             judgement.exercised.add(Guarantee.PRESERVATION)
-        judgement.exercised.add(Guarantee.HONESTY)
+        if not restore.silent:
+            judgement.exercised.add(Guarantee.HONESTY)
         if restore.claim.success:
             self._success(restore, judgement)
         else:
