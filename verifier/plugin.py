@@ -20,6 +20,7 @@ import pytest
 from verifier import marking
 from verifier.config import VERIFY, settings_of
 from verifier.errors import ServerError
+from verifier.faults import Faults
 from verifier.run import DEST, SCENARIO, Run, focus, scenario_name
 from verifier.scenario import Scenario
 from verifier.servers import Pair
@@ -102,6 +103,12 @@ def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenari
         yield made
         if not own:
             _close(made, run, request.session)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """Makes what goes wrong: ``scenario.restore(fault=faults.cut(share=0.5))``."""
+    return Faults()
 
 
 def _close(made: Scenario, run: Run, session: pytest.Session) -> None:

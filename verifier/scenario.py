@@ -16,6 +16,7 @@ from verifier.faults import Fault
 from verifier.implementations import Implementation
 from verifier.report.terminal import render
 from verifier.servers import Database, Pair, Side
+from verifier.sweep import Striker, Sweep
 from verifier.transfer import Exclude
 from verifier.trial import Trial
 
@@ -116,6 +117,11 @@ class Scenario:
         self._made.append((side, database))
         return database
 
+    def discard(self, side: Side, database: Database) -> None:
+        """Drop a database that was to be dropped with the scenario already."""
+        self._made.remove((side, database))
+        self.pair.databases(side).drop(database)
+
     def close(self) -> None:
         """Drop what the scenario made."""
         while self._made:
@@ -140,8 +146,19 @@ class Scenario:
         idempotence. With one, the fault is taken away afterwards and the same backup is
         restored again, for recoverability.
         """
+        return self._outcome(Trial(self, fault))
+
+    def sweep(self, striker: Striker, *, part: int = 0, of: int = 1) -> Outcome:
+        """Restore once for every statement of the restore, with a fault before it.
+
+        ``striker`` makes the fault, such as ``faults.kill``. Of the statements, those are
+        taken whose number leaves the rest ``part`` when it is divided by ``of``.
+        """
+        return self._outcome(Sweep(self, striker, part, of))
+
+    def _outcome(self, trial: Trial) -> Outcome:
         try:
-            proof, claim = Trial(self, fault).run()
+            proof, claim = trial.run()
         except ObservationError as error:
             claim = Claim(success=False, message=str(error))
             proof = self._unknown(str(error))

@@ -10,7 +10,7 @@ import pytest
 from tests.servers.conftest import RunPython, Scratch
 from verifier.config import Config, ServerKind
 from verifier.errors import ServerUnavailable
-from verifier.servers import Pair, Side, choose, docker, engine, sessions
+from verifier.servers import Pair, Side, choose, disks, docker, engine, sessions
 from verifier.servers.run import Run
 
 pytestmark = pytest.mark.slow
@@ -140,3 +140,14 @@ def test_a_container_that_ends_at_once_shows_its_log(images: tuple[str, str]) ->
     finally:
         server.close()
         run.close()
+
+
+def test_a_container_has_a_small_disk(containers: Pair) -> None:
+    database = containers.databases(Side.TARGET).create("disk")
+    place = containers.target.small_disk()
+    with psycopg.connect(database.admin.conninfo, autocommit=True) as admin:
+        fill = f"head -c {disks.MEGABYTES + 1}M /dev/zero > {place}/all"
+        with pytest.raises(psycopg.errors.ExternalRoutineException):
+            admin.execute(f"COPY (SELECT 1) TO PROGRAM '{fill}'".encode())
+        admin.execute(f"COPY (SELECT 1) TO PROGRAM 'rm {place}/all'".encode())
+    containers.databases(Side.TARGET).drop(database)

@@ -42,6 +42,9 @@ class Implementation(Protocol):
     Both methods block until the work is done. ``restore`` must not raise for a
     restore that fails: that is a :class:`~verifier.contract.Claim` with
     ``success=False``. Whatever it raises is reported as a failure without a claim.
+
+    An attribute ``resumable``, if it has one that is true, declares that a restore that
+    failed may leave a part of its work, and that the next one ends like a clean run.
     """
 
     @property

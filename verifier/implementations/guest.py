@@ -23,6 +23,11 @@ class Guest:
     def not_offered(self) -> Mapping[Guarantee, str]:
         return self.hosted.not_offered
 
+    @property
+    def resumable(self) -> bool:
+        """Whether it says that it goes on where a run that failed has ended."""
+        return bool(getattr(self.hosted, "resumable", False))
+
     def backup(self, source: Endpoint) -> Backup:
         """Its backup. Raises :class:`BackupError` for whatever else it raises or returns."""
         try:

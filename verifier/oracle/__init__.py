@@ -8,6 +8,7 @@ contract. Nothing here knows the built-in restore.
 """
 
 from verifier.oracle.comparing import Progress, compare
+from verifier.oracle.diff import changes
 from verifier.oracle.fitting import excluded, unfit
 from verifier.oracle.integrity import violations
 from verifier.oracle.judgement import Judgement, Restore
@@ -15,6 +16,7 @@ from verifier.oracle.probe import Held, Probe, Writes
 from verifier.oracle.recovery import leftovers
 from verifier.oracle.repeats import judge_again, judge_retry
 from verifier.oracle.snapshot import Snapshot, take
+from verifier.oracle.source import judge_source, watermark
 from verifier.oracle.verdict import Judge
 
 __all__ = [
@@ -26,12 +28,15 @@ __all__ = [
     "Restore",
     "Snapshot",
     "Writes",
+    "changes",
     "compare",
     "excluded",
     "judge_again",
     "judge_retry",
+    "judge_source",
     "leftovers",
     "take",
     "unfit",
     "violations",
+    "watermark",
 ]

@@ -47,3 +47,5 @@ class Restore:
     writes: Writes
     violations: list[Finding]
     """Rules of the target that do not hold afterwards."""
+    silent: bool = False
+    """It was killed, and ``claim`` only says so: there are no words of its own to judge."""

@@ -1,4 +1,4 @@
-"""Findings about recoverability: what a restore leaves behind when it is over."""
+"""Findings about recoverability: what a call leaves behind when it is over."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SELECT 'prepared transaction', gid FROM pg_prepared_xacts WHERE database = curre
 """
 
 
-def leftovers(dsn: Dsn) -> list[Finding]:
-    """Sessions and prepared transactions that outlived a restore in the database at ``dsn``.
+def leftovers(dsn: Dsn, *, call: str = "restore", side: str = "target") -> list[Finding]:
+    """Sessions and prepared transactions that outlived a ``call`` in the database at ``dsn``.
 
     Every lock belongs to one of the two, so there is no need to list locks.
     """
@@ -35,10 +35,10 @@ def leftovers(dsn: Dsn) -> list[Finding]:
     return [
         Finding(
             guarantee=Guarantee.RECOVERABILITY,
-            title=f"the restore left a {what} behind",
-            evidence=(Evidence("target", {what: which}),),
+            title=f"the {call} left a {what} behind",
+            evidence=(Evidence(side, {what: which}),),
             sql=_LEFT.strip(),
-            database="target",
+            database=side,
         )
         for what, which in rows
     ]

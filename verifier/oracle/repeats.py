@@ -45,7 +45,10 @@ def judge_again(first: Snapshot, second: Restore) -> Judgement:
 
 
 def judge_retry(retry: Restore, clean: Restore) -> Judgement:
-    """A retry after a fault has to end like ``clean``, the same restore without any fault."""
+    """A retry after a fault has to end like ``clean``, the same restore without any fault.
+
+    A retry that claims success and does not is a lie about what is in the target.
+    """
     judgement = Judgement(exercised={Guarantee.RECOVERABILITY})
     if retry.claim.success != clean.claim.success:
         judgement.findings.add(
@@ -58,14 +61,15 @@ def judge_retry(retry: Restore, clean: Restore) -> Judgement:
                 ),
             )
         )
+    labels = ("clean run", "retry")
     for change in changes(clean.after, retry.after):
-        judgement.findings.add(
-            change.finding(
-                Guarantee.RECOVERABILITY,
-                "after the fault, the retry did not end like a clean run",
-                labels=("clean run", "retry"),
-            )
-        )
+        title = "after the fault, the retry did not end like a clean run"
+        found = change.finding(Guarantee.RECOVERABILITY, title, labels=labels)
+        judgement.findings.add(found)
+        if retry.claim.success and clean.claim.success:
+            title = "the retry claimed success and did not end like a clean run"
+            found = change.finding(Guarantee.HONESTY, title, labels=labels, severity=Severity.LIE)
+            judgement.findings.add(found)
     return judgement
 
 

@@ -10,6 +10,7 @@ from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Verdict
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import not_merged
 from verifier.oracle.diff import changes, identity_of, select, setting_changes
+from verifier.oracle.disturbed import judge_committed
 from verifier.oracle.entities import Node, Universe
 from verifier.oracle.fate import Fates
 from verifier.oracle.fitting import Excluded, Unfit
@@ -58,11 +59,27 @@ class Judge:
         """Whether the target can take every row of the source, by its own rules."""
         return not self._gaps and not self._obstacles
 
-    def judge(self, restore: Restore, *, disturbed: bool = False) -> Judgement:
-        """The judgement of a restore; ``disturbed`` says that a fault gave it a right to fail."""
+    def judge(
+        self,
+        restore: Restore,
+        *,
+        disturbed: bool = False,
+        resumable: bool = False,
+        clean: Snapshot | None = None,
+    ) -> Judgement:
+        """The judgement of a restore; ``disturbed`` says that a fault gave it a right to fail.
+
+        ``clean`` is the target as the same restore leaves it without a fault: a disturbed one
+        that was not told of its COMMIT may have come as far. What a ``resumable`` one
+        leaves when it fails is judged by its next run.
+        """
+        judge = self
         if self._universe.contested and not self._reshaped(restore.after):
-            return self._knowing(restore.after)._judge(restore, disturbed)
-        return self._judge(restore, disturbed)
+            judge = self._knowing(restore.after)
+        judgement = judge._judge(restore, disturbed)
+        if not restore.claim.success:
+            self._left_changed(restore, judgement, resumable, clean if disturbed else None)
+        return judgement
 
     def _knowing(self, after: Snapshot) -> Judge:
         """This judge, when it has seen what the rows became that several would have."""
@@ -75,7 +92,8 @@ class Judge:
         judgement = Judgement()
         if any(rows.rows for rows in self._before.tables.values()):
             judgement.exercised.add(Guarantee.PRESERVATION)
-        judgement.exercised.add(Guarantee.HONESTY)
+        if not restore.silent:
+            judgement.exercised.add(Guarantee.HONESTY)
         if restore.claim.success:
             self._success(restore, judgement)
         else:
@@ -199,16 +217,31 @@ class Judge:
 
     # -- a claimed failure -----------------------------------------------------------------
 
+    def _left_changed(
+        self,
+        restore: Restore,
+        judgement: Judgement,
+        resumable: bool,
+        clean: Snapshot | None,
+    ) -> None:
+        """All or nothing: the target is as it was before, or as a whole restore leaves it."""
+        settings = setting_changes(self._before, restore.after)
+        changed = changes(self._before, restore.after)
+        if changed and clean is not None and not changes(clean, restore.after):
+            if not restore.silent:
+                judge_committed(restore.claim, judgement.findings)
+            changed = []
+        elif resumable:
+            changed = []
+        for change in (*changed, *settings):
+            title = "a failed restore left the target changed"
+            judgement.findings.add(change.finding(Guarantee.ATOMICITY, title))
+
     def _failure(self, restore: Restore, judgement: Judgement, disturbed: bool) -> None:
         findings, claim = judgement.findings, restore.claim
         judgement.exercised.add(Guarantee.ATOMICITY)
-        judge_failure(self._universe, claim, self._gaps, disturbed=disturbed, findings=findings)
-        for change in (
-            *changes(self._before, restore.after),
-            *setting_changes(self._before, restore.after),
-        ):
-            title = "a failed restore left the target changed"
-            findings.add(change.finding(Guarantee.ATOMICITY, title))
+        if not restore.silent:
+            judge_failure(self._universe, claim, self._gaps, disturbed=disturbed, findings=findings)
         if disturbed:
             return
         judgement.exercised.add(Guarantee.COMPLETENESS)

@@ -60,6 +60,12 @@ class Server(Protocol):
         Raises :class:`~verifier.errors.ServerUnavailable` with the last log lines.
         """
 
+    def small_disk(self) -> str | None:
+        """A directory of the server's own on a disk of 16 MB, where it can be had.
+
+        Made at the first call, and gone with the server.
+        """
+
     def log(self, lines: int = 20) -> str:
         """The last lines that the server logged, as far as they can be had."""
 

@@ -22,7 +22,7 @@ from testcontainers.core.utils import inside_container
 
 from verifier.dsn import Dsn
 from verifier.errors import ServerError, ServerUnavailable
-from verifier.servers import sessions
+from verifier.servers import disks, sessions
 from verifier.servers.base import Side
 from verifier.servers.engine import TROUBLE, connected, image_trouble, reason
 from verifier.servers.pair import SETTINGS, USER, ServerPair
@@ -39,10 +39,21 @@ _START_SECONDS = 120.0
 _PORT = 5432
 _RUN = "restore-verifier.run"
 _BASE = "restore-verifier.base"
+_SMALL = "/small"
+"""A file system of every container that takes memory only as it is filled."""
 
 
 class _Container(PostgresContainer):
     """testcontainers' container without its own wait, which shows the password to ``ps``."""
+
+    def with_small_disk(self) -> _Container:
+        """With a small file system at :data:`_SMALL`."""
+        options = {_SMALL: f"size={disks.MEGABYTES}m,mode=1777"}
+        if hasattr(self, "tmpfs"):
+            self.tmpfs.update(options)
+        else:  # testcontainers before 4.14
+            self._kwargs["tmpfs"] = options
+        return self
 
     def _connect(self) -> None:
         """Leave waiting to :meth:`DockerServer.start`: both sides wait at the same time."""
@@ -70,7 +81,8 @@ class DockerServer:
             password=self._admin.password,
             dbname="postgres",
             labels={_RUN: run.id, _BASE: run.identity},
-        ).with_command(
+        ).with_small_disk()
+        self._container.with_command(
             ["postgres", *(word for item in SETTINGS.items() for word in ("-c", "=".join(item)))]
         )
 
@@ -173,6 +185,9 @@ class DockerServer:
                 f"{self._name()} cannot be started again: {reason(error)}"
             ) from error
         self._await()
+
+    def small_disk(self) -> str | None:
+        return _SMALL
 
     def close(self) -> None:
         """Remove the container and its volumes."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from verifier import programs
 from verifier.dsn import Dsn
 from verifier.errors import ServerUnavailable, UsageError
-from verifier.servers import processes, sessions
+from verifier.servers import disks, processes, sessions
 from verifier.servers.account import Account
 from verifier.servers.base import Side
 from verifier.servers.pair import SETTINGS, USER, ServerPair
@@ -45,6 +45,7 @@ class EmbeddedServer:
         self._user = Login.invent(USER)
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._small: Path | None = None
 
     def __repr__(self) -> str:
         return f"<embedded PostgreSQL {self.version}, {self.side}, port {self._port}>"
@@ -187,6 +188,16 @@ class EmbeddedServer:
         processes.end(self._directory)
         if self._process is not None:
             self._process.wait()
+
+    def small_disk(self) -> str | None:
+        if self._small is None:
+            place = self._directory / "small"
+            place.mkdir()
+            if not disks.mount(place, self._account.uid, self._account.gid):
+                place.rmdir()
+                return None
+            self._small = place
+        return str(self._small)
 
     def close(self) -> None:
         """Stop for good; the run's directory goes with the run."""

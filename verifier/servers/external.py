@@ -206,6 +206,9 @@ class ExternalServer:
     def alive(self) -> bool:
         return sessions.answers(self._dsn)
 
+    def small_disk(self) -> str | None:
+        return None
+
     def log(self, lines: int = 20) -> str:
         return f"(the log of {self._dsn} is kept on its own machine)"
 

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from verifier.errors import ServerUnavailable
-from verifier.servers import processes
+from verifier.servers import disks, processes
 
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 
@@ -124,6 +124,7 @@ def _sweep(base: Path) -> None:
             with _taken(directory) as dead:
                 if dead:
                     processes.end(directory)
+                    disks.release(directory)
                     # What cannot be removed now is tried again by the next run.
                     shutil.rmtree(directory, ignore_errors=True)
 
@@ -180,6 +181,7 @@ class Run:
         if self._lock is None:
             return
         processes.end(self.directory)
+        disks.release(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
         os.close(self._lock)
         self._lock = None
