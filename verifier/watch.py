@@ -19,9 +19,7 @@ import psutil
 
 from verifier.contract import Evidence, Finding, Guarantee
 from verifier.dsn import Dsn, redact
-
-MARK = "RESTORE_VERIFIER_CALL"
-"""The variable that holds the mark."""
+from verifier.settings import CALL
 
 _PERIOD = 0.025
 """Seconds between two looks at the list of processes."""
@@ -49,7 +47,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self._before = frozenset(psutil.pids())
-        os.environ[MARK] = self._mark
+        os.environ[CALL] = self._mark
         self._watcher = threading.Thread(target=self._look, name="watch", daemon=True)
         self._watcher.start()
         return self
@@ -57,7 +55,7 @@ class Watch:
     def __exit__(self, *exc: object) -> None:
         self._over.set()
         self._watcher.join()
-        os.environ.pop(MARK, None)
+        os.environ.pop(CALL, None)
 
     def _look(self) -> None:
         while not self._over.wait(_PERIOD):
@@ -80,7 +78,7 @@ class Watch:
         for process in self._new():
             with suppress(psutil.Error):
                 environ: Mapping[str, str] = process.environ()
-                if environ.get(MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE:
+                if environ.get(CALL) == self._mark and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
