@@ -10,6 +10,7 @@ ITEMS = """
 INSERT INTO shop SELECT g, 'shop ' || g FROM generate_series(1, 20) g;
 INSERT INTO item SELECT g, 1 + g % 20, 'item ' || g FROM generate_series(1, 400) g;
 """
+RELOADED = "CREATE TEMP TABLE held AS TABLE item; TRUNCATE item; INSERT INTO item TABLE held"
 OWN = "INSERT INTO shop VALUES (900, 'of the target'); INSERT INTO item VALUES (900, 900, 'own')"
 
 
@@ -201,3 +202,25 @@ def test_backup_while_others_write(scenario, world, faults):
         moment="SELECT count(*) FROM payment",
     )
     scenario.restore(fault=writing).prove()
+
+
+@pytest.mark.guarantee("completeness", "recoverability")
+@pytest.mark.trap("S02")
+@pytest.mark.parametrize(
+    "migration", ["ALTER TABLE item ALTER price TYPE bigint", RELOADED], ids=["type", "truncate"]
+)
+def test_migration_that_commits_while_the_backup_waits(scenario, world, faults, migration):
+    """A migration rewrites a table while pg_dump waits for it: to pg_dump's snapshot the table is
+    empty then, and the dump ends well and without its rows.
+    """
+    world(
+        """
+        CREATE TABLE shop (id int PRIMARY KEY, name text NOT NULL);
+        CREATE TABLE item (id int PRIMARY KEY, shop_id int NOT NULL REFERENCES shop, price int);
+        """,
+        source="INSERT INTO shop VALUES (1, 'tea'), (2, 'cake');"
+        "INSERT INTO item SELECT g, 1 + g % 2, g FROM generate_series(1, 50) g",
+        target="ALTER TABLE item ALTER price TYPE bigint;"
+        "INSERT INTO shop VALUES (900, 'of the target'); INSERT INTO item VALUES (900, 900, 9)",
+    )
+    scenario.restore(fault=faults.migrating(migration)).prove()
