@@ -63,3 +63,55 @@ def test_row_that_moved_to_another_partition(scenario, world):
         target="INSERT INTO event VALUES (1, 'eu', 'moved', 0), (2, 'us', 'stayed', 0)",
     )
     scenario.restore().prove()
+
+
+CUT_OTHERWISE = """
+CREATE TABLE sale (id int, region text, code text, PRIMARY KEY (id, region))
+    PARTITION BY LIST (region);
+CREATE TABLE refund (id int PRIMARY KEY, sale int, region text, why text);
+"""
+IN_THE_SOURCE = """
+CREATE TABLE sale_us PARTITION OF sale FOR VALUES IN ('us', 'ca');
+CREATE TABLE sale_rest PARTITION OF sale DEFAULT;
+ALTER TABLE refund ADD FOREIGN KEY (sale, region) REFERENCES sale_us;
+"""
+IN_THE_TARGET = """
+CREATE TABLE sale_us PARTITION OF sale FOR VALUES IN ('us');
+CREATE TABLE sale_rest PARTITION OF sale DEFAULT;
+ALTER TABLE refund ADD FOREIGN KEY (sale, region) REFERENCES sale_us;
+"""
+
+
+@pytest.mark.guarantee("merging", "completeness", "ordering")
+@pytest.mark.trap("O01", "O07", "U02")
+def test_references_to_one_partition_by_itself(scenario, world):
+    """A table refers to a partition and not to the whole: a restore that knows only whole tables
+    takes its rows for orphans, writes them first, or leaves them behind when their parents merge.
+    """
+    world(CUT_OTHERWISE, source=IN_THE_SOURCE, target=IN_THE_TARGET)
+    world(
+        "",
+        source="INSERT INTO sale VALUES (1, 'us', 'a'), (2, 'us', 'a'),"
+        " (3, 'us', 'b'), (3, 'eu', 'b');"
+        "INSERT INTO refund VALUES (1, 1, 'us', 'x'), (2, 2, 'us', 'y'), (3, 3, 'us', 'z')",
+        target="ALTER TABLE sale ADD UNIQUE (code, region);"
+        "INSERT INTO sale VALUES (7, 'us', 'a'), (8, 'us', 'own');"
+        "INSERT INTO refund VALUES (9, 8, 'us', 'own')",
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "honesty")
+@pytest.mark.trap("O04", "O07")
+def test_parent_that_goes_to_another_partition(scenario, world):
+    """The target keeps a region elsewhere, so that rows of the partition that others refer to do
+    not arrive there, and what refers to them vanishes or ends the load without a name.
+    """
+    world(CUT_OTHERWISE, source=IN_THE_SOURCE, target=IN_THE_TARGET)
+    world(
+        "",
+        source="INSERT INTO sale VALUES (1, 'us', 'a'), (2, 'ca', 'b');"
+        "INSERT INTO refund VALUES (1, 1, 'us', 'x'), (2, 2, 'ca', 'y')",
+        target="INSERT INTO sale VALUES (2, 'ca', 'old')",
+    )
+    scenario.restore().prove()

@@ -36,6 +36,7 @@ CREATE TRIGGER stamp BEFORE UPDATE ON shop FOR EACH ROW EXECUTE FUNCTION stamp()
 
 
 @pytest.mark.guarantee("atomicity", "recoverability", "honesty")
+@pytest.mark.trap("H06", "H10")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_client_killed_at_every_statement(scenario, world, faults, part):
     """A deploy, an out-of-memory killer or a closed laptop ends a restore wherever it is."""
@@ -44,6 +45,7 @@ def test_client_killed_at_every_statement(scenario, world, faults, part):
 
 
 @pytest.mark.guarantee("atomicity", "recoverability", "honesty")
+@pytest.mark.trap("H06", "H10")
 @pytest.mark.parametrize("part", range(2))
 def test_session_terminated_at_every_third_statement(scenario, world, faults, part):
     """An administrator or a failover ends the session of a restore wherever it is."""

@@ -25,6 +25,7 @@ from verifier.config import Config
 from verifier.contract import Claim, Guarantee, Verdict
 from verifier.errors import BackupError
 from verifier.implementations import Backup, Endpoint, Implementation, implementation
+from verifier.implementations.pg_dump import PgDump
 from verifier.implementations.row_by_row import RowByRow
 from verifier.implementations.target import TableRow, Target
 from verifier.scenario import GuaranteeBroken, Scenario
@@ -231,7 +232,7 @@ class Committing(RowByRow):
 @dataclass(frozen=True)
 class Case:
     scenario: Callable[..., None]
-    wrong: type[RowByRow] | type[InThree]
+    wrong: type[RowByRow] | type[InThree] | type[PgDump]
     guarantee: Guarantee
     title: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -307,6 +308,16 @@ CASES: Sequence[Case] = [
     ),
     Case(f.test_backup_whose_session_is_terminated, Halves, G.COMPLETENESS, LOST),
     Case(f.test_backup_while_others_write, TableByTable, G.FIDELITY, "a restored row differs"),
+    *(
+        Case(
+            f.test_migration_that_commits_while_the_backup_waits,
+            PgDump,
+            G.COMPLETENESS,
+            LOST,
+            {"migration": migration},
+        )
+        for migration in ("ALTER TABLE item ALTER price TYPE bigint", f.RELOADED)
+    ),
     *(
         Case(scenario, InThree, G.ATOMICITY, REMOVED, {"part": 1})
         for scenario in (

@@ -280,6 +280,13 @@ CASES = [
         G.PRESERVATION,
         REMOVED,
     ),
+    by_id(test_partitions.test_references_to_one_partition_by_itself, G.MERGING, DOUBLE),
+    Case(
+        test_partitions.test_parent_that_goes_to_another_partition,
+        "faulty:swallow-errors",
+        G.COMPLETENESS,
+        UNNAMED,
+    ),
     by_id(test_triggers.test_trigger_that_touches_the_time_of_the_last_change, G.FIDELITY, DIFFERS),
     by_id(test_triggers.test_trigger_that_keeps_a_record_of_changes, G.COMPLETENESS, FAILED),
     Case(

@@ -232,3 +232,11 @@ def test_a_fault_that_never_strikes_is_unknown_and_no_pass(begin: Begin) -> None
     (found,) = [each for each in outcome.proof.findings if each.verdict is Verdict.UNKNOWN]
     assert found.title == "the fault never struck: nothing was seen before statement 100000"
     assert "statements" in found.evidence[0].words
+
+
+def test_a_migration_that_no_backup_waits_for_is_unknown_and_taken_back(begin: Begin) -> None:
+    scenario = begin(Also())
+    outcome = scenario.restore(fault=Faults().migrating("CREATE TABLE of_the_migration (id int)"))
+    (found,) = [each for each in outcome.proof.findings if each.verdict is Verdict.UNKNOWN]
+    assert found.title == "the fault never struck: the backup did not wait for the migration"
+    assert scenario.source.execute("SELECT to_regclass('of_the_migration')") == [(None,)]

@@ -224,8 +224,7 @@ IN_PARTITIONS = (
 )
 
 
-# Not JSON: the built-in restore takes a row for an orphan that refers to a partition by itself.
-@pytest.mark.parametrize("form", [Format.COPY, Format.INSERTS])
+@pytest.mark.parametrize("form", Format)
 @pytest.mark.parametrize(
     ("table", "condition", "gone"),
     [

@@ -419,6 +419,36 @@ def test_partitions_share_the_numbers_of_their_root(move: Move) -> None:
     assert_settled(move, claim)
 
 
+def test_references_to_a_partition_follow_new_numbers(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE p (id serial, region text, v text, PRIMARY KEY (id, region))"
+        " PARTITION BY LIST (region);"
+        "CREATE TABLE p_eu PARTITION OF p FOR VALUES IN ('eu');"
+        "CREATE TABLE p_us PARTITION OF p FOR VALUES IN ('us');"
+        "ALTER TABLE p_us ADD UNIQUE (id);"
+        "CREATE TABLE c (name text PRIMARY KEY, p int REFERENCES p_us (id))",
+        "INSERT INTO p VALUES (1, 'eu', 'a'), (1, 'us', 'b'), (2, 'us', 'c');"
+        "INSERT INTO c VALUES ('of b', 1), ('of c', 2)",
+        "INSERT INTO p VALUES (1, 'us', 'c'), (2, 'us', 'own')",
+    )
+    assert move.rows("SELECT name, v FROM c JOIN p_us ON p_us.id = c.p ORDER BY name") == [
+        ("of b", "b"),
+        ("of c", "c"),
+    ]
+    assert_settled(move, claim)
+
+
+def test_references_to_a_partition_by_new_numbers_are_refused_by_name(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE p (id serial PRIMARY KEY) PARTITION BY RANGE (id);"
+        "CREATE TABLE p_low PARTITION OF p FOR VALUES FROM (1) TO (100);"
+        "CREATE TABLE c (name text PRIMARY KEY, p int REFERENCES p_low)",
+        "INSERT INTO p VALUES (1); INSERT INTO c VALUES ('x', 1)",
+    )
+    assert "c_p_fkey of public.c refers to public.p_low alone, a partition by id" in claim.message
+    assert_refused(move, claim)
+
+
 def test_declared_references_follow_new_numbers(move: Move) -> None:
     move.options = RestoreOptions(
         ids=Ids.LOCAL,

@@ -10,6 +10,7 @@ from verifier.faults.base import Fault, Scene, Way
 from verifier.faults.blows import Blow, Cut, Kill, Restart, Run, Stage, Stall, Terminate
 from verifier.faults.disk import FullDisk
 from verifier.faults.interruption import Interruption
+from verifier.faults.migrating import Migrating
 from verifier.faults.moment import Moment, Traffic
 from verifier.faults.proxy import After, Link, Proxy
 from verifier.faults.target import Held, Meanwhile, TargetStopped, Together
@@ -30,6 +31,7 @@ __all__ = [
     "Kill",
     "Link",
     "Meanwhile",
+    "Migrating",
     "Moment",
     "Proxy",
     "Restart",

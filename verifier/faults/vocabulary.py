@@ -10,6 +10,7 @@ from verifier.faults.base import Fault
 from verifier.faults.blows import Blow, Cut, Kill, Restart, Run, Stall, Terminate
 from verifier.faults.disk import FullDisk
 from verifier.faults.interruption import Interruption
+from verifier.faults.migrating import Migrating
 from verifier.faults.moment import Moment
 from verifier.faults.target import Held, Meanwhile, Together
 from verifier.faults.writing import Writing
@@ -94,3 +95,7 @@ class Faults:
     def writing(self, step: str, moment: str) -> Writing:
         """Somebody writes to the source, a transaction before each statement of the backup."""
         return Writing(step, moment)
+
+    def migrating(self, script: str) -> Migrating:
+        """The source is migrated by ``script``, which commits while the backup waits for it."""
+        return Migrating(script)

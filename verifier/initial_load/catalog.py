@@ -76,6 +76,7 @@ class ForeignKey:
     name: str
     child: int
     parent: int
+    """The topmost table, under which rows are staged, also where one partition is meant."""
     columns: tuple[str, ...]
     references: tuple[str, ...]
     full: bool
@@ -85,6 +86,15 @@ class ForeignKey:
     """Whether the server itself changes children when a parent's columns change."""
     period: bool = False
     """The last column is a range, to be covered by those of the parents together."""
+    partition: int | None = None
+    """The partition that is referred to by itself, if not the whole of :attr:`parent`."""
+    bounds: str | None = None
+    """SQL over a row of :attr:`parent` that says whether it belongs there."""
+
+    @property
+    def referred(self) -> int:
+        """The table that the constraint names."""
+        return self.parent if self.partition is None else self.partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,11 @@ class Catalog:
     foreign_keys: tuple[ForeignKey, ...]
     by_name: dict[tuple[str, str], Table] = field(default_factory=dict)
     references: tuple[SoftReference, ...] = ()
+
+    def referenced(self, table: Table) -> set[str]:
+        """The columns of ``table`` that foreign keys refer to."""
+        keys = (key for key in self.foreign_keys if key.parent == table.root)
+        return {name for key in keys for name in key.references}
 
 
 _TABLES = """
@@ -301,8 +316,7 @@ def load(conn: Connection) -> Catalog:
         )
     foreign = []
     for row in _rows(conn, _FOREIGN_KEYS.format(enforced=enforced, period=period)):
-        row["columns"], row["references"] = tuple(row["columns"]), tuple(row["references"])
-        foreign.append(ForeignKey(**row))
+        foreign.append(_foreign_key(row, tables))
     named = {(table.schema, table.name): table for table in tables.values()}
     return Catalog(tables, tuple(foreign), named)
 
@@ -311,6 +325,15 @@ def _key(row: dict[str, Any]) -> UniqueKey:
     row["expressions"], row["plain"] = tuple(row["expressions"]), tuple(row["plain"])
     row["columns"] = frozenset(row["columns"])
     return UniqueKey(**row)
+
+
+def _foreign_key(row: dict[str, Any], tables: dict[int, Table]) -> ForeignKey:
+    row["columns"], row["references"] = tuple(row["columns"]), tuple(row["references"])
+    named = tables[row["parent"]]
+    if named.root != named.oid:
+        bounds = next((c.expression for c in named.checks if c.name == BOUNDS), None)
+        row |= {"parent": named.root, "partition": named.oid, "bounds": bounds}
+    return ForeignKey(**row)
 
 
 def _rows(conn: Connection, query: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from verifier.initial_load.ledger import reject
 from verifier.initial_load.offset import told
 from verifier.initial_load.periods import uncovered
 from verifier.initial_load.session import literal, paste, run
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, among
 from verifier.initial_load.values import reason
 
 
@@ -162,7 +162,7 @@ def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
     rejected = 0
     fixed = {column.name for column in parent.identity}
     for key in catalog.foreign_keys:
-        linked = key.parent in (parent.table.oid, parent.table.root)
+        linked = key.parent == parent.table.root
         free = not (key.follows or key.period or set(key.references) <= fixed)
         if linked and parent.updates and free:
             rejected += _forsaken(conn, catalog, tables, parent, key)
@@ -190,12 +190,13 @@ def _forsaken(
         paste(
             "s.{n} IN (SELECT c.n FROM {change} c JOIN {target} t"
             " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid"
-            " WHERE NOT EXISTS (SELECT FROM {rows} o WHERE {kept})"
+            " WHERE {there} AND NOT EXISTS (SELECT FROM {rows} o WHERE {kept})"
             " AND EXISTS (SELECT FROM {child} k WHERE {refers} {overwritten}))",
             n=parent.ordinal,
             change=parent.change,
             target=parent.table.only,
-            rows=parent.rows,
+            there=_there(key),
+            rows=among(parent.rows, key),
             kept=kept,
             child=child.only,
             refers=refers,
@@ -203,6 +204,15 @@ def _forsaken(
         ),
         literal(f"rows of {child.quoted} in the target refer to what it would overwrite"),
         literal(key.name),
+    )
+
+
+def _there(key: ForeignKey) -> str:
+    """SQL that a row ``t`` of the target stands in the partition that ``key`` refers to."""
+    if key.partition is None:
+        return "true"
+    return paste(
+        "t.tableoid IN (SELECT relid FROM pg_partition_tree({oid}))", oid=str(key.partition)
     )
 
 
@@ -231,7 +241,7 @@ def _staged(child: Staged, key: ForeignKey) -> bool:
 def _orphans(
     conn: Connection, catalog: Catalog, tables: list[Staged], child: Staged, key: ForeignKey
 ) -> int:
-    parent = catalog.tables[key.parent]
+    parent = catalog.tables[key.referred]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
     told_ = [
@@ -242,7 +252,9 @@ def _orphans(
     family_ = family(tables, key.parent)
     same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
     where = [f"s.{column} IS NOT NULL" for column in columns]
-    where += [f"NOT EXISTS (SELECT FROM {p.rows} p WHERE {same})" for p in family_]
+    where += [
+        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same})" for staged in family_
+    ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
     if key.full and len(columns) > 1:
         mixed = f"num_nulls({', '.join(f's.{c}' for c in columns)})"

@@ -196,7 +196,7 @@ def _together(catalog: Catalog, order: list[list[Staged]]) -> list[list[Staged]]
         for parent in tables:
             fixed = {column.name for column in parent.identity}
             for key in catalog.foreign_keys:
-                linked = key.parent in (parent.table.oid, parent.table.root)
+                linked = key.parent == parent.table.root
                 if linked and key.child in place and not set(key.references) <= fixed:
                     start = place[parent.table.oid]
                     until[start] = max(until[start], place[key.child])

@@ -21,11 +21,11 @@ def fingerprint(catalog: Catalog, tables: Collection[int]) -> str:
             [
                 catalog.tables[key.child].quoted,
                 list(key.columns),
-                catalog.tables[key.parent].quoted,
+                catalog.tables[key.referred].quoted,
                 list(key.references),
             ]
             for key in catalog.foreign_keys
-            if key.child in tables and key.parent in tables
+            if key.child in tables and key.referred in tables
         ),
     }
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()

@@ -94,6 +94,7 @@ def problems(catalog: Catalog, local: LocalIds, tables: Iterable[Table]) -> list
         for key in catalog.foreign_keys:
             if key.child == table.oid:
                 found += _mixed(catalog, local, table, key)
+                found += _unplaced(catalog, table, key)
     return found
 
 
@@ -127,6 +128,17 @@ def _mixed(catalog: Catalog, local: LocalIds, table: Table, key: ForeignKey) -> 
                 f"to {catalog.tables[key.parent].quoted}.{theirs}, which are none; --ids local "
                 "cannot let it follow both"
             )
+
+
+def _unplaced(catalog: Catalog, table: Table, key: ForeignKey) -> Iterator[str]:
+    columns = catalog.tables[key.parent].columns.values()
+    moved = [c for c in columns if c.local and key.bounds and _mentions(key.bounds, c)]
+    if moved:
+        yield (
+            f"{key.name} of {table.quoted} refers to {catalog.tables[key.referred].quoted} alone, "
+            f"a partition by {moved[0].quoted}, whose numbers change; --ids local cannot tell "
+            "which rows belong there"
+        )
 
 
 def _torn(catalog: Catalog, table: Table, name: str, roots: frozenset[Place]) -> str:

@@ -18,7 +18,7 @@ from verifier.initial_load.local_ids import LocalIds
 from verifier.initial_load.match import evaluated, same
 from verifier.initial_load.planned import inserted, updated
 from verifier.initial_load.session import literal, paste, run
-from verifier.initial_load.stage import Content, Staged
+from verifier.initial_load.stage import Content, Staged, among
 
 
 @dataclass(slots=True)
@@ -124,7 +124,13 @@ class Numbering:
                     f"{self._old(staged, name)} AS o{no}, {self._new(staged, name)} AS f{no}"
                     for no, name in pairs
                 )
-                query = paste("(SELECT {moved} FROM pg_temp.restore_number x)", moved=moved)
+                query = paste(
+                    "(SELECT {moved} FROM pg_temp.restore_number x"
+                    " WHERE x.restore_n IN (SELECT p.{n} FROM {parents} p))",
+                    moved=moved,
+                    n=staged.ordinal,
+                    parents=among(staged.rows, key),
+                )
                 repoint.shift(conn, self._catalog, self._content.tables, child, key, query)
         for soft in self._catalog.references:
             if staged in family(self._content.tables, soft.parent) and soft.key in self._names(

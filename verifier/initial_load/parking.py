@@ -48,7 +48,7 @@ def _candidates(
     """Columns that the constraint depends on, with a value over ``t`` worth a try."""
     oid = staged.table.oid
     own = [fk for fk in catalog.foreign_keys if fk.child == oid]
-    bound = {n for fk in catalog.foreign_keys if fk.parent == oid for n in fk.references}
+    bound = catalog.referenced(staged.table)
     bound |= {name for fk in own if fk.full for name in fk.columns}
     keyed = {name for key in staged.table.keys for name in key.columns}
     keyed |= {name for fk in own for name in fk.columns}

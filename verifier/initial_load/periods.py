@@ -5,7 +5,7 @@ from __future__ import annotations
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.session import literal, paste
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, among
 
 
 def uncovered(
@@ -16,12 +16,12 @@ def uncovered(
     ``parents`` are the staged tables that the key may point to. What they hold and what the
     target holds counts together: a parent's key does not change, so it covers what it did.
     """
-    parent = catalog.tables[key.parent]
+    parent = catalog.tables[key.referred]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
     *equal, (period, covers) = zip(columns, references, strict=True)
     same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in equal)
-    sources = [staged.rows for staged in parents] + [parent.only]
+    sources = [among(staged.rows, key) for staged in parents] + [parent.only]
     held = " UNION ALL ".join(
         paste(
             "SELECT p.{covers} AS period FROM {source} p WHERE {same}",

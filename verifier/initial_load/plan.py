@@ -128,7 +128,7 @@ class Plan:
         self._prefer()
         named = {staged.table.oid: staged.table for staged in self.content.tables}
         keys = self.catalog.foreign_keys
-        parents = [self.catalog.tables[key.parent] for key in keys if key.child in named]
+        parents = [self.catalog.tables[key.referred] for key in keys if key.child in named]
         _ready(preflight.denied(conn, named.values(), parents, self.content.sequences))
         _ready(self.content.objects.denied())
         if local is not None:

@@ -8,7 +8,7 @@ from verifier.initial_load import cells
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
 from verifier.initial_load.checks import family
 from verifier.initial_load.session import paste, run
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, among
 
 _MOVED = "(f.n <> f.winner OR f.adopted)"
 
@@ -74,8 +74,9 @@ def _follow(
         pairs.append(f"p.{column} AS o{no}, {final.get(name, f'w.{column}')} AS f{no}")
     moved = paste(
         "(SELECT {pairs} FROM pg_temp.restore_moved m"
-        " JOIN {rows} p ON p.{n} = m.n JOIN {rows} w ON w.{n} = m.winner)",
+        " JOIN {parents} p ON p.{n} = m.n JOIN {rows} w ON w.{n} = m.winner)",
         pairs=", ".join(pairs),
+        parents=among(parent.rows, key),
         rows=parent.rows,
         n=parent.ordinal,
     )
@@ -191,7 +192,7 @@ def shift(
         follows = paste(
             "(SELECT {pairs} FROM {before} p JOIN {rows} w USING ({n}))",
             pairs=", ".join(f"p.{c} AS o{no}, w.{c} AS f{no}" for no, c in named),
-            before=before,
+            before=among(before, other),
             rows=child.rows,
             n=child.ordinal,
         )

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from verifier.initial_load.catalog import Column, Table, UniqueKey
+from verifier.initial_load.catalog import Column, ForeignKey, Table, UniqueKey
 from verifier.initial_load.large_objects import LargeObjects
 from verifier.initial_load.offset import told
 from verifier.initial_load.reading.events import SetVal
-from verifier.initial_load.session import array, literal
+from verifier.initial_load.session import array, literal, paste
 
 _NONE = "pg_temp.restore_none"
 """Stands for every table that would be empty; made by :mod:`ledger`."""
@@ -99,6 +99,13 @@ class Staged:
     def row_json(self, alias: str) -> str:
         """SQL for what the backup has of the row as ``json``, column name → text."""
         return _json(self.given, alias)
+
+
+def among(rows: str, key: ForeignKey) -> str:
+    """Those of the staged ``rows`` that ``key`` may refer to, for a FROM clause with an alias."""
+    if key.bounds is None:
+        return rows
+    return paste("(SELECT * FROM {rows} WHERE {bounds})", rows=rows, bounds=key.bounds)
 
 
 def _json(columns: Collection[Column], alias: str) -> str:

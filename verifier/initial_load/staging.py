@@ -176,7 +176,7 @@ class _Stager:
         keys = {name for key in staged.keys for name in key.columns}
         for foreign in self.catalog.foreign_keys:
             keys |= set(foreign.columns) if foreign.child == staged.table.oid else set()
-            keys |= set(foreign.references) if foreign.parent == staged.table.oid else set()
+            keys |= set(foreign.references) if foreign.parent == staged.table.root else set()
         names = [column.quoted for column in staged.columns if column.name in keys]
         run(
             self.conn,

@@ -17,7 +17,7 @@ from verifier.initial_load.checks import family
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.offset import moved
 from verifier.initial_load.session import array, literal, paste, run
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, among
 
 
 def some(conn: Connection, staged: Staged) -> bool:
@@ -126,7 +126,7 @@ def _inner(catalog: Catalog, staged: Staged, tables: list[Staged]) -> Iterator[L
         if key.child != staged.table.oid or not set(key.columns) <= names:
             continue
         for parent in tables:
-            if key.parent in (parent.table.oid, parent.table.root):
+            if key.parent == parent.table.root:
                 pairs = [
                     (staged.table.columns[ours], parent.table.columns[theirs])
                     for ours, theirs in zip(key.columns, key.references, strict=True)
@@ -168,12 +168,12 @@ def _found(conn: Connection, staged: Staged, links: list[Link]) -> int:
             " JOIN pg_temp.restore_loose o ON o.tab = {number} AND o.n = p.{m}",
             n=staged.ordinal,
             rows=staged.rows,
-            parents=parent.rows,
+            parents=among(parent.rows, key),
             same=" AND ".join(f"p.{b.quoted} = s.{a.quoted}" for a, b in pairs),
             number=str(parent.number),
             m=parent.ordinal,
         )
-        for _, parent, pairs in links
+        for key, parent, pairs in links
     )
     return run(
         conn,

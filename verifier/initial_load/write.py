@@ -122,7 +122,7 @@ def _parking(catalog: Catalog, staged: Staged, key: UniqueKey) -> tuple[Column, 
     """A column of ``key`` and an expression over ``t`` that no row has, to hold in between."""
     oid = staged.table.oid
     own = [fk for fk in catalog.foreign_keys if fk.child == oid]
-    bound = {name for fk in catalog.foreign_keys if fk.parent == oid for name in fk.references}
+    bound = catalog.referenced(staged.table)
     bound |= {name for fk in own if fk.full and len(fk.columns) > 1 for name in fk.columns}
     free = {column.name: column for column in changes.settable(staged) if column.name not in bound}
     for name in key.plain:

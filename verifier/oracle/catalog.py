@@ -58,6 +58,7 @@ class ForeignKey:
     child: str
     columns: tuple[str, ...]
     parent: str
+    """The whole table, also where one of its partitions is meant."""
     referenced: tuple[str, ...]
     full: bool
     """``MATCH FULL``: a reference is NULL as a whole or not at all."""
@@ -65,6 +66,15 @@ class ForeignKey:
     """Per column the operator (parent, child) that says it is the same, with its schema."""
     period: bool = False
     """The last column is a ``PERIOD``, which several parents may cover (PostgreSQL 18)."""
+    partition: str | None = None
+    """The partition of :attr:`parent` that is referred to by itself, if it is one."""
+    bounds: str | None = None
+    """SQL over a row of :attr:`parent` that says whether it belongs to that partition."""
+
+    @property
+    def referred(self) -> str:
+        """The table that the constraint names."""
+        return self.partition or self.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +173,18 @@ class Schema:
         ends += [(key.parent, key.referenced) for key in self.foreign_keys]
         return frozenset(column for name, columns in ends if name == table for column in columns)
 
+    def partitions(self, table: str) -> Mapping[str, str]:
+        """The partitions of ``table`` that are referred to by themselves, with their bounds.
+
+        A hash partition's say nothing to another server than its own.
+        """
+        return {
+            key.partition: key.bounds
+            for key in self.foreign_keys
+            if key.parent == table and key.partition and key.bounds
+            if "satisfies_hash_partition" not in key.bounds
+        }
+
 
 def read(
     connection: psycopg.Connection[Any], *, materialised: bool = False, inventory: bool = True
@@ -197,11 +219,11 @@ def read(
         for table, relname, partitioned in connection.execute(about(queries.TABLES).encode())
     }
     foreign_keys = tuple(
-        ForeignKey(name, child, tuple(names), parent, tuple(referenced), full, tuple(same), period)
-        for name, child, names, parent, referenced, full, same, period in connection.execute(
+        ForeignKey(name, child, tuple(names), parent, tuple(referenced), full, tuple(same), *rest)
+        for name, child, names, parent, referenced, full, same, *rest in connection.execute(
             queries.FOREIGN_KEYS
         )
-        if parent in tables  # not one of an extension's, nor a single partition
+        if parent in tables  # not one of an extension's
     )
     exclusions = tuple(
         Exclusion(name, table, tuple(names), tuple(parts), tuple(operators), predicate)

@@ -101,7 +101,7 @@ class Universe:
 
     def is_in_target(self, node: Node, foreign_key: ForeignKey) -> bool:
         """Whether the target itself has a row that ``node`` can point to as it is."""
-        place = (TARGET, foreign_key.parent, foreign_key.referenced)
+        place = (TARGET, foreign_key.referred, foreign_key.referenced)
         values = self.rows(node).reference(node.position, foreign_key.columns)
         return values in self._directory.get(place, {})
 
@@ -137,13 +137,14 @@ class Universe:
                 rows = snapshot.tables[foreign_key.parent]
                 if not set(foreign_key.referenced) <= set(rows.columns):
                     continue
-                place = (side, foreign_key.parent, foreign_key.referenced)
+                place = (side, foreign_key.referred, foreign_key.referenced)
                 if place not in directory:
+                    inside = rows.inside.get(foreign_key.referred, range(len(rows.rows)))
                     directory[place] = {
                         rows.reference(position, foreign_key.referenced): Node(
                             foreign_key.parent, side, position
                         )
-                        for position in range(len(rows.rows))
+                        for position in sorted(inside)
                     }
         return directory
 
@@ -156,7 +157,7 @@ class Universe:
             if None in values:
                 continue  # refers to nothing, even if a parent's key is NULL as well
             for side in (SOURCE, TARGET) if node.side == SOURCE else (TARGET,):
-                place = (side, foreign_key.parent, foreign_key.referenced)
+                place = (side, foreign_key.referred, foreign_key.referenced)
                 found = self._directory.get(place, {}).get(values)
                 if found is not None:
                     yield foreign_key.name, found

@@ -203,9 +203,10 @@ def _no_orphans(schema: Schema, foreign_key: ForeignKey) -> Rule:
     given = (" OR " if foreign_key.full else " AND ").join(
         f"c.{_name(ours)} IS NOT NULL" for ours, _ in pairs
     )
-    child, parent = (schema.tables[name].rows for name in (foreign_key.child, foreign_key.parent))
+    child = schema.tables[foreign_key.child].rows
+    parent = foreign_key.partition or schema.tables[foreign_key.parent].rows
     return Rule(
-        f"an orphan: its parent in {foreign_key.parent} does not exist",
+        f"an orphan: its parent in {foreign_key.referred} does not exist",
         foreign_key.child,
         f"SELECT c.* FROM {child} c WHERE ({given})"
         f" AND NOT EXISTS (SELECT FROM {parent} p WHERE {joined}{covered})",

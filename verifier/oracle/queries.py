@@ -93,7 +93,9 @@ SELECT k.conname::text, format('%I.%I', n.nspname, c.relname),
        (SELECT array_agg(a.attname::text ORDER BY u.place)
         FROM unnest(k.conkey) WITH ORDINALITY u(num, place)
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num),
-       format('%I.%I', pn.nspname, p.relname),
+       (SELECT format('%I.%I', rn.nspname, r.relname) FROM pg_class r
+        JOIN pg_namespace rn ON rn.oid = r.relnamespace
+        WHERE r.oid = coalesce(pg_partition_root(p.oid), p.oid)),
        (SELECT array_agg(a.attname::text ORDER BY u.place)
         FROM unnest(k.confkey) WITH ORDINALITY u(num, place)
         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
@@ -101,7 +103,9 @@ SELECT k.conname::text, format('%I.%I', n.nspname, c.relname),
        (SELECT array_agg(format('%I.%s', s.nspname, o.oprname) ORDER BY u.place)
         FROM unnest(k.conpfeqop) WITH ORDINALITY u(num, place)
         JOIN pg_operator o ON o.oid = u.num JOIN pg_namespace s ON s.oid = o.oprnamespace),
-       coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false)
+       coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false),
+       CASE WHEN p.relispartition THEN format('%I.%I', pn.nspname, p.relname) END,
+       CASE WHEN p.relispartition THEN pg_get_partition_constraintdef(p.oid) END
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace

@@ -123,13 +123,15 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
         values = [row[column] for column in foreign_key.columns]
         if foreign_key.full and None in values and values != [None] * len(values):
             return Obstacle(
-                f"its reference to {foreign_key.parent} is NULL in part", foreign_key.name
+                f"its reference to {foreign_key.referred} is NULL in part", foreign_key.name
             )
         if None not in values and universe.parent(node, foreign_key) is None:
-            return Obstacle(f"its parent in {foreign_key.parent} does not exist", foreign_key.name)
+            return Obstacle(
+                f"its parent in {foreign_key.referred} does not exist", foreign_key.name
+            )
         if None not in values and universe.is_overwritten(node, foreign_key):
             return Obstacle(
-                f"its parent in {foreign_key.parent} is overwritten by another row",
+                f"its parent in {foreign_key.referred} is overwritten by another row",
                 foreign_key.name,
             )
     return None
@@ -151,7 +153,7 @@ def _spread(universe: Universe, found: dict[Node, Obstacle]) -> None:
                 alone = all(member in found for member in entity.source)
                 if alone and not universe.is_in_target(node, foreign_key):
                     found[node] = Obstacle(
-                        f"its parent in {foreign_key.parent} cannot be restored",
+                        f"its parent in {foreign_key.referred} cannot be restored",
                         foreign_key.name,
                     )
                     changed = True

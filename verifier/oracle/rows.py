@@ -75,7 +75,7 @@ class _RowJudge:
             evidence=(
                 Evidence("source", self.universe.row(node)),
                 *(
-                    Evidence("parent", row, f"lost, too, in {to.parent}")
+                    Evidence("parent", row, f"lost, too, in {to.referred}")
                     for to, row in orphaned.items()
                 ),
             ),

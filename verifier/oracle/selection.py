@@ -61,7 +61,8 @@ def _children(schema: Schema, key: ForeignKey, above: Iterable[str]) -> str:
         for referenced, operator, column in columns
     )
     return (
-        f"SELECT concat(c.tableoid, c.ctid) FROM {child.rows} c JOIN {parent.rows} p ON {same}"
+        f"SELECT concat(c.tableoid, c.ctid) FROM {child.rows} c"
+        f" JOIN {key.partition or parent.rows} p ON {same}"
         f" WHERE concat(p.tableoid, p.ctid) = ANY ({sql.Literal(sorted(above)).as_string()})"
     )
 

@@ -65,6 +65,8 @@ class TableRows:
     """``xmin`` of each row: it changes whenever the row is rewritten."""
     canonical: Mapping[str, list[str | None]] = field(default_factory=dict)
     """Column of a foreign key → texts to compare by, where equal values print differently."""
+    inside: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Partition that is referred to by itself → positions of the rows that belong there."""
 
     def row(self, position: int) -> dict[str, str | None]:
         """One row by column name."""
@@ -136,17 +138,30 @@ def _applicable(table: Table, rules: Table) -> tuple[list[UniqueKey], list[Check
     return keys, [check for check in rules.checks if here.issuperset(check.columns)]
 
 
+def _decidable(table: Table, rules: Schema) -> Mapping[str, str]:
+    """The partitions of ``rules`` whose bounds can be evaluated on ``table``'s columns."""
+    theirs = rules.tables.get(table.name, table).names
+    absent = [name for name in theirs if name not in table.names]
+    return {
+        partition: bounds
+        for partition, bounds in rules.partitions(table.name).items()
+        if not any(name in bounds for name in absent)
+    }
+
+
 def _read_table(
     connection: psycopg.Connection[Any], table: Table, rules: Schema, out: Collection[str]
 ) -> TableRows:
     keys, checks = _applicable(table, rules.tables.get(table.name, table))
     linked = rules.linked(table.name)
+    partitions = _decidable(table, rules)
     loose = [column for column in table.columns if column.canonical and column.name in linked]
     selected = [sql.Identifier(name).as_string() for name in table.names]
     selected.append("xmin::text")
     for key in keys:
         selected += [f"({key.predicate or 'true'})", *key.parts]
     selected += [f"(({check.expression}) IS FALSE)" for check in checks]
+    selected += [f"(({bounds}) IS TRUE)" for bounds in partitions.values()]
     selected += [column.canonical or "" for column in loose]
     query = f"SELECT {', '.join(selected)} FROM {table.rows}"
     if out:
@@ -157,6 +172,7 @@ def _read_table(
     versions: list[str] = []
     held: dict[str, list[Values | None]] = {key.name: [] for key in keys}
     refused: dict[str, set[int]] = {check.name: set() for check in checks}
+    belonging: dict[str, set[int]] = {partition: set() for partition in partitions}
     canonical: dict[str, list[str | None]] = {column.name: [] for column in loose}
     with connection.cursor().copy(f"COPY ({query}) TO STDOUT".encode()) as copy:
         for position, record in enumerate(copy.rows()):
@@ -170,7 +186,11 @@ def _read_table(
             for check, answer in zip(checks, record[at:], strict=False):
                 if answer == "t":
                     refused[check.name].add(position)
-            for column, value in zip(loose, record[at + len(checks) :], strict=True):
+            at += len(checks)
+            for partition, answer in zip(partitions, record[at:], strict=False):
+                if answer == "t":
+                    belonging[partition].add(position)
+            for column, value in zip(loose, record[at + len(partitions) :], strict=True):
                 canonical[column.name].append(value)
     return TableRows(
         table.name,
@@ -180,6 +200,7 @@ def _read_table(
         {name: frozenset(positions) for name, positions in refused.items()},
         versions,
         canonical,
+        {name: frozenset(positions) for name, positions in belonging.items()},
     )
 
 

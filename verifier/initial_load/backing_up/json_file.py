@@ -84,7 +84,7 @@ class Document:
         roots = {table.oid: table for table in self.held.roots()}
         parents: dict[int, list[int]] = {oid: [] for oid in roots}
         for key in self.catalog.foreign_keys:
-            child, parent = self.held.tables.get(key.child), self.held.tables.get(key.parent)
+            child, parent = self.held.tables.get(key.child), self.held.tables.get(key.referred)
             if child is not None and parent is not None:
                 parents[child.root].append(parent.root)
         names = [table.name for table in roots.values()]

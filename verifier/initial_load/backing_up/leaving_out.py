@@ -139,7 +139,7 @@ def _links(conn: Connection, held: Snapshot, catalog: Catalog) -> Iterator[_Link
     }
     whole = {_shape(key) for key in catalog.foreign_keys}
     for key in catalog.foreign_keys:
-        child, parent = held.tables.get(key.child), held.tables.get(key.parent)
+        child, parent = held.tables.get(key.child), held.tables.get(key.referred)
         if child is None or parent is None:
             continue
         if child.root != child.oid and _shape(key, child.root) in whole:
@@ -156,7 +156,7 @@ def _links(conn: Connection, held: Snapshot, catalog: Catalog) -> Iterator[_Link
 
 
 def _shape(key: ForeignKey, child: int | None = None) -> tuple[object, ...]:
-    return (key.child if child is None else child, key.parent, key.columns, key.references)
+    return (key.child if child is None else child, key.referred, key.columns, key.references)
 
 
 def _mark(conn: Connection, catalog: Catalog, rule: Exclude, table: Relation, no: int) -> None:
