@@ -14,7 +14,7 @@ from tests.implementations.conftest import MakeEndpoint, rows
 from tests.test_cli import run
 from verifier.contract import Merge
 from verifier.implementations import Backup
-from verifier.servers import Pair, Side
+from verifier.servers import Side
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "adapters.md"
 SERVICE = Path(__file__).parent / "sync_service.py"
@@ -63,13 +63,9 @@ def parts() -> tuple[str, str]:
 
 
 @pytest.fixture
-def verified(tmp_path: Path, servers: Pair, monkeypatch: pytest.MonkeyPatch) -> Any:
+def verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """``verified(implementation)``: the command's exit code, what it said, and its report."""
-    settings = (
-        'servers = "external"\n'
-        f"source-dsn = {json.dumps(servers.source.admin.url)}\n"
-        f"target-dsn = {json.dumps(servers.target.admin.url)}\n"
-    )
+    settings = 'servers = "embedded"\n'
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios" / "test_duplicates.py").write_text(SCENARIO)

@@ -74,7 +74,7 @@ def made(move: Move) -> None:
     (directory / "gzip").write_bytes(gzip.compress(plain))
     (directory / "zstandard").write_bytes(zstandard.compress(plain))
     (directory / "lz4").write_bytes(lz4.frame.compress(plain))
-    for form in Format:
+    for form in (Format.COPY, Format.INSERTS):  # JSON carries no large objects
         backup(source.dsn, directory / f"ours_{form}", BackupOptions(format=form))
     backup(source.dsn, directory / "ours.gz", BackupOptions())
     (directory / "ours.gz").rename(directory / "ours_gzip")
