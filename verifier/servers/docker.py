@@ -48,7 +48,7 @@ class _Container(PostgresContainer):
 
     def with_small_disk(self) -> _Container:
         """With a small file system at :data:`_SMALL`."""
-        options = {_SMALL: f"size={disks.MEGABYTES}m,mode=1777"}
+        options = {_SMALL: f"size={disks.MEGABYTES}m"}
         if hasattr(self, "tmpfs"):
             self.tmpfs.update(options)
         else:  # testcontainers before 4.14
@@ -187,6 +187,8 @@ class DockerServer:
         self._await()
 
     def small_disk(self) -> str | None:
+        # The engine forgets the mode of the mount when it starts a container again.
+        self._container.get_wrapped_container().exec_run(["chmod", "1777", _SMALL], user="root")
         return _SMALL
 
     def close(self) -> None:
