@@ -224,6 +224,23 @@ def test_a_name_that_is_almost_one_of_the_catalogue(capsys):
     assert "(did you mean merging?)" in refused(capsys, "verify", "mergin::anything")
 
 
+def test_a_scenario_that_its_file_does_not_hold(capsys):
+    told = refused(capsys, "verify", "merging::duplicates_below_duplicate")
+    assert "no scenario duplicates_below_duplicate in test_merging.py" in told
+    assert "(did you mean duplicates_below_duplicates?)" in told
+
+
+def test_scenarios_of_ones_own_have_the_names_that_reports_give_them(tmp_path):
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "test_tea.py").write_text("def test_load(scenario): ...\n")
+    arguments = ("verify", "tea::load", "keys::tables_without_any_key")
+    code, out, err = run(tmp_path, *arguments, "--", "--collect-only", "-q")
+    assert code == 0, err
+    assert "test_load" in out
+    assert "test_tables_without_any_key" in out
+    assert "did you mean tea?" in run(tmp_path, "verify", "tee")[2]
+
+
 def test_without_scenarios_of_its_own_a_directory_gets_those_that_come_along(tmp_path):
     code, out, err = run(tmp_path, "verify", "--servers", "embedded", "--", "--collect-only", "-q")
     assert "test_duplicates_below_duplicates" in out, err

@@ -307,6 +307,17 @@ def test_an_unknown_key_of_the_file_is_refused_with_the_closest_match(file):
     assert "did you mean source-version?" in told
 
 
+def test_a_section_in_another_spelling_is_not_passed_over(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.restore_verifier]\nrows = 3\n")
+    assert "write [tool.restore-verifier]" in refused({}, {}, tmp_path)
+
+
+def test_the_table_of_an_implementation_in_the_singular_is_told_the_plural(tmp_path):
+    (tmp_path / "restore-verifier.toml").write_text("[implementation.acme]\npython = 'a:b'\n")
+    told = refused({"implementation": "acme"}, {}, tmp_path)
+    assert "write [implementations.NAME]" in told
+
+
 @pytest.mark.parametrize("text", ["[tool", "[tool]\nrestore-verifier = 3", "\udcff"])
 def test_a_file_that_cannot_be_read_is_refused(text, tmp_path):
     (tmp_path / "pyproject.toml").write_bytes(text.encode(errors="surrogateescape"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from verifier.errors import BackupError
 from verifier.faults import Faults
 from verifier.implementations import Backup, Endpoint, Implementation, implementation
 from verifier.scenario import GuaranteeBroken, Scenario
-from verifier.servers import Pair
+from verifier.servers import Pair, lifecycle
 
 pytestmark = pytest.mark.slow
 G = Guarantee
@@ -240,3 +241,17 @@ def test_a_migration_that_no_backup_waits_for_is_unknown_and_taken_back(begin: B
     (found,) = [each for each in outcome.proof.findings if each.verdict is Verdict.UNKNOWN]
     assert found.title == "the fault never struck: the backup did not wait for the migration"
     assert scenario.source.execute("SELECT to_regclass('of_the_migration')") == [(None,)]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_a_finaliser_swallowed_ends_the_run_at_the_next_call(
+    begin: Callable[[Implementation], Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf:
+        def __del__(self) -> None:
+            lifecycle._terminate(signal.SIGTERM, None)
+
+    monkeypatch.setattr(lifecycle, "_asked", [])
+    scenario = begin(Also(restoring=lambda target: Deaf()))
+    with pytest.raises(lifecycle.Terminated):
+        scenario.restore()

@@ -19,6 +19,7 @@ from verifier.faults import Way
 from verifier.faults.apart import Killed, start
 from verifier.implementations import Backup, Endpoint, Implementation
 from verifier.servers import Database
+from verifier.servers.lifecycle import heed
 from verifier.transfer import Exclude
 from verifier.watch import Watch
 
@@ -88,6 +89,7 @@ class Calls:
         return Endpoint(dsn, database.server.major, workdir, self._control, self._left_out)
 
     def _call(self, method: str, way: Way, *arguments: object) -> Any:
+        heed()
         if way.process is not None:
             start()
         watch = Watch(method, *self._dsns)

@@ -6,6 +6,7 @@ fixtures that they use and the settings that pytest runs them with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ _PACKAGE = Path(__file__).parent
 _SHIPPED = _PACKAGE / "_shipped"
 """In a wheel: what stands beside the package in a clone."""
 _FOLDER = "scenarios"
+_TEST = re.compile(r"^ *def test_(\w+)", re.MULTILINE)
 
 
 def root() -> Path:
@@ -36,21 +38,35 @@ def scenarios() -> Path:
     return root() / _FOLDER
 
 
-def find(name: str) -> str:
+def find(name: str, own: Path) -> str:
     """The argument for pytest that stands for the scenarios called ``name``.
 
-    As reports write them, without ``test_``: ``merging`` is a file of the catalogue,
-    ``merging::duplicates_below_duplicates`` one scenario in it. Raises :class:`UsageError`
-    for a name that is none.
+    As reports write them, without ``test_``: ``merging`` is a file of the directory ``own``, or
+    else of the catalogue, ``merging::duplicates_below_duplicates`` one scenario in it. Raises
+    :class:`UsageError` for a name that is none.
     """
     file, separator, function = name.partition("::")
-    path = scenarios() / f"test_{file}.py"
-    if path.exists():
-        return f"{path}{separator}{f'test_{function}' if separator else ''}"
-    known = sorted(each.stem.removeprefix("test_") for each in scenarios().glob("test_*.py"))
+    places = [place for place in (own, scenarios()) if place.is_dir()]
+    for path in (place / f"test_{file}.py" for place in places):
+        if path.exists():
+            return f"{path}{separator}{_function(path, function) if separator else ''}"
+    files = {each for place in places for each in place.glob("test_*.py")}
+    known = sorted({each.stem.removeprefix("test_") for each in files})
     raise UsageError(
         f"there are no scenarios at {name}{suggestion(file, known)}; name a file or directory "
         f"of them, or one that comes along: {', '.join(known)}"
+    )
+
+
+def _function(path: Path, name: str) -> str:
+    """The test in ``path`` that is the scenario called ``name``, parameters and all."""
+    known = _TEST.findall(path.read_text(encoding="utf-8"))
+    plain = name.partition("[")[0]
+    if plain in known:
+        return f"test_{name}"
+    raise UsageError(
+        f"there is no scenario {plain} in {path.name}{suggestion(plain, known)}; "
+        f"its scenarios are {', '.join(known)}"
     )
 
 

@@ -155,7 +155,11 @@ def says_something(path: Path) -> bool:
     """Whether ``path`` is there and, if it is a ``pyproject.toml``, is about us."""
     if path.name != FILE:
         return path.is_file()
-    return SECTION in _tool(_content(path))
+    tool = _tool(_content(path))
+    slip = SECTION.replace("-", "_")
+    if slip in tool:
+        raise UsageError(f"[tool.{slip}] in {path} is not read; write [tool.{SECTION}]")
+    return SECTION in tool
 
 
 def _section(path: Path) -> Section:
@@ -170,6 +174,9 @@ def _section(path: Path) -> Section:
     tables = values.pop(IMPLEMENTATIONS, {})
     if not isinstance(tables, dict):
         raise UsageError(f"{IMPLEMENTATIONS} in {place} is no table; write [{name}.NAME]")
+    singular = IMPLEMENTATIONS.removesuffix("s")
+    if isinstance(values.get(singular), dict):
+        raise UsageError(f"{singular} in {place} is a table; write [{name}.NAME] to configure one")
     directory = path.absolute().parent
     return Section(values, place, Definitions(tables, name, str(path), directory))
 

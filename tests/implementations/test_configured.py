@@ -25,6 +25,7 @@ OBJECTS = """
 from verifier import Backup, Claim
 
 class Acme:
+    resumable = True
     name, not_offered = "the object's own", {"merging": "never"}
     def backup(self, source): return Backup(())
     def restore(self, backup, target): return Claim(success=True, message="of the class")
@@ -272,3 +273,20 @@ def test_a_program_that_is_gone_by_then_is_a_backup_that_failed(tmp_path: Path) 
     path.unlink()
     with pytest.raises(BackupError, match=r"could not be started: there is no program .*go\.sh"):
         made.backup(Endpoint(Dsn.parse("host=db"), 18, tmp_path))
+
+
+def test_a_restore_that_goes_on_where_it_ended_is_declared_by_its_object_or_by_the_table(
+    tmp_path: Path, module: str
+) -> None:
+    command = 'restore = { command = "true" }\n'
+    assert acme(tmp_path, f'python = "{module}:Acme"').resumable
+    assert acme(tmp_path, f'{OURS}restore = {{ python = "{module}:Acme" }}').resumable
+    assert acme(tmp_path, f"{OURS}{command}resumable = true").resumable
+    assert not acme(tmp_path, f'python = "{module}:Acme"\nresumable = false').resumable
+    assert not acme(tmp_path, OURS + command).resumable
+
+
+def test_a_declaration_that_is_neither_yes_nor_no_is_refused(tmp_path: Path) -> None:
+    told = refused(tmp_path, f'[implementations.acme]\n{OURS}restore = "pg_dump"\nresumable = 3')
+    assert "resumable in [implementations.acme]" in told
+    assert "give true or false" in told

@@ -144,6 +144,11 @@ def test_a_misspelt_name_gets_the_closest_one_suggested(
     assert all(name in message for name in names())
 
 
+def test_a_faulty_name_cut_short_is_told_the_rest_and_no_module_alone() -> None:
+    with pytest.raises(UsageError, match=r"\(did you mean 'faulty:upsert-by-id'\?\) cannot be"):
+        implementation("faulty:upsert")
+
+
 def test_a_name_like_no_other_gets_the_list_and_no_guess() -> None:
     with pytest.raises(UsageError, match=r"no implementation 'zzzzzzz'; choose one of: initial-"):
         implementation("zzzzzzz")

@@ -57,6 +57,33 @@ def test_a_sequence_at_its_end(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sequence", "moved", "found"),
+    [
+        ("", "2147483646", False),
+        ("", "2147483647", True),  # that it is a bigint does not help the int that it feeds
+        ("", "9007199254740991", True),
+        ("CYCLE MAXVALUE 9", "9", False),
+        ("MAXVALUE 9", "9", True),
+        ("INCREMENT -1 MINVALUE -9 MAXVALUE 9", "-9", True),
+        ("INCREMENT -1 MINVALUE -9 MAXVALUE 9", "-8", False),
+    ],
+)
+def test_a_sequence_that_is_moved_to_its_end(
+    bench: Bench, sequence: str, moved: str, found: bool
+) -> None:
+    table = f"CREATE SEQUENCE s {sequence}; CREATE TABLE t (id int DEFAULT nextval('s'));"
+    bench.begin(table, table)
+    seen = {finding.title for finding in findings(bench.restore(f"SELECT setval('s', {moved})"))}
+    assert ("sequence public.s is at its end: the next INSERT will fail" in seen) is found
+
+
+def test_a_sequence_that_was_at_its_end_in_the_source(bench: Bench) -> None:
+    table = "CREATE SEQUENCE s MAXVALUE 9; CREATE TABLE t (id int DEFAULT nextval('s'));"
+    bench.begin(table + "SELECT setval('s', 9)", table)
+    assert findings(bench.restore("SELECT setval('s', 9)")) == []
+
+
+@pytest.mark.parametrize(
     "change", ["DROP TABLE log", "ALTER TABLE product DROP COLUMN weight", "DROP TABLE session"]
 )
 def test_a_restore_that_changes_the_tables_it_was_to_fill(bench: Bench, change: str) -> None:

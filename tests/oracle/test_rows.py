@@ -37,6 +37,7 @@ MUTATIONS = {
     "keyless row missing": ("DELETE FROM log WHERE ctid = '(0,1)'", G.COMPLETENESS),
     "keyless row twice": ("INSERT INTO log VALUES (NULL, 'y')", G.COMPLETENESS),
     "stale sequence": ("SELECT setval('label_id_seq', 1)", G.INTEGRITY),
+    "sequence at its end": ("SELECT setval('label_id_seq', 2147483647)", G.INTEGRITY),
     "dropped constraint": (
         "ALTER TABLE product DROP CONSTRAINT product_category_name", G.INTEGRITY),
     "deferrable left on": (

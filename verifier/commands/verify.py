@@ -56,7 +56,9 @@ def _default() -> str:
 
 
 def _place(path: str) -> str:
-    return path if Path(path.partition("::")[0]).exists() else catalogue.find(path)
+    return (
+        path if Path(path.partition("::")[0]).exists() else catalogue.find(path, Path(_SCENARIOS))
+    )
 
 
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:

@@ -17,7 +17,7 @@ from verifier.implementations import command, http, objects, options
 from verifier.implementations.base import Backup, Endpoint, Implementation
 from verifier.implementations.guest import Guest
 from verifier.implementations.tables import Table, texts
-from verifier.readers import suggestion, text
+from verifier.readers import suggestion, switch, text
 from verifier.settings import Definitions
 
 BACKUP, RESTORE = "backup", "restore"
@@ -51,6 +51,8 @@ class Configured:
     """What it is put together from, in a few words."""
     backs_up: MakesBackups
     restores: Restores
+    resumable: bool = False
+    """Whether a restore that failed may leave a part of its work, for the next one to go on."""
 
     def backup(self, source: Endpoint) -> Backup:
         """Its backup. Raises :class:`BackupError`."""
@@ -87,16 +89,21 @@ def configured(
     refused = _not_offered(table)
     if table.has(_PYTHON):
         whole = objects.hosted(*_object(table, place))
+        resumable = _resumable(table, whole)
         table.finish()
-        return Configured(name, {**whole.not_offered, **refused}, _PYTHON, whole, whole)
+        refused = {**whole.not_offered, **refused}
+        return Configured(name, refused, _PYTHON, whole, whole, resumable)
     back_kind, backs_up = _half(table, BACKUP, place)
     kind, restores = _half(table, RESTORE, place)
+    resumable = _resumable(table, restores)
     table.finish()
     kinds = kind if kind == back_kind else f"{back_kind}, restored by {kind}"
     # What a half that is an implementation of its own does not give, the whole does not either.
     for each in (restores, backs_up):
         refused = {**getattr(each, "not_offered", {}), **refused}
-    return Configured(name, refused, kinds, cast(MakesBackups, backs_up), cast(Restores, restores))
+    return Configured(
+        name, refused, kinds, cast(MakesBackups, backs_up), cast(Restores, restores), resumable
+    )
 
 
 def _quoted(name: str) -> str:
@@ -116,6 +123,11 @@ def _not_offered(table: Table) -> dict[Guarantee, str]:
             raise UsageError(f"{name} of {where} has no reason; say why it is not offered")
         found[Guarantee(name)] = reason.strip()
     return found
+
+
+def _resumable(table: Table, restores: object) -> bool:
+    """What ``table`` declares, else what the restore declares of itself."""
+    return table.read("resumable", switch, bool(getattr(restores, "resumable", False)))
 
 
 def _half(table: Table, half: str, place: Place) -> tuple[str, object]:

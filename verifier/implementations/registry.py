@@ -16,7 +16,7 @@ asked for.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import cast
@@ -104,7 +104,8 @@ def _named(name: str, definitions: Definitions, asking: tuple[str, ...]) -> Impl
         return hosted(point.load, what, "repair or uninstall that distribution")
     if is_object(name):
         place = definitions.directory.absolute()
-        return hosted(finder(name, place), f"implementation {name!r}", advice(place))
+        what = f"implementation {name!r}{_hint(name, names(definitions))}"
+        return hosted(finder(name, place), what, advice(place))
     raise UsageError(_unknown(name, definitions))
 
 
@@ -116,13 +117,21 @@ def _origin(point: EntryPoint) -> str:
 
 def _unknown(name: str, definitions: Definitions) -> str:
     everything = names(definitions)
-    close = difflib.get_close_matches(name, everything, n=1)
+    return (
+        f"there is no implementation {name!r}{_hint(name, everything)}; choose one of: "
+        f"{', '.join(everything)}, or name a Python object as module:attribute"
+    )
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    """`` (did you mean …?)`` for the name that is meant, else the empty string.
+
+    A faulty one's name cut short reads like a ``module:attribute``.
+    """
+    begun = [each for each in known if ":" in name and each.startswith(name)]
+    close = begun or difflib.get_close_matches(name, known, n=1)
     if not close:
         # "upsert-by-id" is too far from "faulty:upsert-by-id" as a whole.
-        parts = {known.rpartition(":")[2]: known for known in everything}
+        parts = {each.rpartition(":")[2]: each for each in known}
         close = [parts[part] for part in difflib.get_close_matches(name, parts, n=1)]
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return (
-        f"there is no implementation {name!r}{hint}; choose one of: {', '.join(everything)}, "
-        "or name a Python object as module:attribute"
-    )
+    return f" (did you mean {close[0]!r}?)" if close else ""

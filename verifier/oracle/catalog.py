@@ -107,6 +107,13 @@ class Feed:
     table: str
     column: str
     increment: int
+    last: int | None
+    """The last value that both the sequence and its column have room for; ``None``: it cycles."""
+
+    def has_next(self, last_value: int, called: bool) -> bool:
+        """Whether the next INSERT gets a value, where the sequence stands so."""
+        following = last_value + (self.increment if called else 0)
+        return self.last is None or (self.last - following) * self.increment >= 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from verifier.oracle.catalog import Exclusion, Feed, ForeignKey, Schema, Table, 
 from verifier.oracle.collect import Findings
 from verifier.oracle.diff import schema_changes, setting_changes
 from verifier.oracle.session import looking
-from verifier.oracle.snapshot import Snapshot
+from verifier.oracle.snapshot import Snapshot, TableRows
 
 _ROWS_TO_PAIR = 3000
 """Up to so many rows every pair is looked at; it takes a second or two."""
@@ -109,18 +109,54 @@ def _one_scan(asked: Sequence[Rule]) -> str:
 
 
 def judge_integrity(
-    before: Snapshot, after: Snapshot, old: list[Finding], new: list[Finding], findings: Findings
+    source: Snapshot,
+    before: Snapshot,
+    after: Snapshot,
+    old: list[Finding],
+    new: list[Finding],
+    findings: Findings,
 ) -> None:
     """Report what the restore broke; what was broken before it is not its doing."""
     for finding in new:
         if finding not in old:
             findings.add(finding)
+    _judge_ends(source, before, after, findings)
     for change in schema_changes(before, after):
         title = "the restore changed the target's schema"
         findings.add(change.finding(Guarantee.INTEGRITY, title))
     for change in setting_changes(before, after):
         title = "the restore changed the target's settings"
         findings.add(change.finding(Guarantee.INTEGRITY, title))
+
+
+def _judge_ends(source: Snapshot, before: Snapshot, after: Snapshot, findings: Findings) -> None:
+    """A sequence that was moved so far that it has no value left makes INSERTs fail, too.
+
+    One that had none left in the source, or in the target before, may well have none now, and
+    so may one whose column is at its end.
+    """
+    for feed in after.schema.feeds:
+        now = after.sequences.get(feed.sequence)
+        stood = (each.sequences.get(feed.sequence, (0, False)) for each in (source, before))
+        if now is None or feed.has_next(*now) or not all(feed.has_next(*each) for each in stood):
+            continue
+        if feed.table in after.tables and not _is_used_up(feed, after.tables[feed.table]):
+            findings.add(
+                Finding(
+                    guarantee=Guarantee.INTEGRITY,
+                    title=f"sequence {feed.sequence} is at its end: the next INSERT will fail",
+                    table=feed.table,
+                    columns=(feed.column,),
+                    evidence=(Evidence("target", {"last_value": str(now[0])}),),
+                )
+            )
+
+
+def _is_used_up(feed: Feed, rows: TableRows) -> bool:
+    """Whether the column holds a value after which the sequence has none."""
+    column = rows.columns.index(feed.column)
+    given = (values[column] for values in rows.rows)
+    return any(value is not None and not feed.has_next(int(value), True) for value in given)
 
 
 def _rows_against(connection: psycopg.Connection[Any], rule: Rule) -> Iterator[Finding]:

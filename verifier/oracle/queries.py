@@ -175,11 +175,15 @@ FROM tree t JOIN pg_class c ON c.oid = t.leaf
 GROUP BY t.name, t.kind, t.root
 """
 
+_WIDEST = "(2::numeric ^ (8 * a.attlen - 1))"
 # A sequence feeds an integer column when the column owns it (serial, identity) or when
 # its next value, and nothing made of it, is the column's default.
 FEEDS = f"""
 SELECT DISTINCT format('%I.%I', sn.nspname, s.relname), format('%I.%I', n.nspname, c.relname), a.attname,
-       q.seqincrement
+       q.seqincrement,
+       CASE WHEN q.seqcycle THEN NULL
+            WHEN q.seqincrement > 0 THEN least(q.seqmax, {_WIDEST} - 1)
+            ELSE greatest(q.seqmin, -{_WIDEST}) END::int8
 FROM pg_class s JOIN pg_namespace sn ON sn.oid = s.relnamespace
 JOIN pg_sequence q ON q.seqrelid = s.oid
 CROSS JOIN LATERAL (

@@ -111,9 +111,7 @@ class Judge:
             judgement.exercised.add(Guarantee.MERGING)
         if self._reshaped(restore.after):
             # The rows cannot be held against tables that are no longer the same.
-            judge_integrity(
-                self._before, restore.after, self._violations, restore.violations, findings
-            )
+            self._integrity(restore, findings)
             judge_lie(restore.claim, findings)
             judgement.add(_rows_unseen())
             return
@@ -123,9 +121,13 @@ class Judge:
         judge_large_objects(self._source, self._before, restore.after, findings)
         self._silently_dropped(restore.claim, findings)
         self._needlessly_rejected(restore.claim, findings)
-        judge_integrity(self._before, restore.after, self._violations, restore.violations, findings)
+        self._integrity(restore, findings)
         self._order(restore, judgement)
         judge_success(fates, restore.claim, findings)
+
+    def _integrity(self, restore: Restore, findings: Findings) -> None:
+        before, after, old = self._before, restore.after, self._violations
+        judge_integrity(self._source, before, after, old, restore.violations, findings)
 
     def _reshaped(self, after: Snapshot) -> bool:
         """Whether the restore dropped or changed a table that it was to fill."""

@@ -34,8 +34,22 @@ class Terminated(KeyboardInterrupt, SystemExit):
         self.code = 128 + number
 
 
+_asked: list[int] = []
+"""The signals that asked this process to end."""
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
+    _asked.append(number)
     raise Terminated(number)
+
+
+def heed() -> None:
+    """Raise :class:`Terminated` again where one was raised and work goes on all the same.
+
+    Python drops an exception that a signal raises within a finaliser or a callback of C code.
+    """
+    if _asked:
+        raise Terminated(_asked[0])
 
 
 def exit_on_termination() -> None:
