@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from verifier.config import Config
-from verifier.contract import Claim, Finding, Guarantee, Proof, Verdict
+from verifier.contract import Claim, Finding, Guarantee, Proof, Rejection, Verdict
 from verifier.errors import BackupError
 from verifier.faults import Faults
 from verifier.implementations import Backup, Endpoint, Implementation, implementation
@@ -179,6 +179,21 @@ def test_a_password_in_the_words_of_a_failed_backup_is_found(begin: Begin) -> No
 
     _, found = broken(begin(Also(backing_up=fail)), G.CONTAINMENT, "holds the password")
     assert "****" in found.evidence[0].words
+
+
+class Loose(Also):
+    """Names a place where it should name a table and a rule."""
+
+    def restore(self, backup: Backup, target: Endpoint) -> Claim:
+        super().restore(backup, target)
+        place = target.dsn.url
+        rejection = Rejection(table=place, key={"id": "1"}, reason="taken", constraint=place)
+        figures = {place: {"rows": 50}}
+        return Claim(success=True, exit_code=0, rejections=(rejection,), figures=figures)
+
+
+def test_a_password_in_the_name_of_a_table_is_found(begin: Begin) -> None:
+    broken(begin(Loose()), G.CONTAINMENT, "the claim holds the password")
 
 
 class InSteps(Also):
