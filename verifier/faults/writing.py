@@ -51,9 +51,9 @@ class Writing:
 
     def replay(self, frozen: Database, target: Database) -> None:
         """Bring the frozen source to the moment that the restored rows are of."""
-        with closing(psycopg.connect(target.admin.conninfo, autocommit=True)) as session:
+        with closing(target.administer()) as session:
             (number,) = session.execute(self._moment.encode()).fetchone() or (0,)
-        with closing(psycopg.connect(frozen.admin.conninfo, autocommit=True)) as session:
+        with closing(frozen.administer()) as session:
             for each in range(1, min(int(number or 0), self._written) + 1):
                 self._play(session, each)
 
