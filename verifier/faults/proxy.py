@@ -154,7 +154,8 @@ class Proxy:
         except OSError:
             link.abort()
         except Exception as error:  # bytes that are not the protocol's; told with the findings
-            self.trouble = self.trouble or f"{type(error).__name__}: {error}"
+            if not self.struck:
+                self.trouble = f"{type(error).__name__}: {error}"
             link.abort()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

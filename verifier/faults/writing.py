@@ -21,7 +21,7 @@ class Writing:
 
     ``step`` is SQL in which ``{n}`` stands for the number of the transaction, from 1. A
     backup is of one moment, so what is restored has to be the source after some number of
-    them: ``moment`` is a query that tells the number from the restored rows. The oracle
+    them: ``reached`` is a query that tells the number from the restored rows. The oracle
     plays so many into its clone of the source, and expects exactly that.
     """
 
@@ -30,8 +30,8 @@ class Writing:
     writes = True
     """Changes of the source are the fault's own."""
 
-    def __init__(self, step: str, moment: str) -> None:
-        self._step, self._moment = step, moment
+    def __init__(self, step: str, reached: str) -> None:
+        self._step, self._reached = step, reached
         self._written = 0
         self._opaque = False
 
@@ -52,7 +52,7 @@ class Writing:
     def replay(self, frozen: Database, target: Database) -> None:
         """Bring the frozen source to the moment that the restored rows are of."""
         with closing(target.administer()) as session:
-            (number,) = session.execute(self._moment.encode()).fetchone() or (0,)
+            (number,) = session.execute(self._reached.encode()).fetchone() or (0,)
         with closing(frozen.administer()) as session:
             for each in range(1, min(int(number or 0), self._written) + 1):
                 self._play(session, each)
