@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -125,9 +124,13 @@ def test_a_process_that_does_not_listen_is_killed(begin: Begin) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
     def leave(target: Endpoint) -> None:
-        deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
-        started.append(subprocess.Popen([sys.executable, "-c", deaf]))
-        time.sleep(0.3)
+        deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True)"
+        command = [sys.executable, "-c", f"{deaf}; time.sleep(60)"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        with process.stdout as said:
+            said.readline()  # it does not listen any more
 
     broken(begin(Also(restoring=leave)), G.RECOVERABILITY, "left a process running")
     gone(started)
@@ -135,7 +138,7 @@ def test_a_process_that_does_not_listen_is_killed(begin: Begin) -> None:
 
 def test_a_process_that_is_just_ending_is_waited_for(begin: Begin) -> None:
     def leave(target: Endpoint) -> None:
-        subprocess.run(["sh", "-c", "sleep 0.2 > /dev/null 2>&1 &"], check=True)
+        subprocess.run(["sh", "-c", "sleep 0.1 > /dev/null 2>&1 &"], check=True)
 
     begin(Also(restoring=leave)).restore().prove()
     assert "RESTORE_VERIFIER_CALL" not in os.environ
@@ -165,7 +168,7 @@ def test_a_backup_that_writes_to_the_source_is_found(begin: Begin, script: str, 
 
 def test_a_password_in_the_list_of_processes_is_found(begin: Begin) -> None:
     def show(target: Endpoint) -> None:
-        command = [sys.executable, "-c", "import time; time.sleep(0.4)", target.dsn.url]
+        command = [sys.executable, "-c", "import time; time.sleep(1)", target.dsn.url]
         subprocess.run(command, check=True)
 
     scenario = begin(Also(restoring=show))
@@ -247,3 +250,11 @@ def test_a_fault_that_never_strikes_is_unknown_and_no_pass(begin: Begin) -> None
     (found,) = [each for each in outcome.proof.findings if each.verdict is Verdict.UNKNOWN]
     assert found.title == "the fault never struck: nothing was seen before statement 100000"
     assert "statements" in found.evidence[0].words
+
+
+def test_a_step_that_cannot_be_run_is_told(begin: Begin) -> None:
+    writing = Faults().writing("INSERT INTO nowhere VALUES ({n})", "SELECT 0")
+    outcome = begin(Also()).restore(fault=writing)
+    (found,) = [each for each in outcome.proof.findings if each.verdict is Verdict.UNKNOWN]
+    assert found.title == "the fault never struck: its step could not be run"
+    assert "nowhere" in found.evidence[0].words

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.waiting import until
 from verifier.dsn import Dsn
 from verifier.errors import UsageError
 from verifier.faults import After, Link, Moment, Proxy, Traffic
@@ -121,7 +122,7 @@ def test_while_it_is_silent_nothing_passes_on_any_connection(database: Database)
         first = threading.Thread(target=one.execute, args=("SELECT 'here'",))
         began = time.monotonic()
         first.start()
-        time.sleep(0.1)
+        until(lambda: proxy.struck)
         other.execute("SELECT 'there'")
         waited = time.monotonic() - began
         first.join()

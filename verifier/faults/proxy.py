@@ -258,6 +258,6 @@ class Proxy:
                 for each in links:
                     each.abort()
         except Exception as error:  # whatever kept it from striking is told with the findings
-            self.trouble = f"{type(error).__name__}: {error}"
+            self.trouble = self.trouble or f"{type(error).__name__}: {error}"
         finally:
             self._gate.set()

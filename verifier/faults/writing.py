@@ -33,7 +33,7 @@ class Writing:
     def __init__(self, step: str, reached: str) -> None:
         self._step, self._reached = step, reached
         self._written = 0
-        self._opaque = False
+        self._proxy: Proxy | None = None
 
     @contextmanager
     def strike(self, scene: Scene) -> Iterator[Way]:
@@ -45,9 +45,8 @@ class Writing:
                     self._written += 1
                 return After()
 
-            with Proxy(lambda: scene.source.dsn, strike=write, every=True) as proxy:
-                yield Way(proxy.dsn)
-        self._opaque = proxy.traffic.opaque
+            with Proxy(lambda: scene.source.dsn, strike=write, every=True) as self._proxy:
+                yield Way(self._proxy.dsn)
 
     def replay(self, frozen: Database, target: Database) -> None:
         """Bring the frozen source to the moment that the restored rows are of."""
@@ -64,5 +63,9 @@ class Writing:
     def findings(self, claim: Claim) -> list[Finding]:
         if self._written:
             return []
+        proxy = self._proxy
+        assert proxy is not None, "it is asked after it struck"
+        if proxy.trouble:
+            return [not_struck("its step could not be run", words=proxy.trouble)]
         what = "no statement of the backup was seen"
-        return [not_struck(f"{what} (encrypted)" if self._opaque else what)]
+        return [not_struck(f"{what} (encrypted)" if proxy.traffic.opaque else what)]
