@@ -199,7 +199,7 @@ def test_backup_while_others_write(scenario, world, faults):
         UPDATE account SET balance = balance - 1 WHERE id = 1;
         UPDATE account SET balance = balance + 1 WHERE id = 2
         """,
-        moment="SELECT count(*) FROM payment",
+        reached="SELECT count(*) FROM payment",
     )
     scenario.restore(fault=writing).prove()
 

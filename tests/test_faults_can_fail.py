@@ -6,36 +6,29 @@ the field. The guarantee has to be found broken, in the words that name the caus
 
 from __future__ import annotations
 
-import ast
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from fixtures.plugin import ShopDatabases
-from fixtures.world import World
 from scenarios import test_faults, test_sweep
-from verifier import Faults
+from tests.wrong import CHANGED, DIFFERS, LIE, LOST, Case, G, find
 from verifier.config import Config
-from verifier.contract import Claim, Guarantee, Verdict
+from verifier.contract import Claim, Guarantee
 from verifier.errors import BackupError
-from verifier.implementations import Backup, Endpoint, Implementation, implementation
+from verifier.implementations import Backup, Endpoint, implementation
 from verifier.implementations.pg_dump import PgDump
 from verifier.implementations.row_by_row import RowByRow
 from verifier.implementations.target import TableRow, Target
-from verifier.scenario import GuaranteeBroken, Scenario
 from verifier.servers import Pair
 
 pytestmark = pytest.mark.slow
-G = Guarantee
-CHANGED = "a failed restore left the target changed: row added"
-REMOVED = "a failed restore left the target changed: row removed"
-LIE = "success was claimed, but"
+ADDED = f"{CHANGED}: row added"
+TAKEN = f"{CHANGED}: row removed"
 DONE = Claim(success=True, exit_code=0)
 
 
@@ -229,29 +222,14 @@ class Committing(RowByRow):
         return super().write(target, row)
 
 
-@dataclass(frozen=True)
-class Case:
-    scenario: Callable[..., None]
-    wrong: type[RowByRow] | type[InThree] | type[PgDump]
-    guarantee: Guarantee
-    title: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return "-".join(
-            [self.scenario.__name__, self.wrong.name, *map(str, self.arguments.values())]
-        )
-
-
 f = test_faults
-LOST = "a source row is neither restored, merged nor rejected: it is lost"
 CASES: Sequence[Case] = [
     *(
         Case(
             f.test_network_failure_in_mid_transfer,
             Autocommit,
             G.ATOMICITY,
-            CHANGED,
+            ADDED,
             {"share": each},
         )
         for each in (0.3, 0.9)
@@ -271,9 +249,7 @@ CASES: Sequence[Case] = [
         G.HONESTY,
         "a restore that was committed is reported as failed, and not as unknown",
     ),
-    Case(
-        f.test_client_that_is_killed, Autocommit, G.ATOMICITY, CHANGED, {"moment": {"share": 0.6}}
-    ),
+    Case(f.test_client_that_is_killed, Autocommit, G.ATOMICITY, ADDED, {"moment": {"share": 0.6}}),
     Case(
         f.test_client_that_is_killed,
         Flagging,
@@ -282,14 +258,14 @@ CASES: Sequence[Case] = [
         {"moment": {"answer_to": "COMMIT"}},
     ),
     Case(f.test_session_that_is_terminated, Stubborn, G.HONESTY, LIE),
-    Case(f.test_right_that_is_withdrawn_in_the_middle, Committing, G.ATOMICITY, CHANGED),
+    Case(f.test_right_that_is_withdrawn_in_the_middle, Committing, G.ATOMICITY, ADDED),
     Case(
         f.test_statement_that_waits_for_longer_than_it_may,
         Waiting,
         G.RECOVERABILITY,
         "the restore waited for a lock beyond the statement_timeout of its account",
     ),
-    Case(f.test_disk_that_is_full, Committing, G.ATOMICITY, CHANGED),
+    Case(f.test_disk_that_is_full, Committing, G.ATOMICITY, ADDED),
     *(
         Case(
             f.test_network_failure_in_the_middle_of_a_backup,
@@ -307,7 +283,7 @@ CASES: Sequence[Case] = [
         "after the fault, no backup could be made",
     ),
     Case(f.test_backup_whose_session_is_terminated, Halves, G.COMPLETENESS, LOST),
-    Case(f.test_backup_while_others_write, TableByTable, G.FIDELITY, "a restored row differs"),
+    Case(f.test_backup_while_others_write, TableByTable, G.FIDELITY, DIFFERS),
     *(
         Case(
             f.test_migration_that_commits_while_the_backup_waits,
@@ -319,7 +295,7 @@ CASES: Sequence[Case] = [
         for migration in ("ALTER TABLE item ALTER price TYPE bigint", f.RELOADED)
     ),
     *(
-        Case(scenario, InThree, G.ATOMICITY, REMOVED, {"part": 1})
+        Case(scenario, InThree, G.ATOMICITY, TAKEN, {"part": 1})
         for scenario in (
             test_sweep.test_client_killed_at_every_statement,
             test_sweep.test_session_terminated_at_every_third_statement,
@@ -336,43 +312,4 @@ def test_a_restore_that_takes_it_badly_is_found(
     # A few of the statements will do.
     monkeypatch.setattr(test_sweep, "PARTS", 60)
     monkeypatch.setattr(test_sweep, "SIXTHS", 60)
-    proof = proof_of(case.scenario, case.wrong(), servers, tmp_path, case.arguments)
-    assert proof.verdicts[case.guarantee] is Verdict.BROKEN
-    found = [each for each in proof.findings if each.title.startswith(case.title)]
-    assert any(each.guarantee is case.guarantee for each in found), [
-        (each.guarantee, each.title) for each in proof.findings
-    ]
-
-
-def proof_of(
-    run: Callable[..., None],
-    called: Implementation,
-    servers: Pair,
-    directory: Path,
-    arguments: Mapping[str, Any] = {},
-) -> Any:
-    scenario = Scenario(run.__name__, servers, called, Config(), (), directory)
-    try:
-        given = run.__code__.co_varnames[: run.__code__.co_argcount]
-        made = {
-            "scenario": lambda: scenario,
-            "faults": Faults,
-            "world": lambda: World(scenario),
-            "shop": lambda: ShopDatabases(scenario),
-        }
-        fixtures = {name: made[name]() for name in given if name in made}
-        with pytest.raises(GuaranteeBroken) as raised:
-            run(**fixtures, **arguments)
-        return raised.value.proof
-    finally:
-        scenario.close()
-
-
-def test_every_scenario_with_a_fault_has_such_a_restore() -> None:
-    written = {
-        node.name
-        for path in (Path(__file__).parents[1] / "scenarios").glob("test_*.py")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef) and "faults" in [a.arg for a in node.args.args]
-    }
-    assert written == {case.scenario.__name__ for case in CASES}
+    find(servers, case, tmp_path, rows=Config().rows)

@@ -10,7 +10,7 @@ from verifier import matrix
 from verifier.config import Config, ServerKind
 from verifier.contract import Guarantee, Severity, Verdict
 from verifier.implementations import implementation, names
-from verifier.implementations.faulty import FAULTS
+from verifier.implementations.faulty import FAULTY
 from verifier.matrix.panel import EVERYBODY, RIGHT
 from verifier.report.matrix_model import Answer, Examined, Matrix
 from verifier.report.matrix_page import markdown
@@ -29,30 +29,30 @@ def of(ran: Matrix, name: str) -> Examined:
 
 
 def test_every_built_in_implementation_is_in_the_matrix() -> None:
-    assert set(names()) >= set(matrix.selection(())) == {*FAULTS, *RIGHT}
+    assert set(names()) >= set(matrix.selection(())) == {*FAULTY, *RIGHT}
     assert set(names()) == set(matrix.selection(())), "one is installed that the test knows not"
     assert all(implementation(name).name == name for name in matrix.selection(()))
 
 
 def test_every_guarantee_has_a_faulty_implementation_that_breaks_it() -> None:
-    assert {fault.breaks for fault in FAULTS.values()} == set(Guarantee)
-    assert len(FAULTS) >= 20
+    assert {faulty.breaks for faulty in FAULTY.values()} == set(Guarantee)
+    assert len(FAULTY) >= 20
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", FAULTY)
 def test_faulty_implementation_is_caught_by_its_own_guarantee(ran: Matrix, name: str) -> None:
-    tested, fault = of(ran, name), FAULTS[name]
+    tested, faulty = of(ran, name), FAULTY[name]
     assert tested.answer is Answer.CAUGHT
     finding = tested.finding
     assert finding is not None
-    assert finding.guarantee is fault.breaks
+    assert finding.guarantee is faulty.breaks
     assert finding.severity > Severity.NOTE
-    assert finding.title.startswith(fault.title)
-    assert fault.table in ("", finding.table)
-    assert fault.constraint in ("", finding.constraint)
+    assert finding.title.startswith(faulty.title)
+    assert faulty.table in ("", finding.table)
+    assert faulty.constraint in ("", finding.constraint)
     assert finding.evidence
-    assert tested.verdicts[fault.breaks] is Verdict.BROKEN
+    assert tested.verdicts[faulty.breaks] is Verdict.BROKEN
     assert tested.missing == ()
 
 
@@ -63,7 +63,7 @@ def test_the_gravest_findings_stand_first(ran: Matrix) -> None:
         found = [finding.severity for finding in proof.findings]
         assert found == sorted(found, reverse=True), (proof.implementation, proof.scenario)
         lied += Severity.LIE in found
-    assert lied > len(FAULTS) / 2  # most mistakes of the field end in a lie somewhere
+    assert lied > len(FAULTY) / 2  # most mistakes of the field end in a lie somewhere
 
 
 @pytest.mark.slow
@@ -73,7 +73,7 @@ def test_initial_load_is_green_everywhere(ran: Matrix) -> None:
     assert dict(tested.verdicts) == dict.fromkeys(Guarantee, Verdict.KEPT)
     assert {proof.scenario for proof in tested.proofs} >= {
         *EVERYBODY,
-        *(fault.scenario for fault in FAULTS.values()),
+        *(faulty.scenario for faulty in FAULTY.values()),
     }
 
 
@@ -93,7 +93,7 @@ def test_pg_dump_breaks_what_it_is_known_to_break_and_nothing_else(ran: Matrix) 
 @pytest.mark.slow
 def test_the_run_says_how_many_were_caught(ran: Matrix) -> None:
     assert ran.exit_code == 0
-    assert ran.sentence.startswith(f"{len(FAULTS)} of {len(FAULTS)} caught")
+    assert ran.sentence.startswith(f"{len(FAULTY)} of {len(FAULTY)} caught")
 
 
 @pytest.mark.slow

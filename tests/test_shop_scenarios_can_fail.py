@@ -5,8 +5,6 @@ As in ``test_scenarios_can_fail.py``, which holds those that write their world i
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,7 @@ from scenarios import (
     test_ordering,
     test_refusal,
 )
-from tests import test_scenarios_can_fail
+from tests import test_faults_can_fail, test_scenarios_can_fail
 from tests.wrong import (
     ACCEPTED,
     APART,
@@ -171,8 +169,6 @@ CASES = [
         DIFFERS,
     ),
 ]
-FAULTS = "tests.test_faults_can_fail"
-"""Holds the cases of the scenarios in which something else goes wrong as well."""
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.stops], ids=str)
@@ -188,7 +184,5 @@ def test_a_wrong_restore_is_found_when_the_server_stops(tmp_path: Path, case: Ca
 
 
 def test_no_scenario_is_missing() -> None:
-    cases = [*CASES, *test_scenarios_can_fail.CASES]
-    if find_spec(FAULTS) is not None:
-        cases += import_module(FAULTS).CASES
+    cases = [*CASES, *test_scenarios_can_fail.CASES, *test_faults_can_fail.CASES]
     assert {name_of(case.scenario) for case in cases} == scenarios_of(SCENARIOS.glob("test_*.py"))

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import psycopg
 import pytest
 
 from verifier.config import Config
-from verifier.contract import Claim, Finding, Guarantee, Proof, Verdict
+from verifier.contract import Claim, Finding, Guarantee, Proof, Rejection, Verdict
 from verifier.errors import BackupError
 from verifier.faults import Faults
 from verifier.implementations import Backup, Endpoint, Implementation, implementation
@@ -126,9 +125,13 @@ def test_a_process_that_does_not_listen_is_killed(begin: Begin) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
     def leave(target: Endpoint) -> None:
-        deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
-        started.append(subprocess.Popen([sys.executable, "-c", deaf]))
-        time.sleep(0.3)
+        deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True)"
+        command = [sys.executable, "-c", f"{deaf}; time.sleep(60)"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        with process.stdout as said:
+            said.readline()  # it does not listen any more
 
     broken(begin(Also(restoring=leave)), G.RECOVERABILITY, "left a process running")
     gone(started)
@@ -136,7 +139,7 @@ def test_a_process_that_does_not_listen_is_killed(begin: Begin) -> None:
 
 def test_a_process_that_is_just_ending_is_waited_for(begin: Begin) -> None:
     def leave(target: Endpoint) -> None:
-        subprocess.run(["sh", "-c", "sleep 0.2 > /dev/null 2>&1 &"], check=True)
+        subprocess.run(["sh", "-c", "sleep 0.1 > /dev/null 2>&1 &"], check=True)
 
     begin(Also(restoring=leave)).restore().prove()
     assert "RESTORE_VERIFIER_CALL" not in os.environ
@@ -166,7 +169,7 @@ def test_a_backup_that_writes_to_the_source_is_found(begin: Begin, script: str, 
 
 def test_a_password_in_the_list_of_processes_is_found(begin: Begin) -> None:
     def show(target: Endpoint) -> None:
-        command = [sys.executable, "-c", "import time; time.sleep(0.4)", target.dsn.url]
+        command = [sys.executable, "-c", "import time; time.sleep(1)", target.dsn.url]
         subprocess.run(command, check=True)
 
     scenario = begin(Also(restoring=show))
@@ -180,6 +183,21 @@ def test_a_password_in_the_words_of_a_failed_backup_is_found(begin: Begin) -> No
 
     _, found = broken(begin(Also(backing_up=fail)), G.CONTAINMENT, "holds the password")
     assert "****" in found.evidence[0].words
+
+
+class Loose(Also):
+    """Names a place where it should name a table and a rule."""
+
+    def restore(self, backup: Backup, target: Endpoint) -> Claim:
+        super().restore(backup, target)
+        place = target.dsn.url
+        rejection = Rejection(table=place, key={"id": "1"}, reason="taken", constraint=place)
+        figures = {place: {"rows": 50}}
+        return Claim(success=True, exit_code=0, rejections=(rejection,), figures=figures)
+
+
+def test_a_password_in_the_name_of_a_table_is_found(begin: Begin) -> None:
+    broken(begin(Loose()), G.CONTAINMENT, "the claim holds the password")
 
 
 class InSteps(Also):
@@ -255,3 +273,11 @@ def test_a_signal_that_a_finaliser_swallowed_ends_the_run_at_the_next_call(
     scenario = begin(Also(restoring=lambda target: Deaf()))
     with pytest.raises(lifecycle.Terminated):
         scenario.restore()
+
+
+def test_a_step_that_cannot_be_run_is_told(begin: Begin) -> None:
+    writing = Faults().writing("INSERT INTO nowhere VALUES ({n})", "SELECT 0")
+    outcome = begin(Also()).restore(fault=writing)
+    (found,) = [each for each in outcome.proof.findings if each.verdict is Verdict.UNKNOWN]
+    assert found.title == "the fault never struck: its step could not be run"
+    assert "nowhere" in found.evidence[0].words

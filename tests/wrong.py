@@ -13,6 +13,7 @@ import pytest
 
 from fixtures.plugin import ShopDatabases
 from fixtures.world import World
+from verifier import Faults
 from verifier.config import Config
 from verifier.contract import Claim, Guarantee, Severity, Verdict
 from verifier.implementations import Backup, Endpoint, Implementation, implementation
@@ -96,16 +97,17 @@ _CALLED: Mapping[str, Callable[[], Implementation]] = {"heedless": Heedless, "de
 @dataclass(frozen=True)
 class Case:
     scenario: Callable[..., None]
-    wrong: str
-    """An implementation's name, ``heedless``, ``deaf``, or what happens to the target after
-    the built-in restore."""
+    wrong: str | type[Implementation]
+    """An implementation or its name, ``heedless``, ``deaf``, or what happens to the target
+    after the built-in restore."""
     guarantee: Guarantee
     title: str
     """How the finding begins that has to name the cause."""
     arguments: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return "-".join([self.scenario.__name__, *map(str, self.arguments.values())])
+        called = [] if isinstance(self.wrong, str) else [self.wrong.__name__]
+        return "-".join([self.scenario.__name__, *called, *map(str, self.arguments.values())])
 
     @property
     def since(self) -> int:
@@ -122,6 +124,8 @@ class Case:
 
     @property
     def implementation(self) -> Implementation:
+        if not isinstance(self.wrong, str):
+            return self.wrong()
         if self.wrong in _CALLED:
             return _CALLED[self.wrong]()
         named = self.wrong == "pg_dump" or self.wrong.startswith("faulty:")
@@ -132,12 +136,15 @@ def by_id(scenario: Callable[..., None], guarantee: Guarantee, title: str, **giv
     return Case(scenario, "faulty:upsert-by-id", guarantee, title, given)
 
 
-def find(servers: Pair, case: Case, directory: Path) -> None:
-    """Run the scenario of ``case`` as it stands; what is wrong has to be found, and named."""
+def find(servers: Pair, case: Case, directory: Path, *, rows: int = 200) -> None:
+    """Run the scenario of ``case`` as it stands; what is wrong has to be found, and named.
+
+    ``rows``: about how many the shop has.
+    """
     scenario = Scenario(
-        str(case), servers, case.implementation, Config(rows=200), (case.guarantee,), directory
+        str(case), servers, case.implementation, Config(rows=rows), (case.guarantee,), directory
     )
-    fixtures = {"scenario": lambda: scenario}
+    fixtures = {"scenario": lambda: scenario, "faults": Faults}
     fixtures |= {"world": lambda: World(scenario), "shop": lambda: ShopDatabases(scenario)}
     wanted = inspect.signature(case.scenario).parameters.keys() - case.arguments.keys()
     try:

@@ -7,7 +7,7 @@ directory and among the processes, and where it shows a password.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -106,19 +106,7 @@ class Calls:
 
     def _clean(self, claim: Claim, what: str) -> Claim:
         """``claim`` without passwords; that it held one is a finding."""
-
-        def clean(words: str) -> str:
-            return redact(words, *self._dsns)
-
-        rejections = claim.rejections and tuple(
-            replace(rejection, reason=clean(rejection.reason)) for rejection in claim.rejections
-        )
-        cleaned = replace(
-            claim,
-            message=clean(claim.message),
-            rejections=rejections,
-            notes=tuple(map(clean, claim.notes)),
-        )
+        cleaned = claim.reworded(lambda words: redact(words, *self._dsns))
         if cleaned != claim:
             self._add(
                 [

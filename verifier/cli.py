@@ -25,7 +25,7 @@ from verifier.commands import (
     implementations,
     matrix,
     restore,
-    scenario_list,
+    scenarios,
     selftest,
     verify,
 )
@@ -40,7 +40,7 @@ from verifier.settings import PREFIX
 PROGRAM = "restore-verifier"
 _COMMANDS = (
     verify,
-    scenario_list,
+    scenarios,
     diff,
     backup,
     restore,

@@ -11,9 +11,10 @@ write them, schema first and quoted where needed: ``public."InitialLoadSessions"
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
+from typing import TypeVar
 
 Row = Mapping[str, str | None]
 
@@ -121,6 +122,9 @@ class Merge:
     constraint: str = ""
 
 
+Named = TypeVar("Named", Rejection, Merge)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Rows of one table by what the implementation says it did with them."""
@@ -156,6 +160,26 @@ class Claim:
         """The claim's exit code and words."""
         code = {} if self.exit_code is None else {"exit code": str(self.exit_code)}
         return Evidence(label, code, self.message)
+
+    def reworded(self, change: Callable[[str], str]) -> Claim:
+        """The claim with ``change`` made to every text that the implementation chose itself.
+
+        Keys are values of rows, and stay as they are.
+        """
+
+        def named(each: Named) -> Named:
+            return replace(each, table=change(each.table), constraint=change(each.constraint))
+
+        return replace(
+            self,
+            message=change(self.message),
+            counts=self.counts and {change(name): told for name, told in self.counts.items()},
+            figures=self.figures and {change(name): told for name, told in self.figures.items()},
+            merges=self.merges and tuple(map(named, self.merges)),
+            rejections=self.rejections
+            and tuple(replace(named(each), reason=change(each.reason)) for each in self.rejections),
+            notes=tuple(map(change, self.notes)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

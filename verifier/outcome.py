@@ -80,7 +80,7 @@ def _hidden(proof: Proof, hide: Callable[[str], str]) -> Proof:
     """``proof`` with passwords hidden wherever it quotes something."""
 
     def row(values: Row) -> Row:
-        return {name: value and hide(value) for name, value in values.items()}
+        return {hide(name): value and hide(value) for name, value in values.items()}
 
     return replace(
         proof,
@@ -89,6 +89,9 @@ def _hidden(proof: Proof, hide: Callable[[str], str]) -> Proof:
             replace(
                 each,
                 title=hide(each.title),
+                table=hide(each.table),
+                constraint=hide(each.constraint),
+                columns=tuple(map(hide, each.columns)),
                 sql=hide(each.sql),
                 key=row(each.key),
                 evidence=tuple(

@@ -25,6 +25,8 @@ _PERIOD = 0.025
 """Seconds between two looks at the list of processes."""
 _GRACE = 0.5
 """Seconds that a process may take to end once the call is over."""
+_BIRTH = 0.2
+"""Seconds in which a process that was just started comes by its environment."""
 _MERCY = 1.0
 """Seconds between SIGTERM and SIGKILL."""
 _SHORT = 8
@@ -72,21 +74,26 @@ class Watch:
                 with suppress(psutil.Error):
                     yield psutil.Process(pid)
 
-    def _left(self) -> list[psutil.Process]:
-        """The call's processes that still run."""
-        found = []
+    def _left(self) -> tuple[list[psutil.Process], bool]:
+        """The call's processes that still run, and whether some may not be known for such yet."""
+        found, unborn = [], False
         for process in self._new():
             with suppress(psutil.Error):
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
                 environ: Mapping[str, str] = process.environ()
-                if environ.get(CALL) == self._mark and process.status() != psutil.STATUS_ZOMBIE:
+                unborn |= not environ
+                if environ.get(CALL) == self._mark:
                     found.append(process)
-        return found
+        return found, unborn
 
     def end(self) -> list[str]:
         """End what the call left running; the command lines, without passwords."""
-        until = monotonic() + _GRACE
-        while (left := self._left()) and monotonic() < until:
+        began = monotonic()
+        left, unborn = self._left()
+        while monotonic() < began + (_GRACE if left else _BIRTH if unborn else 0):
             sleep(_PERIOD)
+            left, unborn = self._left()
         lines = []
         for process in left:
             with suppress(psutil.Error):

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.waiting import until
 from verifier.contract import Guarantee
 from verifier.errors import BackupError, ObservationError
 from verifier.faults.apart import Killed, OwnProcess
@@ -112,10 +113,8 @@ def hanging(tmp_path: Path, port: int = 0) -> tuple[OwnProcess, threading.Thread
 
     thread = threading.Thread(target=run)
     thread.start()
-    until = time.monotonic() + 30
-    while not (tmp_path / "started").exists() or not (tmp_path / "started").read_text():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    started = tmp_path / "started"
+    until(lambda: started.exists() and started.read_text(), seconds=30)
     return process, thread, ended
 
 
@@ -133,7 +132,7 @@ def test_killed_it_is_gone_with_all_that_it_started(tmp_path: Path) -> None:
         connection, (_, port) = server.accept()
         with connection:
             process.kill([port])
-    thread.join()
+    thread.join(30)
     assert ended == ["killed"]
     assert not any(alive(pid) for pid in pids(tmp_path))
 
@@ -142,7 +141,7 @@ def test_a_connection_of_somebody_else_is_told(tmp_path: Path) -> None:
     process, thread, ended = hanging(tmp_path)
     with pytest.raises(ObservationError, match="held by a process that was there before"):
         process.kill([1])
-    thread.join()
+    thread.join(30)
     assert ended == ["killed"]
     for pid in pids(tmp_path):
         with pytest.raises(ProcessLookupError):

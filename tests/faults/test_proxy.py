@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.waiting import until
 from verifier.dsn import Dsn
 from verifier.errors import UsageError
 from verifier.faults import After, Link, Moment, Proxy, Traffic
@@ -120,7 +122,7 @@ def test_while_it_is_silent_nothing_passes_on_any_connection(database: Database)
         first = threading.Thread(target=one.execute, args=("SELECT 'here'",))
         began = time.monotonic()
         first.start()
-        time.sleep(0.1)
+        until(lambda: proxy.struck)
         other.execute("SELECT 'there'")
         waited = time.monotonic() - began
         first.join()
@@ -145,9 +147,34 @@ def test_what_kept_a_fault_from_striking_is_told(database: Database) -> None:
     assert proxy.trouble == "RuntimeError: no hammer"
 
 
+def test_a_client_that_speaks_something_else_is_cut_off_and_told(database: Database) -> None:
+    with Proxy(lambda: database.dsn) as proxy:
+        place = proxy.dsn.parameters
+        with socket.create_connection((place["host"], int(place["port"])), timeout=10) as client:
+            client.sendall(bytes(8))
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+    assert proxy.trouble == "ValueError: a message of 0 bytes is not PostgreSQL's protocol"
+
+
 @pytest.mark.parametrize("given", [{}, {"statement": 1, "share": 0.5}])
 def test_a_fault_has_one_moment(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="a fault strikes at one point"):
+        Moment(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"before": "COMMIT("}, "no regular expression"),
+        ({"answer_to": "*"}, "no regular expression"),
+        ({"share": 50}, "no share of the bytes; give 0 to 1"),
+        ({"statement": 0}, "count from 1"),
+        ({"sent": 0}, "give 1 or more"),
+    ],
+)
+def test_a_moment_that_never_comes_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
         Moment(**given)
 
 

@@ -10,7 +10,7 @@ from tests.implementations.conftest import MakeEndpoint, rows
 from verifier.contract import Claim, Counts
 from verifier.dsn import Dsn
 from verifier.implementations import implementation
-from verifier.implementations.faulty import FAULTS
+from verifier.implementations.faulty import FAULTY
 from verifier.servers import Side
 
 # pg_dump goes by name where no foreign key tells otherwise: children first.
@@ -67,7 +67,7 @@ def ids(dsn: Dsn, table: str) -> list[object]:
     return [key for (key,) in rows(dsn, f"SELECT id FROM {table} ORDER BY id")]
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", FAULTY)
 def test_clean_data_in_a_good_order_is_restored_by_all_of_them(
     endpoint: MakeEndpoint, name: str
 ) -> None:

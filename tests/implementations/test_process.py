@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import eventually
 from verifier.dsn import Dsn
 from verifier.errors import UsageError
 from verifier.implementations import process
@@ -36,12 +37,7 @@ def alive(pid: int) -> bool:
 
 
 def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
-    while alive(pid):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    return eventually(lambda: not alive(pid), seconds=5)
 
 
 def test_exit_code_and_both_streams_are_returned(tmp_path: Path) -> None:

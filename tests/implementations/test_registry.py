@@ -13,10 +13,10 @@ import verifier.implementations
 from verifier.dsn import Dsn
 from verifier.errors import BackupError, NotOffered, UsageError
 from verifier.implementations import Backup, Endpoint, implementation, kinds, names
-from verifier.implementations.faulty import FAULTS
+from verifier.implementations.faulty import FAULTY
 from verifier.settings import Definitions
 
-BUILT_IN = ("initial-load", "pg_dump", *FAULTS)
+BUILT_IN = ("initial-load", "pg_dump", *FAULTY)
 GOOD = """
 class Acme:
     name = "acme"
@@ -80,8 +80,8 @@ def test_a_configured_implementation_wins_over_an_installed_one(install: Install
 
 
 def test_every_faulty_implementation_has_a_prefix_and_a_class_of_its_own() -> None:
-    assert all(name.startswith("faulty:") for name in FAULTS)
-    assert len({fault.home for fault in FAULTS.values()}) == len(FAULTS)
+    assert all(name.startswith("faulty:") for name in FAULTY)
+    assert len({faulty.home for faulty in FAULTY.values()}) == len(FAULTY)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

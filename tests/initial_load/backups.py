@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,14 +109,6 @@ def children() -> list[str]:
         if name.startswith("pg_dump") and int(rest.split()[1]) == os.getpid():
             found.append(name)
     return found
-
-
-def until(seen: Callable[[], Any], *, seconds: float = 20.0) -> None:
-    """Return when ``seen`` says something true."""
-    end = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def waiting(database: Database) -> int:

@@ -14,8 +14,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.initial_load.backups import Hooks, by_psql, dumping, manifest, taken, until, waiting
+from tests.initial_load.backups import Hooks, by_psql, dumping, manifest, taken, waiting
 from tests.initial_load.conftest import Move
+from tests.waiting import until
 from verifier.errors import BackupError
 from verifier.initial_load import backup
 from verifier.programs import client

@@ -15,8 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.initial_load.backups import until, waiting
+from tests.initial_load.backups import waiting
 from tests.initial_load.conftest import HEAD, TAIL, Move, assert_idempotent, assert_refused, total
+from tests.waiting import until
 from verifier.contract import Claim
 from verifier.errors import BackupError
 from verifier.initial_load import clean, convert, plan, restore, session

@@ -22,8 +22,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.initial_load.backups import content, until
+from tests.initial_load.backups import content
 from tests.initial_load.conftest import Move, total
+from tests.waiting import until
 from verifier.config import Config, ServerKind
 from verifier.contract import Claim, Counts
 from verifier.dsn import Dsn

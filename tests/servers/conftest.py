@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -128,13 +127,3 @@ def in_scratch(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of this process are in ``scratch``, too."""
     monkeypatch.setenv("TMPDIR", str(scratch.path))
     monkeypatch.setattr("tempfile.tempdir", str(scratch.path))
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether ``condition`` becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.servers.conftest import RunPython, eventually
+from tests.servers.conftest import RunPython
+from tests.waiting import eventually
 from verifier.dsn import Dsn
 from verifier.errors import ServerError, ServerUnavailable, UsageError
 from verifier.servers import Pair, Server, Side, external, sessions

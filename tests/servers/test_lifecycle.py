@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.conftest import REPORTS, STARTS_A_PAIR, RunPython, Scratch, eventually
+from tests.servers.conftest import REPORTS, STARTS_A_PAIR, RunPython, Scratch
+from tests.waiting import eventually
 from verifier.servers import Pair, processes, sessions
 from verifier.servers.run import Run
 

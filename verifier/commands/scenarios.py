@@ -1,47 +1,32 @@
-"""One pytest run of scenarios, and what it came to."""
+"""``restore-verifier scenarios``: what is put to the test, and what breaks in the field."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import argparse
 
-import pytest
+from verifier.commands import console, verify
+from verifier.report import catalogue
 
-_REPORTER = "restore-verifier"
-
-
-def run_pytest(arguments: Sequence[str], *plugins: object) -> tuple[int, str]:
-    """Run pytest; the contract's exit code and the sentence that explains it."""
-    witness = _Witness()
-    code = int(pytest.main([*arguments], plugins=[witness, *plugins]))
-    return _meaning(code, witness.sentence)
+NAME = "scenarios"
+SUMMARY = "list the scenarios, each with what breaks in the field"
 
 
-class _Witness:
-    """Remembers the configuration of the pytest run, where the outcome can be read."""
-
-    def __init__(self) -> None:
-        self.config: pytest.Config | None = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        self.config = config
-
-    @property
-    def sentence(self) -> str:
-        """What the run came to; empty when the plugin cannot tell."""
-        reporter: Any = self.config.pluginmanager.get_plugin(_REPORTER) if self.config else None
-        return str(reporter.sentence) if reporter else ""
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.usage = f"{parser.prog} [PATH ...] [options] [-- PYTEST-ARGUMENTS]"
+    verify.add_choice(parser)
+    parser.add_argument(
+        "--markdown", action="store_true", help="as the page that docs/scenarios.md is"
+    )
+    parser.set_defaults(run=run)
 
 
-def _meaning(code: int, sentence: str) -> tuple[int, str]:
-    """The contract's exit code for pytest's, and the sentence that explains it."""
-    if code == pytest.ExitCode.OK:
-        return 0, ""
-    if sentence:
-        return (1 if code == pytest.ExitCode.TESTS_FAILED else 2), sentence
-    return 2, {
-        pytest.ExitCode.INTERRUPTED: "the run was interrupted; see above, and run it again",
-        pytest.ExitCode.NO_TESTS_COLLECTED: "no scenario was selected; nothing was verified",
-        pytest.ExitCode.USAGE_ERROR: "pytest could not start; see its message above",
-    }.get(pytest.ExitCode(code), "pytest failed inside; see above")
+def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
+    paths = verify.chosen(options)
+    from verifier.listing import scenarios
+
+    found = scenarios(paths, options.select, passed)
+    if options.markdown:
+        console.show([(line, "")] for line in catalogue.markdown(found).splitlines())
+    else:
+        console.show(catalogue.lines(found, console.width()))
+    return 0, ""

@@ -69,6 +69,6 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
         if value is not None:
             arguments.append(f"--{name.replace('_', '-')}={value}")
     # pytest takes longer to load than two small databases take to compare.
-    from verifier.commands.scenarios import run_pytest
+    from verifier.invocation import run_pytest
 
     return run_pytest([*arguments, *passed])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -65,6 +65,12 @@ class Fault(Protocol):
 def side(fault: Fault | None) -> Side:
     """During which half of the way the fault strikes."""
     return Side(getattr(fault, "side", Side.TARGET))
+
+
+def outlive_crash(database: Database) -> None:
+    """Have what ``database`` holds reach the disk: seeds are committed without waiting for it."""
+    with closing(database.administer()) as session:
+        session.execute("CHECKPOINT")
 
 
 def not_struck(why: str, *, table: str = "", words: str = "") -> Finding:

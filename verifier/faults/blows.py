@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Protocol
 
-import psycopg
-
 from verifier.errors import ObservationError
 from verifier.faults.apart import OwnProcess
+from verifier.faults.base import outlive_crash
 from verifier.faults.proxy import After, Link
 from verifier.servers import Database
 
@@ -81,7 +80,7 @@ class Terminate(_Plain):
         pids = [link.backend.pid for link in links if link.backend.pid is not None]
         if not pids:
             raise ObservationError("no session is known: the connection is encrypted")
-        with closing(psycopg.connect(stage.database.admin.conninfo, autocommit=True)) as admin:
+        with closing(stage.database.administer()) as admin:
             admin.execute("SELECT pg_terminate_backend(p) FROM unnest(%s) p", (pids,))
             until = monotonic() + _SECONDS
             query = "SELECT FROM pg_stat_activity WHERE pid = ANY(%s)"
@@ -107,9 +106,7 @@ class Restart(_Plain):
     """The server stops as in a crash and starts again; for servers of the scenario's own."""
 
     def prepare(self, stage: Stage) -> None:
-        # The seed was committed without waiting for the disk; a crash must not take it.
-        with closing(psycopg.connect(stage.database.admin.conninfo, autocommit=True)) as admin:
-            admin.execute("CHECKPOINT")
+        outlive_crash(stage.database)
 
     def fall(self, stage: Stage, links: Sequence[Link]) -> After:
         stage.database.server.stop()

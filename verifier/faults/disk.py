@@ -26,7 +26,7 @@ class FullDisk:
     def __init__(self, target: Database, disk: str, tables: tuple[str, ...]) -> None:
         """``disk`` is a directory of the target's server (``Server.small_disk``)."""
         self._disk, self._ballast = disk, f"{disk}/ballast"
-        with closing(psycopg.connect(target.admin.conninfo, autocommit=True)) as admin:
+        with closing(target.administer()) as admin:
             known = "SELECT FROM pg_tablespace WHERE spcname = %s"
             if admin.execute(known, (_SPACE,)).fetchone() is None:
                 place = f"{disk}/space"
@@ -41,7 +41,7 @@ class FullDisk:
 
     @contextmanager
     def strike(self, scene: Scene) -> Iterator[None]:
-        with closing(psycopg.connect(scene.target.admin.conninfo, autocommit=True)) as admin:
+        with closing(scene.target.administer()) as admin:
             # It ends where there is no room left, which is what is wanted.
             _execute(admin, f"cat /dev/zero > '{self._ballast}' 2> /dev/null || true")
             try:

@@ -55,6 +55,23 @@ class Moment:
                 f"a fault strikes at one point, and {' and '.join(given) or 'none'} was given; "
                 f"give one of {names}"
             )
+        self._check(given[0])
+
+    def _check(self, name: str) -> None:
+        """Raises :class:`UsageError` for a point that no call ever comes to."""
+        value = getattr(self, name)
+        where = f"the moment {name}={value!r}"
+        if name in ("before", "answer_to"):
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise UsageError(f"{where} is no regular expression: {error}") from None
+        elif name == "share" and not 0 <= value <= 1:
+            raise UsageError(f"{where} is no share of the bytes; give 0 to 1")
+        elif name in ("statement", "answer") and not value:
+            raise UsageError(f"{where} is none; count from 1, or from the last one with -1")
+        elif name in ("sent", "received") and value < 1:
+            raise UsageError(f"{where} is no number of bytes; give 1 or more")
 
     def __str__(self) -> str:
         """As a sentence goes on."""

@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,13 +139,24 @@ class Proxy:
         self._links.append(link)
         try:
             pumps = (self._up(link, reader), self._down(link, answers))
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await asyncio.gather(*(self._pumped(link, pump) for pump in pumps))
         finally:
             self._links.remove(link)
             for end in (writer, server):
                 end.close()
                 with suppress(OSError):
                     await end.wait_closed()
+
+    async def _pumped(self, link: Link, pump: Coroutine[Any, Any, None]) -> None:
+        """Neither direction goes on alone: a client would wait for its answer for ever."""
+        try:
+            await pump
+        except OSError:
+            link.abort()
+        except Exception as error:  # bytes that are not the protocol's; told with the findings
+            if not self.struck:
+                self.trouble = f"{type(error).__name__}: {error}"
+            link.abort()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         parameters = self._upstream().parameters
@@ -158,14 +169,11 @@ class Proxy:
     # -- from the client -------------------------------------------------------------------
 
     async def _up(self, link: Link, reader: asyncio.StreamReader) -> None:
-        try:
-            while data := await reader.read(_CHUNK):
-                for message in link.frontend.feed(data):
-                    self.traffic.opaque |= link.frontend.opaque
-                    await self._asked(link, message)
-            link.server.write_eof()
-        except OSError:
-            link.abort()
+        while data := await reader.read(_CHUNK):
+            for message in link.frontend.feed(data):
+                self.traffic.opaque |= link.frontend.opaque
+                await self._asked(link, message)
+        link.server.write_eof()
 
     async def _asked(self, link: Link, message: Message) -> None:
         if message.statement is not None:
@@ -184,12 +192,9 @@ class Proxy:
     # -- from the server -------------------------------------------------------------------
 
     async def _down(self, link: Link, reader: asyncio.StreamReader) -> None:
-        try:
-            while data := await reader.read(_CHUNK):
-                await self._answered(link, data)
-            link.client.write_eof()
-        except OSError:
-            link.abort()
+        while data := await reader.read(_CHUNK):
+            await self._answered(link, data)
+        link.client.write_eof()
 
     async def _answered(self, link: Link, data: bytes) -> None:
         if link.frontend.asks_for_encryption:
@@ -253,6 +258,6 @@ class Proxy:
                 for each in links:
                     each.abort()
         except Exception as error:  # whatever kept it from striking is told with the findings
-            self.trouble = f"{type(error).__name__}: {error}"
+            self.trouble = self.trouble or f"{type(error).__name__}: {error}"
         finally:
             self._gate.set()

@@ -92,9 +92,9 @@ class Faults:
             )
         return FullDisk(target, disk, tables)
 
-    def writing(self, step: str, moment: str) -> Writing:
+    def writing(self, step: str, reached: str) -> Writing:
         """Somebody writes to the source, a transaction before each statement of the backup."""
-        return Writing(step, moment)
+        return Writing(step, reached)
 
     def migrating(self, script: str) -> Migrating:
         """The source is migrated by ``script``, which commits while the backup waits for it."""

@@ -35,7 +35,7 @@ class _Messages:
 
     def _typed(self) -> Iterator[tuple[bytes, bytes]]:
         while len(self._held) >= 5:
-            end = 1 + int(_LENGTH.unpack_from(self._held, 1)[0])
+            end = 1 + _checked(int(_LENGTH.unpack_from(self._held, 1)[0]), least=4)
             if len(self._held) < end:
                 return
             raw = bytes(self._held[:end])
@@ -71,6 +71,7 @@ class Frontend(_Messages):
             return
         while not self._started and len(self._held) >= 8:
             length, code = struct.unpack_from("!II", self._held)
+            _checked(length, least=8)
             if len(self._held) < length:
                 return
             raw = bytes(self._held[:length])
@@ -118,6 +119,13 @@ class Backend(_Messages):
             if kind == b"K":
                 self.pid = int(_LENGTH.unpack_from(raw, 5)[0])
             yield Message(kind, raw)
+
+
+def _checked(length: int, *, least: int) -> int:
+    """The length of a message. Raises :class:`ValueError` for one that cannot be."""
+    if length < least:
+        raise ValueError(f"a message of {length} bytes is not PostgreSQL's protocol")
+    return length
 
 
 def _text(raw: bytes) -> str:

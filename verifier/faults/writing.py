@@ -21,7 +21,7 @@ class Writing:
 
     ``step`` is SQL in which ``{n}`` stands for the number of the transaction, from 1. A
     backup is of one moment, so what is restored has to be the source after some number of
-    them: ``moment`` is a query that tells the number from the restored rows. The oracle
+    them: ``reached`` is a query that tells the number from the restored rows. The oracle
     plays so many into its clone of the source, and expects exactly that.
     """
 
@@ -30,10 +30,10 @@ class Writing:
     writes = True
     """Changes of the source are the fault's own."""
 
-    def __init__(self, step: str, moment: str) -> None:
-        self._step, self._moment = step, moment
+    def __init__(self, step: str, reached: str) -> None:
+        self._step, self._reached = step, reached
         self._written = 0
-        self._opaque = False
+        self._proxy: Proxy | None = None
 
     @contextmanager
     def strike(self, scene: Scene) -> Iterator[Way]:
@@ -45,15 +45,14 @@ class Writing:
                     self._written += 1
                 return After()
 
-            with Proxy(lambda: scene.source.dsn, strike=write, every=True) as proxy:
-                yield Way(proxy.dsn)
-        self._opaque = proxy.traffic.opaque
+            with Proxy(lambda: scene.source.dsn, strike=write, every=True) as self._proxy:
+                yield Way(self._proxy.dsn)
 
     def replay(self, frozen: Database, target: Database) -> None:
         """Bring the frozen source to the moment that the restored rows are of."""
-        with closing(psycopg.connect(target.admin.conninfo, autocommit=True)) as session:
-            (number,) = session.execute(self._moment.encode()).fetchone() or (0,)
-        with closing(psycopg.connect(frozen.admin.conninfo, autocommit=True)) as session:
+        with closing(target.administer()) as session:
+            (number,) = session.execute(self._reached.encode()).fetchone() or (0,)
+        with closing(frozen.administer()) as session:
             for each in range(1, min(int(number or 0), self._written) + 1):
                 self._play(session, each)
 
@@ -64,5 +63,9 @@ class Writing:
     def findings(self, claim: Claim) -> list[Finding]:
         if self._written:
             return []
+        proxy = self._proxy
+        assert proxy is not None, "it is asked after it struck"
+        if proxy.trouble:
+            return [not_struck("its step could not be run", words=proxy.trouble)]
         what = "no statement of the backup was seen"
-        return [not_struck(f"{what} (encrypted)" if self._opaque else what)]
+        return [not_struck(f"{what} (encrypted)" if proxy.traffic.opaque else what)]

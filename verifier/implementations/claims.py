@@ -25,6 +25,8 @@ SCHEMA = 1
 ROWS = "rows"
 KINDS = (*(each.name for each in fields(Counts)), ROWS)
 """What numbers of a claim may count."""
+_DIGITS = 18
+"""Of the largest number of rows; Python refuses to read, and to show, thousands of them."""
 UNNAMED = ""
 """Stands for the column of a key that is given as one value: the table's primary key."""
 
@@ -276,11 +278,18 @@ def _optional(value: object, where: str) -> str:
 
 
 def _whole(value: object, where: str) -> int:
+    number = None
     if isinstance(value, int | str) and not isinstance(value, bool):
-        digits = str(value)
-        if digits.isdecimal() and digits.isascii() and len(digits) <= 18:
-            return int(digits)
+        number = whole(str(value))
+    if number is not None:
+        return number
     raise Unreadable(f"{where} is {_brief(value)}; write a whole number, 0 or more")
+
+
+def whole(digits: str) -> int | None:
+    """The number of rows that ``digits`` say; ``None`` for what can be none."""
+    fits = digits.isdecimal() and digits.isascii() and len(digits) <= _DIGITS
+    return int(digits) if fits else None
 
 
 def _brief(value: object) -> str:

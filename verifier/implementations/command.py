@@ -24,7 +24,6 @@ from verifier.implementations.placeholders import BACKUP, SOURCE, TARGET, Templa
 from verifier.implementations.tables import Table, texts, whole_numbers
 from verifier.readers import Reader, seconds, switch
 
-TIMEOUT = 600.0
 _FILE = "{workdir}/backup"
 _GLOB = frozenset("*?[")
 
@@ -227,7 +226,7 @@ def command_of(
     names: Collection[str],
     directory: Path,
     *,
-    timeout: float = TIMEOUT,
+    timeout: float = process.TIMEOUT,
     ends: bool = True,
 ) -> Command:
     """The command of ``table``, whose placeholders are among ``names``.

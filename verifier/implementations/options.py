@@ -9,6 +9,7 @@ from types import MappingProxyType
 from verifier import readers
 from verifier.errors import UsageError
 from verifier.implementations.base import Implementation
+from verifier.implementations.process import TIMEOUT
 from verifier.implementations.tables import Table
 from verifier.references import references
 from verifier.transfer import BackupOptions, Format, Ids, RestoreOptions
@@ -47,13 +48,13 @@ def _dump(table: Table, directory: Path) -> Implementation:
     from verifier.implementations.pg_dump import DumpFormat, PgDump
 
     form = table.read("format", readers.member(DumpFormat), DumpFormat.PLAIN)
-    return PgDump(timeout=table.read("timeout", readers.seconds, 600.0), form=form)
+    return PgDump(timeout=table.read("timeout", readers.seconds, TIMEOUT), form=form)
 
 
 def _dump_restore(table: Table, directory: Path) -> Implementation:
     from verifier.implementations.pg_dump import PgDump
 
-    return PgDump(timeout=table.read("timeout", readers.seconds, 600.0))
+    return PgDump(timeout=table.read("timeout", readers.seconds, TIMEOUT))
 
 
 def _compressor(given: object, where: str) -> str:

@@ -13,7 +13,7 @@ from enum import Enum
 
 from verifier.contract import Merge, Rejection, Row
 from verifier.errors import UsageError
-from verifier.implementations.claims import KINDS, UNNAMED, Testimony, Unreadable
+from verifier.implementations.claims import KINDS, UNNAMED, Testimony, Unreadable, whole
 from verifier.implementations.tables import strings
 from verifier.readers import suggestion
 
@@ -66,13 +66,13 @@ class Pattern:
             _words(said, groups)
 
     def _number(self, word: str, found: re.Match[str]) -> int:
-        digits = word.translate(_SEPARATORS)
-        if not (digits.isdecimal() and digits.isascii() and len(digits) <= 18):
+        number = whole(word.translate(_SEPARATORS))
+        if number is None:
             raise Unreadable(
                 f"{word!r}, found by {self.expression.pattern!r} in {found.string[:80]!r}, "
                 "is no whole number"
             )
-        return int(digits)
+        return number
 
 
 def read(given: object, where: str) -> tuple[Pattern, ...]:

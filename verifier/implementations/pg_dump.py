@@ -48,7 +48,9 @@ class PgDump:
     care: tuple[str, ...] = ("-1", "-v", "ON_ERROR_STOP=1")
     """What psql is told so that it restores all or nothing, and says so."""
 
-    def __init__(self, *, timeout: float = 600.0, form: DumpFormat = DumpFormat.PLAIN) -> None:
+    def __init__(
+        self, *, timeout: float = process.TIMEOUT, form: DumpFormat = DumpFormat.PLAIN
+    ) -> None:
         """``timeout``: seconds for the dump and for the restore, each."""
         self.timeout, self.form = timeout, form
 

@@ -25,6 +25,8 @@ KEPT = 64 * 1024
 """Bytes of each output stream that are kept, unless told otherwise: the last ones, where the
 errors are."""
 
+TIMEOUT = 600.0
+"""Seconds that a backup or a restore may take where nobody said otherwise."""
 _CHUNK = 64 * 1024
 _PAUSE = 0.1
 _TIMED_OUT = 124

@@ -24,7 +24,7 @@ from typing import cast
 from verifier.errors import UsageError
 from verifier.implementations.base import Implementation
 from verifier.implementations.configured import Configured, configured
-from verifier.implementations.faulty import FAULTS
+from verifier.implementations.faulty import FAULTY
 from verifier.implementations.objects import advice, finder, hosted, is_object
 from verifier.settings import Definitions
 
@@ -35,7 +35,7 @@ _BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "initial-load": f"{_HERE}.initial_load:InitialLoad",
         "pg_dump": f"{_HERE}.pg_dump:PgDump",
-        **{name: f"{_HERE}.faulty.{fault.home}" for name, fault in FAULTS.items()},
+        **{name: f"{_HERE}.faulty.{faulty.home}" for name, faulty in FAULTY.items()},
     }
 )
 _NONE = Definitions()

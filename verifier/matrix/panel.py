@@ -8,7 +8,7 @@ from types import MappingProxyType
 from verifier.catalogue import scenarios
 from verifier.contract import Guarantee
 from verifier.errors import UsageError
-from verifier.implementations.faulty import FAULTS, Fault
+from verifier.implementations.faulty import FAULTY, Faulty
 from verifier.readers import suggestion
 from verifier.report.matrix_model import Expected
 
@@ -71,7 +71,7 @@ def selection(names: Sequence[str]) -> dict[str, Expected | None]:
     """
     every: dict[str, Expected | None] = {
         **dict.fromkeys(RIGHT),
-        **{name: _expected(fault) for name, fault in FAULTS.items()},
+        **{name: _expected(faulty) for name, faulty in FAULTY.items()},
     }
     for name in names:
         if name not in every:
@@ -86,7 +86,7 @@ def scenarios_for(expected: Expected | None) -> tuple[str, ...]:
     """The scenarios that an implementation is run with, each once."""
     if expected is not None:
         return tuple(dict.fromkeys([*EVERYBODY, expected.scenario]))
-    shown = [fault.scenario for fault in FAULTS.values()]
+    shown = [faulty.scenario for faulty in FAULTY.values()]
     return tuple(dict.fromkeys([_FIRST_LOAD, *EVERYBODY, *shown]))
 
 
@@ -96,13 +96,13 @@ def node(scenario: str) -> str:
     return f"{scenarios() / f'test_{file}.py'}::test_{name.partition('[')[0]}"
 
 
-def _expected(fault: Fault) -> Expected:
+def _expected(faulty: Faulty) -> Expected:
     return Expected(
-        mistake=fault.mistake,
-        trap=fault.trap,
-        guarantee=fault.breaks,
-        title=fault.title,
-        scenario=fault.scenario,
-        table=fault.table,
-        constraint=fault.constraint,
+        mistake=faulty.mistake,
+        trap=faulty.trap,
+        guarantee=faulty.breaks,
+        title=faulty.title,
+        scenario=faulty.scenario,
+        table=faulty.table,
+        constraint=faulty.constraint,
     )

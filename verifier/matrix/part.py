@@ -16,10 +16,10 @@ from multiprocessing.connection import Connection
 import pytest
 
 from verifier import catalogue, plugin
-from verifier.commands.scenarios import run_pytest
 from verifier.config import VERIFY, Config, settings_of
 from verifier.contract import Proof
 from verifier.implementations import implementation
+from verifier.invocation import run_pytest
 from verifier.matrix.panel import node
 from verifier.outcome import CARGO
 from verifier.report import json

@@ -5,13 +5,12 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import cast
 
 from verifier.catalogue import scenarios
-from verifier.config import Config, ServerKind
+from verifier.config import MATRIX, Config, ServerKind, settings_of
 from verifier.contract import Proof
 from verifier.errors import RestoreVerifierError, UsageError
 from verifier.interrupts import stoppable
@@ -41,16 +40,9 @@ def run(
     if not scenarios().exists():
         raise UsageError(f"there are no scenarios at {scenarios()}; run it where they are")
     choice = choose(config)
-    settings = replace(
-        Config(rows=panel.ROWS),
-        servers=ServerKind(choice.kind),
-        source_version=config.source_version,
-        target_version=config.target_version,
-        source_image=config.source_image,
-        target_image=config.target_image,
-        source_dsn=config.source_dsn,
-        target_dsn=config.target_dsn,
-    )
+    # What only other commands ask for stays as it is by default: the matrix is the same for all.
+    servers = {each.name: getattr(config, each.name) for each in settings_of(MATRIX)}
+    settings = Config(**{**servers, "servers": ServerKind(choice.kind), "rows": panel.ROWS})
     panels = {name: panel.scenarios_for(expected) for name, expected in tested.items()}
     parts = [dict(part) for n in range(jobs) if (part := list(panels.items())[n::jobs])]
     proofs: dict[str, list[Proof]] = {name: [] for name in tested}

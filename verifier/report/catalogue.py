@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from verifier.contract import Guarantee
 from verifier.report.literal import printable
-from verifier.report.text import Line, counted
+from verifier.report.text import Line, counted, markdown_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def markdown(scenarios: Sequence[Listed]) -> str:
             also = ", ".join(each.guarantees[1:])
             rest = ", ".join([*_cost(each), *([f"PostgreSQL {each.needs}"] * bool(each.needs))])
             cells = [f"`{each.name}`", each.sentence, " ".join(each.traps), also, rest]
-            text.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+            text.append(markdown_row(*cells))
         text.append("")
     text.append("## By trap\n")
     text.append(
@@ -63,7 +63,7 @@ def markdown(scenarios: Sequence[Listed]) -> str:
     text.append("|---|---|")
     for trap in sorted({trap for each in scenarios for trap in each.traps}):
         names = ", ".join(f"`{each.name}`" for each in scenarios if trap in each.traps)
-        text.append(f"| {trap} | {names} |")
+        text.append(markdown_row(trap, names))
     return "\n".join([*text, ""])
 
 

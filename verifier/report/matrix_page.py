@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from verifier.contract import Guarantee, Verdict
 from verifier.report.matrix_model import Answer, Examined, Expected, Matrix
-from verifier.report.text import listed
+from verifier.report.text import listed, markdown_row
 
 _MARKS = {
     Verdict.KEPT: "ok",
@@ -48,12 +48,14 @@ def _cells(matrix: Matrix) -> Iterator[str]:
     yield ""
     yield "**Bold** is the guarantee that it was made to break; `·` was not put to the test."
     yield ""
-    yield _row("", *Guarantee)
-    yield _row(*["---"] * (len(Guarantee) + 1))
+    yield markdown_row("", *Guarantee)
+    yield markdown_row(*["---"] * (len(Guarantee) + 1))
     for each in matrix.tested:
         own = each.expected.guarantee if each.expected else None
         marks = [(g, _MARKS[each.verdicts.get(g)]) for g in Guarantee]
-        yield _row(f"`{each.implementation}`", *(f"**{m}**" if g is own else m for g, m in marks))
+        yield markdown_row(
+            f"`{each.implementation}`", *(f"**{m}**" if g is own else m for g, m in marks)
+        )
 
 
 def _faults(matrix: Matrix) -> Iterator[str]:
@@ -62,8 +64,10 @@ def _faults(matrix: Matrix) -> Iterator[str]:
     yield f"{len(matrix.of(Answer.CAUGHT))} of {len(matrix.faulty)} caught. The traps are those of"
     yield "[`traps.md`](traps.md)."
     yield ""
-    yield _row("implementation", "what it does", "trap", "breaks", "caught by", "in the scenario")
-    yield _row(*["---"] * 6)
+    yield markdown_row(
+        "implementation", "what it does", "trap", "breaks", "caught by", "in the scenario"
+    )
+    yield markdown_row(*["---"] * 6)
     for each in matrix.tested:
         if each.expected is not None:
             yield _fault(each, each.expected)
@@ -75,7 +79,7 @@ def _fault(tested: Examined, expected: Expected) -> str:
     if found is not None:
         where = [f"`{part}`" for part in (found.table, found.constraint) if part]
         about = ": ".join([found.title, *([" ".join(where)] if where else [])])
-    return _row(
+    return markdown_row(
         f"`{tested.implementation}`",
         expected.mistake,
         expected.trap,
@@ -97,11 +101,7 @@ def _right(matrix: Matrix) -> Iterator[str]:
             continue
         yield f"`{each.implementation}`, in {scenarios} scenarios, breaks this and nothing else:"
         yield ""
-        yield _row("scenario", "breaks")
-        yield _row("---", "---")
+        yield markdown_row("scenario", "breaks")
+        yield markdown_row("---", "---")
         for scenario, broken in sorted(each.broken.items()):
-            yield _row(f"`{scenario}`", listed([g for g in Guarantee if g in broken]))
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+            yield markdown_row(f"`{scenario}`", listed([g for g in Guarantee if g in broken]))

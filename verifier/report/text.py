@@ -51,6 +51,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
 
 
+def markdown_row(*cells: str) -> str:
+    """A row of a table in Markdown."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
 def aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     """The cells of one row of a table of numbers."""
     return "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))

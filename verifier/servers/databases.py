@@ -43,6 +43,10 @@ class Database:
         """An autocommit session as the user; ``options`` are psycopg's."""
         return sessions.connect(self.dsn, **options)
 
+    def administer(self) -> psycopg.Connection[Any]:
+        """An autocommit session as the administrator."""
+        return sessions.connect(self.admin)
+
     def execute(
         self, query: str | sql.SQL | sql.Composed, parameters: Sequence[Any] | None = None
     ) -> list[tuple[Any, ...]]:

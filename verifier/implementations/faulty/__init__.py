@@ -2,9 +2,9 @@
 
 Each is a mistake made in the field (``docs/traps.md``), and each is a right restore with one
 step changed: :class:`~verifier.implementations.row_by_row.RowByRow`, the built-in one, or
-pg_dump and psql. :data:`FAULTS` says which guarantee each one breaks, and how that shows.
+pg_dump and psql. :data:`FAULTY` says which guarantee each one breaks, and how that shows.
 """
 
-from verifier.implementations.faulty.table import FAULTS, Fault
+from verifier.implementations.faulty.table import FAULTY, Faulty
 
-__all__ = ["FAULTS", "Fault"]
+__all__ = ["FAULTY", "Faulty"]

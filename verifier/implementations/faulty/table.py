@@ -15,7 +15,7 @@ G = Guarantee
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Faulty:
     """One faulty implementation: the mistake, the guarantee that it breaks, how that shows."""
 
     home: str
@@ -52,9 +52,9 @@ _DIFFERS = "a restored row differs from its source row"
 _CATEGORY_KEY = "business_categories_businessType_domainId_name_key"
 _VARIANT_PRODUCT = "product_variants_productId_fkey"
 
-FAULTS: Mapping[str, Fault] = MappingProxyType(
+FAULTY: Mapping[str, Faulty] = MappingProxyType(
     {
-        "faulty:drop-orphans": Fault(
+        "faulty:drop-orphans": Faulty(
             home="claims:DropOrphans",
             mistake="Rows without a parent are left out without a word.",
             trap="O04",
@@ -64,7 +64,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             table="public.product_variants",
             constraint=_VARIANT_PRODUCT,
         ),
-        "faulty:do-nothing": Fault(
+        "faulty:do-nothing": Faulty(
             home="matching:DoNothing",
             mistake="A bare ON CONFLICT DO NOTHING leaves rows that are there as old as they are.",
             trap="U04, H15",
@@ -72,7 +72,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the target still holds its own row instead of the source's",
             scenario=_OWN_ROWS,
         ),
-        "faulty:rejects-the-batch": Fault(
+        "faulty:rejects-the-batch": Faulty(
             home="claims:RejectsTheBatch",
             mistake="One bad row has every row of its table rejected.",
             trap="H02",
@@ -81,7 +81,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             scenario=_ORPHANS,
             table="public.product_variants",
         ),
-        "faulty:json-transport": Fault(
+        "faulty:json-transport": Faulty(
             home="values:JsonTransport",
             mistake="Rows travel as JSON between programs whose numbers are floats.",
             trap="F06",
@@ -90,7 +90,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             scenario=_NUMBERS,
             table="public.n",
         ),
-        "faulty:empty-is-null": Fault(
+        "faulty:empty-is-null": Faulty(
             home="values:EmptyIsNull",
             mistake="An empty text becomes NULL.",
             trap="H04",
@@ -99,7 +99,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             scenario=_TEXTS,
             table="public.domains",
         ),
-        "faulty:upsert-by-id": Fault(
+        "faulty:upsert-by-id": Faulty(
             home="matching:UpsertById",
             mistake="Rows are matched by primary key alone.",
             trap="U01",
@@ -109,7 +109,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             table="public.business_categories",
             constraint=_CATEGORY_KEY,
         ),
-        "faulty:composite-upsert": Fault(
+        "faulty:composite-upsert": Faulty(
             home="matching:CompositeUpsert",
             mistake="Rows are upserted by the composite key, and the id is overwritten.",
             trap="U03",
@@ -119,7 +119,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             table="public.business_categories",
             constraint=_CATEGORY_KEY,
         ),
-        "faulty:first-duplicate-wins": Fault(
+        "faulty:first-duplicate-wins": Faulty(
             home="matching:FirstDuplicateWins",
             mistake="Of duplicates the first stays, and the children of the others are lost.",
             trap="U02",
@@ -129,7 +129,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             table="public.business_products",
             constraint="business_products_categoryId_fkey",
         ),
-        "faulty:one-level": Fault(
+        "faulty:one-level": Faulty(
             home="matching:OneLevel",
             mistake="Duplicates are merged and their children follow, but not what collides then.",
             trap="U02",
@@ -138,7 +138,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             scenario=_SAME_SLUGS,
             table="public.business_products",
         ),
-        "faulty:backup-order": Fault(
+        "faulty:backup-order": Faulty(
             home="order:BackupOrder",
             mistake="Tables are written in the order of the backup: children before parents.",
             trap="O01",
@@ -148,7 +148,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             table="public.product_variants",
             constraint=_VARIANT_PRODUCT,
         ),
-        "faulty:constraints-deferred": Fault(
+        "faulty:constraints-deferred": Faulty(
             home="order:ConstraintsDeferred",
             mistake="Foreign keys are made deferrable for the time of the load, and back.",
             trap="O03",
@@ -158,7 +158,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             table="public.product_variants",
             constraint=_VARIANT_PRODUCT,
         ),
-        "faulty:foreign-keys-not-valid": Fault(
+        "faulty:foreign-keys-not-valid": Faulty(
             home="order:ForeignKeysNotValid",
             mistake="Foreign keys are dropped and added again NOT VALID.",
             trap="O04",
@@ -168,7 +168,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             table="public.product_variants",
             constraint=_VARIANT_PRODUCT,
         ),
-        "faulty:triggers-off-and-on": Fault(
+        "faulty:triggers-off-and-on": Faulty(
             home="order:TriggersOffAndOn",
             mistake="All triggers are switched off and on again, those that were off, too.",
             trap="O05",
@@ -176,7 +176,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the restore changed the target's schema",
             scenario=_TRIGGERS,
         ),
-        "faulty:sequences-as-in-the-backup": Fault(
+        "faulty:sequences-as-in-the-backup": Faulty(
             home="values:SequencesAsInTheBackup",
             mistake="Sequences are set to where they stood in the source.",
             trap="F03",
@@ -185,7 +185,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             scenario=_SEQUENCES,
             table="public.bill",
         ),
-        "faulty:settings-left": Fault(
+        "faulty:settings-left": Faulty(
             home="remains:SettingsLeft",
             mistake="The database is made to commit without waiting, and left so.",
             trap="F08, H08",
@@ -193,7 +193,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the restore changed the target's settings: synchronous_commit",
             scenario=_OWN_ROWS,
         ),
-        "faulty:null-keys": Fault(
+        "faulty:null-keys": Faulty(
             home="matching:NullKeys",
             mistake="A NULL in a key equals nothing, and what has no key is added at every run.",
             trap="U06, U09",
@@ -201,7 +201,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the second restore of the same backup changed the target",
             scenario=_KEYLESS,
         ),
-        "faulty:touches-updated-at": Fault(
+        "faulty:touches-updated-at": Faulty(
             home="values:TouchesUpdatedAt",
             mistake='Every run sets "updatedAt" to its own time.',
             trap="F04",
@@ -209,7 +209,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the second restore of the same backup changed the target: row changed",
             scenario=_OWN_ROWS,
         ),
-        "faulty:commit-per-table": Fault(
+        "faulty:commit-per-table": Faulty(
             home="remains:CommitPerTable",
             mistake="Each table is committed by itself.",
             trap="H02",
@@ -217,7 +217,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="a failed restore left the target changed: row added",
             scenario=_ORPHANS,
         ),
-        "faulty:setval-first": Fault(
+        "faulty:setval-first": Faulty(
             home="values:SetvalFirst",
             mistake="Sequences are set before the rows are in, which no rollback takes back.",
             trap="F03",
@@ -225,7 +225,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="a failed restore left the target changed: sequence moved",
             scenario=_ORPHANS,
         ),
-        "faulty:swallow-errors": Fault(
+        "faulty:swallow-errors": Faulty(
             home="claims:SwallowErrors",
             mistake="Every error is caught and counted as a success.",
             trap="H15",
@@ -234,7 +234,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             scenario=_DUPLICATES,
             constraint="business_products_categoryId_fkey",
         ),
-        "faulty:psql-goes-on": Fault(
+        "faulty:psql-goes-on": Faulty(
             home="claims:PsqlGoesOn",
             mistake="psql runs on after errors and ends with exit code 0.",
             trap="H01",
@@ -242,7 +242,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="success was claimed, but",
             scenario=_ORPHANS,
         ),
-        "faulty:counts-the-sent": Fault(
+        "faulty:counts-the-sent": Faulty(
             home="claims:CountsTheSent",
             mistake="The counts are of rows that were sent, not of rows that were written.",
             trap="H15",
@@ -250,7 +250,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the claimed counts are not the observed ones",
             scenario=_OWN_ROWS,
         ),
-        "faulty:nameless-failure": Fault(
+        "faulty:nameless-failure": Faulty(
             home="claims:NamelessFailure",
             mistake="A failure is told without table, rule and row.",
             trap="H15",
@@ -258,7 +258,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the failure does not name a table and the rule that was broken",
             scenario=_ORPHANS,
         ),
-        "faulty:truncate-first": Fault(
+        "faulty:truncate-first": Faulty(
             home="matching:TruncateFirst",
             mistake="The tables of the backup are emptied first, and all that refer to them.",
             trap="O06",
@@ -266,7 +266,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="a row of the target that is not in the backup was removed",
             scenario=_OWN_ROWS,
         ),
-        "faulty:copied-migrations": Fault(
+        "faulty:copied-migrations": Faulty(
             home="remains:CopiedMigrations",
             mistake="The tables that describe the target itself are restored as well.",
             trap="F18",
@@ -274,7 +274,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="a table that is not part of the restore was touched",
             scenario=_DUPLICATES,
         ),
-        "faulty:lock-file": Fault(
+        "faulty:lock-file": Faulty(
             home="remains:LockFile",
             mistake="A failure leaves the lock that keeps the retry out.",
             trap="H10",
@@ -282,7 +282,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="after the fault, the restore did not end as it does without one",
             scenario=_CUT,
         ),
-        "faulty:files-left": Fault(
+        "faulty:files-left": Faulty(
             home="remains:FilesLeft",
             mistake="A failure leaves a copy of the backup behind.",
             trap="H10",
@@ -290,7 +290,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the restore left files behind",
             scenario=_ORPHANS,
         ),
-        "faulty:session-left": Fault(
+        "faulty:session-left": Faulty(
             home="remains:SessionLeft",
             mistake="A failure leaves a session with a lock to the pool of connections.",
             trap="H10",
@@ -298,7 +298,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the restore left a session behind",
             scenario=_ORPHANS,
         ),
-        "faulty:lenient-reader": Fault(
+        "faulty:lenient-reader": Faulty(
             home="remains:LenientReader",
             mistake="What can be read of a damaged backup is restored.",
             trap="H03",
@@ -306,7 +306,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the restore accepted a backup of which the end was missing",
             scenario=_CUT,
         ),
-        "faulty:rehearsal": Fault(
+        "faulty:rehearsal": Faulty(
             home="remains:Rehearsal",
             mistake="psql rehearses the backup, and executes what stands in it.",
             trap="H13",
@@ -314,7 +314,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             title="the restore executed a shell command that stood in the backup",
             scenario=_SHELL,
         ),
-        "faulty:password-in-message": Fault(
+        "faulty:password-in-message": Faulty(
             home="claims:PasswordInMessage",
             mistake="The message of a failure holds the connection string.",
             trap="",

@@ -7,7 +7,7 @@ import binascii
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -121,12 +121,7 @@ class HttpRestore(Half):
                 claim = self.telling.claim(self.exchange.run(caller, values, caller.fetch))
         except (Failed, UsageError) as error:
             return Claim(success=False, message=str(error))
-        rejections = claim.rejections and tuple(
-            replace(each, reason=self.hide(each.reason)) for each in claim.rejections
-        )
-        notes = tuple(self.hide(note) for note in claim.notes)
-        claim = replace(claim, message=self.hide(claim.message), rejections=rejections, notes=notes)
-        return spelling.resolved(claim, target.dsn, self.telling.names)
+        return spelling.resolved(claim.reworded(self.hide), target.dsn, self.telling.names)
 
 
 def _decoded(member: JsonPath, answer: Answer) -> bytes:

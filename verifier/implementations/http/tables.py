@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import cast
 
 from verifier.errors import UsageError
+from verifier.implementations import process
 from verifier.implementations.claims import KINDS
 from verifier.implementations.http.exchange import (
     RESULT,
@@ -25,7 +26,6 @@ from verifier.implementations.tables import Table, texts
 from verifier.readers import Reader, seconds, suggestion, switch, text
 
 REQUEST = "request"
-TIMEOUT = 600.0
 _EVERY = 0.5
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _BODIES = ("body", "body-file", "json", "form")
@@ -36,7 +36,7 @@ def exchange(half: Table, known: Collection[str]) -> Exchange:
 
     A ``request`` is the only one.
     """
-    timeout = half.read("timeout", seconds, TIMEOUT)
+    timeout = half.read("timeout", seconds, process.TIMEOUT)
     alone = half.table(REQUEST)
     upload, start, status, result = (half.table(step) for step in STEPS)
     if alone is not None:
