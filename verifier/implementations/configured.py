@@ -53,7 +53,7 @@ class Configured:
     restores: Restores
 
     def backup(self, source: Endpoint) -> Backup:
-        """Its backup. Raises :class:`BackupError`."""
+        """Its backup. Raises :class:`BackupError` and :class:`NotOffered`."""
         try:
             return self.backs_up.backup(source)
         except UsageError as error:
