@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -42,6 +43,7 @@ def judged(servers: Pair, tmp_path: Path) -> Iterator[Judged]:
         restore: str,
         options: str = "",
         *,
+        arguments: str = "",
         backup: str = 'pg_dump --data-only -f "$1"',
         target: Callable[[psycopg.Connection], None] = empty,
     ) -> Proof:
@@ -51,7 +53,7 @@ def judged(servers: Pair, tmp_path: Path) -> Iterator[Judged]:
             [implementations.acme]
             backup = {{ command = "./backup.sh {{backup}}" }}
             [implementations.acme.restore]
-            command = "./restore.sh {{backup}}"
+            command = "./restore.sh {{backup}} {arguments}"
             {options}
         """
         scenario = Scenario(
@@ -135,6 +137,22 @@ BAD = {
         G.RECOVERABILITY, "left files behind"),
     "a password": (
         {"restore": f'echo "using $PGPASSWORD"; {RESTORE}'}, G.CONTAINMENT, "the password of a"),
+    "a password in the list of processes": (
+        {"restore": f'sleep 0.5; {RESTORE}', "arguments": "{target.url}",
+         "options": "secrets-in-arguments = true"},
+        G.CONTAINMENT, "a password stands in the list of processes"),
+    "a process left in its group": (
+        {"restore": f"sleep 291 & {RESTORE}"},
+        G.RECOVERABILITY, "the restore left a process running"),
+    "a process left in a group of its own": (
+        {"restore": f"setsid sleep 292 > /dev/null 2>&1 & {RESTORE}"},
+        G.RECOVERABILITY, "the restore left a process running"),
+    "a process that the backup leaves": (
+        {"backup": 'setsid sleep 293 & pg_dump --data-only -f "$1"'},
+        G.RECOVERABILITY, "the backup left a process running"),
+    "a backup that writes to the source": (
+        {"backup": 'pg_dump --data-only -f "$1"; psql -X -q -c "UPDATE tea SET id = id + 1"'},
+        G.PRESERVATION, "source"),
 }  # fmt: skip
 
 
@@ -149,3 +167,9 @@ def test_a_bad_command_is_a_clear_finding_and_never_a_pass(
     password = servers.target.user.password
     assert password
     assert password not in repr(proof)
+    assert not [each for each in psutil.process_iter(["cmdline"]) if _is_left(each)]
+
+
+def _is_left(process: psutil.Process) -> bool:
+    """Whether it is one of those that the bad commands leave."""
+    return (process.info["cmdline"] or [])[:1] == ["sleep"] and process.info["cmdline"][1] > "290"

@@ -67,10 +67,16 @@ def side(fault: Fault | None) -> Side:
     return Side(getattr(fault, "side", Side.TARGET))
 
 
-def not_struck(why: str, *, table: str = "", words: str = "") -> Finding:
+def not_struck(
+    why: str,
+    *,
+    table: str = "",
+    words: str = "",
+    guarantee: Guarantee = Guarantee.RECOVERABILITY,
+) -> Finding:
     """The fault had no occasion, so nothing was put to the test."""
     return Finding(
-        guarantee=Guarantee.RECOVERABILITY,
+        guarantee=guarantee,
         verdict=Verdict.UNKNOWN,
         title=f"the fault never struck: {why}",
         table=table,
