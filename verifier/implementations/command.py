@@ -100,7 +100,8 @@ class Command:
     def outcome(self, done: process.Finished, said: str) -> str:
         """How it ended, in its own words (``said``) as far as it had any."""
         if done.timed_out:
-            return f"{self} was stopped after {self.timeout:g} s: {said or 'it had said nothing'}"
+            words = said or done.last_words() or "it had said nothing"
+            return f"{self} was stopped after {self.timeout:g} s: {words}"
         if done.exit_code > 128:
             return (
                 f"{self} was ended by {_signal(done.exit_code - 128)}: {said or 'without a word'}"
