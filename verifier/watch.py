@@ -112,8 +112,9 @@ class Watch:
         found = [
             Finding(
                 guarantee=Guarantee.CONTAINMENT,
-                title="a password stands in the list of processes, where everybody can read it",
-                evidence=(Evidence(f"process of the {self._call}", words=line[:1000]),),
+                title="a password stands in the list of processes, where everybody can read it,"
+                f" during the {self._call}",
+                evidence=(Evidence("process", words=line[:1000]),),
             )
             for line in list(self._shown)[:1]
         ]
