@@ -10,6 +10,7 @@ import pytest
 
 from tests.faults.test_apart import alive
 from tests.implementations.configuring import configured, script
+from tests.implementations.test_http_verdicts import SOURCE, TARGET, TOKEN, documented
 from verifier.config import Config
 from verifier.contract import Guarantee, Severity, Verdict
 from verifier.faults import BackupCut, BackupPoisoned, Fault
@@ -58,7 +59,16 @@ def full(connection: psycopg.Connection) -> None:
     connection.execute("INSERT INTO cup VALUES (1, 1), (2, 1), (3, 2)")
 
 
-Begin = Callable[[Implementation], Scenario]
+def of_shop(connection: psycopg.Connection) -> None:
+    connection.execute(SOURCE.encode())
+
+
+def stricter_shop(connection: psycopg.Connection) -> None:
+    connection.execute(TARGET.encode())
+
+
+Build = Callable[[psycopg.Connection], None]
+Begin = Callable[..., Scenario]
 Acme = Callable[..., Implementation]
 
 
@@ -66,13 +76,16 @@ Acme = Callable[..., Implementation]
 def begin(servers: Pair, tmp_path: Path) -> Iterator[Begin]:
     made: list[Scenario] = []
 
-    def make(implementation: Implementation) -> Scenario:
+    def make(
+        implementation: Implementation, source: Build = full, target: Build = empty
+    ) -> Scenario:
         scenario = Scenario(
             "tea", servers, implementation, Config(), focus=(), workdir=tmp_path / "work"
         )
         (tmp_path / "work").mkdir(exist_ok=True)
         made.append(scenario)
-        scenario.begin(source=Seed("full tea and cups", full), target=Seed("cups", empty))
+        seeds = (Seed(f"{build.__name__} under faults", build) for build in (source, target))
+        scenario.begin(source=next(seeds), target=next(seeds))
         return scenario
 
     yield make
@@ -120,6 +133,17 @@ def test_a_shell_script_is_killed_with_its_children(
     assert outcome.proof.verdicts[G.ATOMICITY] is Verdict.KEPT
     assert outcome.proof.verdicts[G.RECOVERABILITY] is Verdict.KEPT
     assert not any(alive(int(pid)) for pid in pids.read_text().split())
+
+
+def test_a_service_that_a_restore_has_started_is_killed_with_it(
+    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNC_TOKEN", TOKEN)
+    service = configured(tmp_path, documented(), "shop-api")
+    scenario = begin(service, source=of_shop, target=stricter_shop)
+    outcome = scenario.restore(fault=Faults().kill(before="INSERT"))
+    assert broken(outcome) == {}
+    assert outcome.proof.verdict is Verdict.KEPT
 
 
 def test_a_shell_script_is_swept(begin: Begin, acme: Acme) -> None:

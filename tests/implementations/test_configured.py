@@ -137,6 +137,7 @@ def test_whatever_is_configured_can_be_made_anew_in_another_process(
         f'{OURS}restore = {{ python = "{module}:restore" }}',
         f'{OURS}restore = {{ python = "{module}:nameless" }}',
         f'python = "{module}:Locked"',
+        f'{OURS}restore = {{ request = {{ url = "http://127.0.0.1/x" }} }}',
         f'resumable = true\n{OURS}restore = {{ command = "true", claim = "json-lines" }}',
     ):
         made = acme(tmp_path, whole)
