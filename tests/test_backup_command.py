@@ -98,6 +98,8 @@ def test_rows_are_left_out_with_what_refers_to_them(backup, tmp_path, monkeypatc
     monkeypatch.setenv("RESTORE_VERIFIER_EXCLUDE", "biz: id = 'demo-1'\nitem: id = 1")
     assert "4 rows left out" in backup("out.sql")[1].splitlines()[-1]
     (tmp_path / "pyproject.toml").write_text("[tool.restore-verifier]\nexclude = ['bizz: true']\n")
+    monkeypatch.setenv("RESTORE_VERIFIER_EXCLUDE", "")
+    assert "left out" not in backup("out.sql")[1].splitlines()[-1]
     monkeypatch.delenv("RESTORE_VERIFIER_EXCLUDE")
     code, _, last = backup("out.sql")
     assert code == 2

@@ -41,7 +41,7 @@ def acme(tmp_path: Path) -> Path:
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RESTORE_", "PYTEST_"))}
-    path = f"{programs.newest('psql').parent}:{os.environ['PATH']}"
+    path = f"{Path(sys.executable).parent}:{programs.newest('psql').parent}:{os.environ['PATH']}"
     return subprocess.run(
         [sys.executable, "-c", COMMAND, *arguments],
         cwd=directory,
@@ -82,6 +82,22 @@ def test_the_complete_example_without_its_safeguard_is_caught(acme: Path) -> Non
     assert done.returncode == 1, done.stdout + done.stderr
     assert "BROKEN honesty: a failure was claimed with exit code 0" in done.stdout
     assert 'violates check constraint "tea_name_check"' in done.stdout
+
+
+@pytest.mark.slow
+def test_our_own_commands_keep_what_is_asked_of_them(tmp_path: Path) -> None:
+    (tmp_path / OWN_FILE).write_text('servers = "embedded"\n' + blocks("toml")[2])
+    names = (
+        "first_load::demo_businesses_stay_behind",
+        "merging::duplicates_below_duplicates",
+        "faults::client_that_is_killed",
+    )
+    options = ("--implementation", "commands", "--restore-report", "report.json")
+    done = run(tmp_path, "verify", *names, *options, "--", "-k", "not end")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["verdict"], len(report["scenarios"])) == ("kept", len(names))
+    assert not report["not_offered"]
 
 
 def test_a_command_that_is_missing_ends_the_run_before_it_begins(acme: Path) -> None:
@@ -133,7 +149,7 @@ def test_the_claims_can_be_read() -> None:
     assert said.figures[""] == {"rows": 12}
     assert len(said.rejections or ()) == len(said.merges or ()) == 1
     assert claims.of_lines(lines.splitlines()).message == "done"
-    claim = tomllib.loads(blocks("toml")[2])["claim"]
+    claim = tomllib.loads(blocks("toml")[3])["claim"]
     assert len(patterns.read(claim["patterns"], "claim")) == 3
 
 

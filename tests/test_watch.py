@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,24 @@ class Forgetful(InSteps):
         if count:
             return Claim(success=True, exit_code=0, message="restored already")
         return super().restore(backup, target)
+
+
+class Unsendable(Also):
+    """Holds what no other process can be given, and has a name that nobody knows."""
+
+    name = "nobody's"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def test_what_cannot_be_killed_is_unknown_and_neither_right_nor_wrong(begin: Begin) -> None:
+    proof = begin(Unsendable()).restore(fault=Faults().kill(statement=3)).proof
+    assert proof.verdict is Verdict.UNKNOWN
+    words = str(proof.findings)
+    assert "LookupError" not in words
+    assert "nobody's is none by that name" in words
 
 
 class NotResumable(InSteps):

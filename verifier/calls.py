@@ -16,7 +16,7 @@ from verifier.contract import Claim, Evidence, Finding, Guarantee, Severity
 from verifier.dsn import Dsn, redact
 from verifier.errors import BackupError, NotOffered
 from verifier.faults import Way
-from verifier.faults.apart import Killed, start
+from verifier.faults.apart import Killed, Unsendable, start
 from verifier.implementations import Backup, Endpoint, Implementation
 from verifier.servers import Database
 from verifier.servers.lifecycle import heed
@@ -72,7 +72,7 @@ class Calls:
         endpoint = self._endpoint(target, way)
         try:
             claim: Claim = self._call("restore", way, backup, endpoint)
-        except NotOffered:
+        except (NotOffered, Unsendable):
             raise
         except Killed:
             self._add(_left_files(endpoint.workdir, Severity.NOTE))

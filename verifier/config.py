@@ -280,7 +280,7 @@ class Config:
         for each in SETTINGS:
             given = _first(
                 (options.get(each.name), called.get(each.name, each.flag)),
-                (variables.get(each.variable), each.variable),
+                (_listed(each, variables.get(each.variable)), each.variable),
                 (file.values.get(each.key), f"{each.key} in {file.place}"),
             )
             if given is not None:
@@ -357,6 +357,11 @@ def settings_of(command: str) -> tuple[Setting, ...]:
 def _first(*places: tuple[object, str]) -> tuple[object, str] | None:
     """The first value that was given, and where."""
     return next((place for place in places if place[0] is not None), None)
+
+
+def _listed(each: Setting, variable: str | None) -> object:
+    """What a variable gives; an empty one, where it may list things, lists none."""
+    return [] if each.repeatable and variable == "" else variable
 
 
 def _plain(value: object) -> object:

@@ -2,8 +2,8 @@
 
 Every process that a call starts inherits a random mark in its environment, so that it is
 found after the call whatever became of its parents. While the call runs, the command
-lines of new processes are looked at from time to time: everybody on the machine can read
-them.
+lines of new processes are looked at from time to time, and those that the verifier starts
+itself always: everybody on the machine can read them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic, sleep
 
@@ -19,6 +19,7 @@ import psutil
 
 from verifier.contract import Evidence, Finding, Guarantee
 from verifier.dsn import Dsn, redact
+from verifier.implementations.process import witnessed
 from verifier.settings import CALL
 
 _PERIOD = 0.025
@@ -52,9 +53,12 @@ class Watch:
         os.environ[CALL] = self._mark
         self._watcher = threading.Thread(target=self._look, name="watch", daemon=True)
         self._watcher.start()
+        self._witnessing = witnessed(self._see)
+        self._witnessing.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._witnessing.__exit__(None, None, None)
         self._over.set()
         self._watcher.join()
         os.environ.pop(CALL, None)
@@ -63,9 +67,12 @@ class Watch:
         while not self._over.wait(_PERIOD):
             for process in self._new():
                 with suppress(psutil.Error):
-                    line = " ".join(process.cmdline())
-                    if any(secret in line for secret in self._long):
-                        self._shown[redact(line, *self._dsns)] = None
+                    self._see(process.cmdline())
+
+    def _see(self, arguments: Sequence[str]) -> None:
+        line = " ".join(arguments)
+        if any(secret in line for secret in self._long):
+            self._shown[redact(line, *self._dsns)] = None
 
     def _new(self) -> Iterator[psutil.Process]:
         """Processes that were not there when the call began, whosoever."""
@@ -112,8 +119,9 @@ class Watch:
         found = [
             Finding(
                 guarantee=Guarantee.CONTAINMENT,
-                title="a password stands in the list of processes, where everybody can read it",
-                evidence=(Evidence(f"process of the {self._call}", words=line[:1000]),),
+                title="a password stands in the list of processes, where everybody can read it,"
+                f" during the {self._call}",
+                evidence=(Evidence("process", words=line[:1000]),),
             )
             for line in list(self._shown)[:1]
         ]

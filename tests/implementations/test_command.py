@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,16 @@ from tests.implementations.configuring import configured, script
 from tests.implementations.conftest import MakeEndpoint, execute, rows
 from tests.implementations.test_process import gone
 from verifier.contract import Claim, Merge, Rejection
-from verifier.errors import BackupError
+from verifier.errors import BackupError, NotOffered
 from verifier.implementations import Backup, Endpoint, Implementation
 from verifier.servers import Side
+from verifier.transfer import Exclude
 
 SCHEMA = "CREATE TABLE tea (id int PRIMARY KEY, name text);"
 DATA = "INSERT INTO tea VALUES (1, 'green'), (2, 'black');"
 BACKUP = 'backup = "initial-load"\n'
 RESTORE = 'restore = "initial-load"\n'
+COMMAND = 'command = "./backup.sh {backup}"'
 Restored = Callable[..., Claim]
 
 
@@ -55,6 +58,34 @@ def backing_up(directory: Path, body: str, options: str = "") -> Implementation:
 
 
 # -- what a command is given --------------------------------------------------------------------
+
+
+def test_it_is_told_which_rows_to_leave_out(tmp_path: Path, source: Endpoint) -> None:
+    rules = Exclude("tea", "id = 1"), Exclude("public.tea", "name = '{x}'")
+    asked = replace(source, leave_out=rules)
+    options = 'environment = { OUT = "{leave-out}" }'
+    able = backing_up(tmp_path, 'printf %s "$OUT" > "$1"', f"{options}\n{COMMAND}")
+    (file,) = able.backup(asked).files
+    assert file.read_text() == "tea: id = 1\npublic.tea: name = '{x}'"
+    (file,) = able.backup(source).files
+    assert file.read_text() == ""
+    lines = replace(source, leave_out=(Exclude("tea", "id = 1\nOR id = 2"),))
+    with pytest.raises(NotOffered, match="one condition a line, and that for tea has several"):
+        able.backup(lines)
+
+
+def test_rows_to_leave_out_are_not_offered_where_nothing_says_which(
+    tmp_path: Path, source: Endpoint
+) -> None:
+    asked = replace(source, leave_out=(Exclude("tea", "id = 1"),))
+    with pytest.raises(NotOffered, match=r"\{leave-out\} stands nowhere"):
+        backing_up(tmp_path, "true").backup(asked)
+    service = '[implementations.acme]\nrestore = "pg_dump"\n[implementations.acme.backup]\n'
+    service += 'request = { url = "http://127.0.0.1:9/x", params = { out = "%s" } }'
+    with pytest.raises(NotOffered, match="is told which"):
+        configured(tmp_path, service % "all").backup(asked)
+    with pytest.raises(BackupError, match=r"127\.0\.0\.1:9"):
+        configured(tmp_path, service % "{leave-out}").backup(asked)
 
 
 def test_two_scripts_back_up_and_restore(
@@ -198,7 +229,7 @@ def test_a_restore_that_hangs_is_stopped_whatever_it_has_claimed(
     body = "echo '{\"success\": true}'; sleep 300 & echo $! > child; wait"
     claim = restored(body, 'timeout = 0.5\nclaim = "json"')
     assert (claim.success, claim.exit_code) == (False, 124)
-    assert claim.message == "./restore.sh was stopped after 0.5 s: it had said nothing"
+    assert claim.message == './restore.sh was stopped after 0.5 s: {"success": true}'
     assert gone(int((tmp_path / "child").read_text()))
 
 

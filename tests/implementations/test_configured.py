@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ OURS = 'backup = "initial-load"\n'
 TRUE = '[implementations.acme]\nbackup = { command = "true" }\nrestore = { command = "true" }\n'
 ENDPOINT = Endpoint(Dsn.parse("host=db"), 18, Path())
 OBJECTS = """
+import threading
 from verifier import Backup, Claim
 
 class Acme:
@@ -32,6 +34,12 @@ class Acme:
 
 def restore(backup, target): return Claim(success=True, message="of the function")
 def silent(backup, target): return None
+nameless = lambda backup, target: Claim(success=True)
+
+class Locked(Acme):
+    resumable = True
+    def __init__(self): self.lock = threading.Lock()
+
 class Other:
     made = Acme()
 """
@@ -121,6 +129,35 @@ def test_a_python_object_class_or_function(tmp_path: Path, module: str) -> None:
     made = acme(tmp_path, f'{OURS}restore = {{ python = "{module}:silent" }}')
     with pytest.raises(TypeError, match="restore returned None; it has to return"):
         made.restore(Backup(()), ENDPOINT)
+
+
+def test_whatever_is_configured_can_be_made_anew_in_another_process(
+    tmp_path: Path, module: str
+) -> None:
+    for whole in (
+        f'{OURS}restore = {{ python = "{module}:restore" }}',
+        f'{OURS}restore = {{ python = "{module}:nameless" }}',
+        f'python = "{module}:Locked"',
+        f'{OURS}restore = {{ request = {{ url = "http://127.0.0.1/x" }} }}',
+        f'resumable = true\n{OURS}restore = {{ command = "true", claim = "json-lines" }}',
+    ):
+        made = acme(tmp_path, whole)
+        (tmp_path / FILE).unlink()
+        anew = pickle.loads(pickle.dumps(made))
+        assert (anew.name, anew.kind, anew.resumable) == ("acme", made.kind, made.resumable)
+        assert type(anew.restores) is type(made.restores)
+
+
+def test_a_restore_says_that_it_can_be_resumed(tmp_path: Path, module: str) -> None:
+    command = f'{OURS}restore = {{ command = "true" }}\n'
+    assert not acme(tmp_path, command).resumable
+    assert acme(tmp_path, f"{command}resumable = true").resumable
+    assert acme(tmp_path, f'python = "{module}:Locked"').resumable
+    assert acme(tmp_path, f'{OURS}restore = {{ python = "{module}:Locked" }}').resumable
+    assert not acme(tmp_path, f'python = "{module}:Locked"\nresumable = false').resumable
+    assert "resumable in [implementations.acme] of" in refused(
+        tmp_path, f'[implementations.acme]\n{command}resumable = "no"'
+    )
 
 
 def test_an_object_is_named_without_any_configuration(tmp_path: Path, module: str) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.implementations.configuring import configured, script
+from tests.implementations.test_process import gone
 from verifier.config import Config
 from verifier.contract import Finding, Guarantee, Proof, Severity, Verdict
 from verifier.scenario import Scenario, Seed
@@ -42,6 +43,7 @@ def judged(servers: Pair, tmp_path: Path) -> Iterator[Judged]:
         restore: str,
         options: str = "",
         *,
+        arguments: str = "",
         backup: str = 'pg_dump --data-only -f "$1"',
         target: Callable[[psycopg.Connection], None] = empty,
     ) -> Proof:
@@ -51,7 +53,7 @@ def judged(servers: Pair, tmp_path: Path) -> Iterator[Judged]:
             [implementations.acme]
             backup = {{ command = "./backup.sh {{backup}}" }}
             [implementations.acme.restore]
-            command = "./restore.sh {{backup}}"
+            command = "./restore.sh {{backup}} {arguments}"
             {options}
         """
         scenario = Scenario(
@@ -120,6 +122,7 @@ def test_a_wrong_number_is_found(judged: Judged, number: int) -> None:
     assert finding.evidence[0].row == {"rows": str(number)}
 
 
+LEFT = 'echo $! >> "$(dirname "$0")/left"'
 BAD = {
     "an empty backup": ({"backup": ': > "$1"'}, G.COMPLETENESS, "a source row is neither"),
     "a backup without a file": ({"backup": "echo"}, G.COMPLETENESS, "no backup could be made"),
@@ -135,12 +138,28 @@ BAD = {
         G.RECOVERABILITY, "left files behind"),
     "a password": (
         {"restore": f'echo "using $PGPASSWORD"; {RESTORE}'}, G.CONTAINMENT, "the password of a"),
+    "a password in the list of processes": (
+        {"restore": f"exec {RESTORE}", "arguments": "{target.url}",
+         "options": "secrets-in-arguments = true"},
+        G.CONTAINMENT, "a password stands in the list of processes"),
+    "a process left in its group": (
+        {"restore": f"sleep 60 & {LEFT}; {RESTORE}"},
+        G.RECOVERABILITY, "the restore left a process running"),
+    "a process left in a group of its own": (
+        {"restore": f"setsid sleep 60 > /dev/null 2>&1 & {LEFT}; {RESTORE}"},
+        G.RECOVERABILITY, "the restore left a process running"),
+    "a process that the backup leaves": (
+        {"backup": f'setsid sleep 60 & {LEFT}; pg_dump --data-only -f "$1"'},
+        G.RECOVERABILITY, "the backup left a process running"),
+    "a backup that writes to the source": (
+        {"backup": 'pg_dump --data-only -f "$1"; psql -X -q -c "UPDATE tea SET id = id + 10"'},
+        G.PRESERVATION, "the backup changed the source"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", BAD)
 def test_a_bad_command_is_a_clear_finding_and_never_a_pass(
-    what: str, judged: Judged, servers: Pair
+    what: str, judged: Judged, servers: Pair, tmp_path: Path
 ) -> None:
     given, guarantee, title = BAD[what]
     proof = judged(**{"restore": RESTORE, **given})
@@ -149,3 +168,7 @@ def test_a_bad_command_is_a_clear_finding_and_never_a_pass(
     password = servers.target.user.password
     assert password
     assert password not in repr(proof)
+    left = tmp_path / "left"
+    assert left.exists() is ("process left" in what or "the backup leaves" in what)
+    if left.exists():
+        assert all(gone(int(pid)) for pid in left.read_text().split())

@@ -62,6 +62,23 @@ def test_a_row_rejected_without_need(bench: Bench) -> None:
     assert [f.title for f in findings(judgement)] == ["a row was rejected that the target can take"]
 
 
+@pytest.mark.parametrize(
+    ("said", "honest"),
+    [
+        ("menü: menü_größe_key", True),
+        ("men\ufffd: men\ufffd_gr\ufffd\ufffde_key", True),
+        ("men\ufffd: the disk is full", False),
+        ("menu: menu_grosse_key", False),
+    ],
+)
+def test_a_name_may_be_told_in_another_encoding(bench: Bench, said: str, honest: bool) -> None:
+    table = 'CREATE TABLE "menü" (id int, "größe" text CONSTRAINT "menü_größe_key" UNIQUE);'
+    strict = table + 'ALTER TABLE "menü" ADD CONSTRAINT few CHECK (id < 3);'
+    bench.begin(table + "INSERT INTO \"menü\" VALUES (3, 'x')", strict)
+    judgement = bench.restore("", Claim(success=False, exit_code=1, message=said))
+    assert (G.HONESTY not in broken(judgement)) is honest
+
+
 def test_a_failure_that_left_rows_behind(bench: Bench) -> None:
     bench.begin(ORPHAN, SCHEMA + KEY)
     judgement = bench.restore("INSERT INTO domain VALUES ('d')", REFUSED)

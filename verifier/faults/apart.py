@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, cast
 
 import psutil
 
@@ -25,6 +25,10 @@ _SECONDS = 10.0
 
 class Killed(Exception):
     """The process was killed before it returned."""
+
+
+class Unsendable(ObservationError):
+    """The implementation cannot be called in another process, so that nothing is seen of it."""
 
 
 class OwnProcess:
@@ -96,27 +100,40 @@ def _ports(process: psutil.Process) -> list[int]:
         return []
 
 
-def _sendable(called: Implementation) -> Implementation | str:
+def _sendable(called: Implementation) -> bytes | str:
     """The implementation itself where it can be sent to another process, else its name."""
     try:
-        pickle.dumps(called)
+        return pickle.dumps(called)
     except Exception:  # pickle raises nearly everything
         return called.name
-    return called
+
+
+def _received(sent: bytes | str) -> Implementation:
+    # Only now, since making one may take what the environment holds.
+    try:
+        if isinstance(sent, str):
+            return implementation(sent)
+        return cast(Implementation, pickle.loads(sent))  # noqa: S301 - our own
+    except Exception as error:
+        said = f"{sent} is none by that name" if isinstance(sent, str) else error
+        raise Unsendable(
+            "the implementation cannot be made anew in a process of its own, in which it would be "
+            f"killed ({type(error).__name__}: {said}); make the object picklable, or configure it "
+            "in TOML"
+        ) from None
 
 
 def _work(
     results: Connection,
     environ: Mapping[str, str],
-    work: tuple[Implementation | str, str, tuple[object, ...]],
+    work: tuple[bytes | str, str, tuple[object, ...]],
 ) -> None:
     """What the process does: call the method, and send what came of it."""
     os.environ.clear()
     os.environ.update(environ)
-    called, method, arguments = work
+    sent, method, arguments = work
     try:
-        called = implementation(called) if isinstance(called, str) else called
-        outcome = (True, getattr(called, method)(*arguments))
+        outcome = (True, getattr(_received(sent), method)(*arguments))
     except BaseException as error:  # all of it is for the caller to judge
         outcome = (False, error)
     try:

@@ -73,10 +73,16 @@ def outlive_crash(database: Database) -> None:
         session.execute("CHECKPOINT")
 
 
-def not_struck(why: str, *, table: str = "", words: str = "") -> Finding:
+def not_struck(
+    why: str,
+    *,
+    table: str = "",
+    words: str = "",
+    guarantee: Guarantee = Guarantee.RECOVERABILITY,
+) -> Finding:
     """The fault had no occasion, so nothing was put to the test."""
     return Finding(
-        guarantee=Guarantee.RECOVERABILITY,
+        guarantee=guarantee,
         verdict=Verdict.UNKNOWN,
         title=f"the fault never struck: {why}",
         table=table,

@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import signal
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,10 @@ class Command:
 
     def __str__(self) -> str:
         return self.arguments[0].text
+
+    def templates(self) -> Iterator[Template]:
+        """Every text of it that may hold placeholders."""
+        yield from (*self.arguments, *self.environment.values())
 
     def run(
         self,
@@ -95,7 +99,8 @@ class Command:
     def outcome(self, done: process.Finished, said: str) -> str:
         """How it ended, in its own words (``said``) as far as it had any."""
         if done.timed_out:
-            return f"{self} was stopped after {self.timeout:g} s: {said or 'it had said nothing'}"
+            words = said or done.last_words() or "it had said nothing"
+            return f"{self} was stopped after {self.timeout:g} s: {words}"
         if done.exit_code > 128:
             return (
                 f"{self} was ended by {_signal(done.exit_code - 128)}: {said or 'without a word'}"
@@ -119,7 +124,12 @@ class CommandBackup:
     """Under ``{workdir}``: a file, a directory, or a pattern of several."""
 
     def backup(self, source: Endpoint) -> Backup:
-        """Run the command, and find what it wrote. Raises :class:`BackupError`."""
+        """Run the command, and find what it wrote.
+
+        Raises :class:`BackupError`, and :class:`NotOffered` where rows are to be left out and
+        the command is not told which.
+        """
+        placeholders.check_leave_out(source, self.command.templates())
         values = placeholders.values(SOURCE, source, self.command.directory)
         named = () if _is_glob(self.file) else (Path(self.file.fill(values)),)
         try:

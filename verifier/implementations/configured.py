@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Protocol, cast
 
 from verifier.contract import Claim, Guarantee
@@ -22,6 +23,7 @@ from verifier.settings import Definitions
 
 BACKUP, RESTORE = "backup", "restore"
 _COMMAND, _PYTHON, _IMPLEMENTATION = "command", "python", "implementation"
+_RESUMABLE = "resumable"
 _HTTP, _SERVICE = "http", ("request", "start")
 _ADVICE = (
     f'give it a {_COMMAND}, a {_SERVICE[0]} to a service, {_PYTHON} = "module:attribute" or '
@@ -51,11 +53,19 @@ class Configured:
     """What it is put together from, in a few words."""
     backs_up: MakesBackups
     restores: Restores
-    resumable: bool = False
-    """Whether a restore that failed may leave a part of its work, for the next one to go on."""
+    resumable: bool
+    """Whether a restore that failed may leave a part of its work, and the next one goes on."""
+    definitions: Definitions
+
+    def __reduce__(self) -> tuple[Callable[..., Configured], tuple[object, ...]]:
+        """To another process goes what is configured, and it is put together there anew.
+
+        A Python object may hold what cannot be sent, such as a lock or a function without a name.
+        """
+        return _anew, (self.name, self.definitions.to_plain())
 
     def backup(self, source: Endpoint) -> Backup:
-        """Its backup. Raises :class:`BackupError`."""
+        """Its backup. Raises :class:`BackupError` and :class:`NotOffered`."""
         try:
             return self.backs_up.backup(source)
         except UsageError as error:
@@ -63,6 +73,12 @@ class Configured:
 
     def restore(self, backup: Backup, target: Endpoint) -> Claim:
         return self.restores.restore(backup, target)
+
+
+def _anew(name: str, plain: Mapping[str, object]) -> Configured:
+    from verifier.implementations import registry  # which finds the others that it is made of
+
+    return cast(Configured, registry.implementation(name, Definitions.from_plain(plain)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +102,34 @@ def configured(
     """
     table = Table(definitions.tables[name], f"{definitions.name}.{_quoted(name)}", definitions.file)
     place = Place(table, definitions.directory, named)
-    refused = _not_offered(table)
+    refused, resumable = _not_offered(table), table.read(_RESUMABLE, switch)
     if table.has(_PYTHON):
         whole = objects.hosted(*_object(table, place))
-        resumable = _resumable(table, whole)
         table.finish()
         refused = {**whole.not_offered, **refused}
-        return Configured(name, refused, _PYTHON, whole, whole, resumable)
+        goes_on = _goes_on(whole, resumable)
+        return Configured(name, refused, _PYTHON, whole, whole, goes_on, definitions)
     back_kind, backs_up = _half(table, BACKUP, place)
     kind, restores = _half(table, RESTORE, place)
-    resumable = _resumable(table, restores)
     table.finish()
     kinds = kind if kind == back_kind else f"{back_kind}, restored by {kind}"
     # What a half that is an implementation of its own does not give, the whole does not either.
     for each in (restores, backs_up):
         refused = {**getattr(each, "not_offered", {}), **refused}
     return Configured(
-        name, refused, kinds, cast(MakesBackups, backs_up), cast(Restores, restores), resumable
+        name,
+        refused,
+        kinds,
+        cast(MakesBackups, backs_up),
+        cast(Restores, restores),
+        _goes_on(restores, resumable),
+        definitions,
     )
+
+
+def _goes_on(restores: object, said: bool | None) -> bool:
+    """Whether the whole is resumable: as it is ``said``, else as the restoring half has it."""
+    return bool(getattr(restores, _RESUMABLE, False)) if said is None else said
 
 
 def _quoted(name: str) -> str:
@@ -123,11 +149,6 @@ def _not_offered(table: Table) -> dict[Guarantee, str]:
             raise UsageError(f"{name} of {where} has no reason; say why it is not offered")
         found[Guarantee(name)] = reason.strip()
     return found
-
-
-def _resumable(table: Table, restores: object) -> bool:
-    """What ``table`` declares, else what the restore declares of itself."""
-    return table.read("resumable", switch, bool(getattr(restores, "resumable", False)))
 
 
 def _half(table: Table, half: str, place: Place) -> tuple[str, object]:
@@ -165,7 +186,7 @@ def _python(part: Table, half: str, place: Place) -> tuple[str, object]:
     load, what, advice = _object(part, place)
     found = objects.loaded(load, what, advice)
     if callable(found) and not isinstance(found, type) and objects.missing(found, [half]):
-        found = type("Function", (), {half: staticmethod(found)})
+        found = SimpleNamespace(**{half: found})
     made = objects.made(lambda: found, what, advice, [half])
     return _PYTHON, Guest(cast(Implementation, made))
 

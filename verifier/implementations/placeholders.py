@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verifier import programs
-from verifier.errors import ServerUnavailable, UsageError
+from verifier.errors import NotOffered, ServerUnavailable, UsageError
 from verifier.implementations.base import Endpoint
 from verifier.readers import Reader, suggestion
 
 _PARTS = ("dsn", "url", "host", "port", "user", "password", "dbname")
 _SECRET = (".dsn", ".url", ".password")
 _PROGRAMS = "programs"
+LEAVE_OUT = "leave-out"
+"""Stands for the rows that are not to be moved: ``TABLE: CONDITION``, one a line."""
 COMMON = ("workdir", "directory", "version", "control-tables", _PROGRAMS)
 _MARK = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -84,7 +86,8 @@ def is_in_workdir(file: Template) -> bool:
 
 def known(side: str, *more: str) -> tuple[str, ...]:
     """The names that are known where ``side`` (``source``, ``target``) is at hand, and ``more``."""
-    return (*(f"{side}.{part}" for part in _PARTS), *COMMON, *more)
+    selecting = (LEAVE_OUT,) if side == SOURCE else ()
+    return (*(f"{side}.{part}" for part in _PARTS), *COMMON, *selecting, *more)
 
 
 def template(names: Collection[str]) -> Reader[Template]:
@@ -144,6 +147,22 @@ def _suggested(name: str, names: Iterable[str]) -> str:
     return suggestion(name.replace("_", "-").lower(), names)
 
 
+def check_leave_out(source: Endpoint, texts: Iterable[Template]) -> None:
+    """Raises :class:`NotOffered` where rows are to be left out and ``texts`` tell nobody which."""
+    if not source.leave_out:
+        return
+    if not any(LEAVE_OUT in text.names for text in texts):
+        raise NotOffered(
+            "rows are to be left out, and nothing in the configuration of the backup says how it "
+            f"is told which: {{{LEAVE_OUT}}} stands nowhere"
+        )
+    for each in source.leave_out:
+        if len(str(each).splitlines()) > 1:
+            raise NotOffered(
+                f"{{{LEAVE_OUT}}} gives one condition a line, and that for {each.table} has several"
+            )
+
+
 def values(
     side: str, endpoint: Endpoint, directory: Path, backup: Path | None = None
 ) -> dict[str, str]:
@@ -161,6 +180,7 @@ def values(
         "directory": str(directory),
         "version": str(endpoint.major),
         "control-tables": ",".join(endpoint.control_tables),
+        LEAVE_OUT: "\n".join(map(str, endpoint.leave_out)),
     }
     with suppress(ServerUnavailable):
         found[_PROGRAMS] = str(programs.client("psql", server=endpoint.major).parent)

@@ -11,8 +11,8 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,9 @@ errors are."""
 
 TIMEOUT = 600.0
 """Seconds that a backup or a restore may take where nobody said otherwise."""
+
+Witness = Callable[[Sequence[str]], None]
+
 _CHUNK = 64 * 1024
 _PAUSE = 0.1
 _TIMED_OUT = 124
@@ -34,6 +37,7 @@ _TIMED_OUT = 124
 # has ended, and what a program may do between SIGTERM and SIGKILL. Seconds.
 _AFTERMATH = 1.0
 _MERCY = 2.0
+_WITNESSES: list[Witness] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,20 @@ def environ(dsn: Dsn) -> dict[str, str]:
     return without_libpq(os.environ) | dsn.environ
 
 
+@contextmanager
+def witnessed(witness: Witness) -> Iterator[None]:
+    """Have ``witness`` told the arguments of every program that is started here meanwhile.
+
+    Who looks at the machine's list of processes from time to time misses those that are
+    gone by then.
+    """
+    _WITNESSES.append(witness)
+    try:
+        yield
+    finally:
+        _WITNESSES.remove(witness)
+
+
 def start(
     arguments: Sequence[str | Path], *, environ: Mapping[str, str], cwd: Path, stderr: int
 ) -> subprocess.Popen[bytes]:
@@ -69,9 +87,12 @@ def start(
     What it prints is to be read from the pipe ``stdout``, and :func:`end` is to be called.
     Raises :class:`UsageError` when the program cannot be started.
     """
+    command = [str(argument) for argument in arguments]
+    for witness in _WITNESSES:
+        witness(command)
     try:
         return subprocess.Popen(
-            [str(argument) for argument in arguments],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

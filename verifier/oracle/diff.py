@@ -41,8 +41,9 @@ class Change:
         *,
         labels: tuple[str, str] = ("target before", "target"),
         severity: Severity = Severity.BREACH,
+        database: str = "target",
     ) -> Finding:
-        """This change as a finding; ``labels`` name the state before and the one after."""
+        """This change of ``database``; ``labels`` name the state before and the one after."""
         rows = zip(labels, (self.before, self.after), strict=True)
         return Finding(
             guarantee=guarantee,
@@ -53,7 +54,7 @@ class Change:
             columns=self.columns,
             evidence=tuple(Evidence(label, row) for label, row in rows if row is not None),
             sql=self.query,
-            database="target" if self.query else "",
+            database=database if self.query else "",
         )
 
 

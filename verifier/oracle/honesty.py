@@ -244,4 +244,14 @@ def _all_words(claim: Claim) -> str:
 def _names(universe: Universe, table: Table, said: str) -> bool:
     rules = [key.name for key in table.keys] + [check.name for check in table.checks]
     rules += [foreign_key.name for foreign_key in universe.parents[table.name]]
-    return table.relname in said and any(rule in said for rule in (*rules, *table.names))
+    named = any(_stands_in(rule, said) for rule in (*rules, *table.names))
+    return _stands_in(table.relname, said) and named
+
+
+def _stands_in(name: str, said: str) -> bool:
+    """Whether ``said`` holds ``name``, which a program may have printed in another encoding.
+
+    PostgreSQL's programs print in the backup's; what is no UTF-8 was read as U+FFFD.
+    """
+    unread = "".join(each if each.isascii() else "\ufffd" for each in name)
+    return name in said or (unread in said and any(map(str.isascii, name)))

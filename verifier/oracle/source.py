@@ -28,8 +28,12 @@ def watermark(dsn: Dsn) -> str:
 
 def judge_source(frozen: Snapshot, now: Snapshot) -> list[Finding]:
     """What is not as it was before the backup: rows, sequences, large objects, structure."""
-    labels = ("source before", "source")
     return [
-        change.finding(Guarantee.PRESERVATION, "the backup changed the source", labels=labels)
+        change.finding(
+            Guarantee.PRESERVATION,
+            "the backup changed the source",
+            labels=("source before", "source"),
+            database="source",
+        )
         for change in changes(frozen, now)
     ]

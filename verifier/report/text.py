@@ -16,7 +16,7 @@ Style = Literal["", "good", "bad", "doubt", "faint", "strong"]
 Line = Sequence[tuple[str, Style]]
 
 _LABEL = 12
-"""Width of a field's label."""
+"""Width of a field's label, with the space behind it."""
 
 
 def plain(lines: Iterable[Line]) -> str:
@@ -38,7 +38,7 @@ def field(
         else:
             lines += [part[at : at + room] for at in range(0, len(part), room)]
     for head, line in zip([label, *[""] * len(lines)], lines, strict=False):
-        yield [(f"{' ' * indent}{printable(head):<{_LABEL}}", "faint"), (line, "")]
+        yield [(f"{' ' * indent}{printable(head):<{_LABEL - 1}} ", "faint"), (line, "")]
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

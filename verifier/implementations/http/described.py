@@ -61,7 +61,7 @@ class Described:
     def templates(self) -> Iterator[Template]:
         """Every text of it that may hold placeholders."""
         if self.command is not None:
-            yield from (*self.command.arguments, *self.command.environment.values())
+            yield from self.command.templates()
         yield from (each for each in (self.url, self.health) if each is not None)
 
     def launch(self, environ: Mapping[str, str], values: Mapping[str, str]) -> Launch:

@@ -83,7 +83,12 @@ class HttpBackup(Half):
     """Where in the answer it stands, in base64; ``None``: the answer is the backup."""
 
     def backup(self, source: Endpoint) -> Backup:
-        """The backup's one file. Raises :class:`BackupError`."""
+        """The backup's one file.
+
+        Raises :class:`BackupError`, and :class:`NotOffered` where rows are to be left out and
+        neither a request nor a service is told which.
+        """
+        placeholders.check_leave_out(source, self._templates())
         try:
             with self._calling(SOURCE, source) as (caller, values):
                 path = Path(self.file.fill(values))
@@ -97,6 +102,11 @@ class HttpBackup(Half):
                 return Backup((path,))
         except Failed as failed:
             raise BackupError(str(failed)) from None
+
+    def _templates(self) -> Iterator[Template]:
+        yield from self.exchange.templates()
+        for each in self.services:
+            yield from each.templates()
 
     def _sender(self, caller: Caller, path: Path) -> Send:
         """What sends the request whose answer is, or holds, the backup."""
