@@ -24,9 +24,9 @@ from tests.initial_load.backups import (
     content,
     dumping,
     manifest,
-    until,
 )
 from tests.initial_load.conftest import Move
+from tests.waiting import until
 from verifier import programs
 from verifier.dsn import Dsn
 from verifier.errors import BackupError, BackupRefused, UsageError
