@@ -35,6 +35,7 @@ CREATE TRIGGER stamp BEFORE UPDATE ON shop FOR EACH ROW EXECUTE FUNCTION stamp()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("atomicity", "recoverability", "honesty")
 @pytest.mark.trap("H06", "H10")
 @pytest.mark.parametrize("part", range(PARTS))
@@ -44,6 +45,7 @@ def test_client_killed_at_every_statement(scenario, world, faults, part):
     scenario.sweep(faults.kill, part=part, of=PARTS).prove()
 
 
+@pytest.mark.slow
 @pytest.mark.guarantee("atomicity", "recoverability", "honesty")
 @pytest.mark.trap("H06", "H10")
 @pytest.mark.parametrize("part", range(2))
