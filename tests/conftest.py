@@ -16,6 +16,9 @@ _LONGEST = (
     "test_selftest.py",
     "test_scenarios_can_fail.py",
     "test_shop_scenarios_can_fail.py",
+    "test_example_prisma.py",
+    "test_faults_can_fail.py",
+    "test_benchmarks.py",
 )
 
 
