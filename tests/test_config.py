@@ -21,6 +21,7 @@ from verifier.config import (
 )
 from verifier.dsn import HIDDEN, Dsn, redact, without_libpq
 from verifier.errors import UsageError
+from verifier.seeds import Seeds
 from verifier.transfer import BackupOptions, Exclude, Format, Ids, RestoreOptions
 
 SECRET = "s3cr3t-pa55"
@@ -53,7 +54,7 @@ def test_flag_beats_variable_beats_file_beats_default(file):
     directory = file("rows = 1000\nseed = 5\nservers = 'docker'")
     environ = {"RESTORE_VERIFIER_ROWS": "2000", "RESTORE_VERIFIER_SEED": "6"}
     config = Config.load({"rows": "3000", "seed": None}, environ, directory)
-    assert (config.rows, config.seed, config.servers) == (3000, 6, ServerKind.DOCKER)
+    assert (config.rows, config.seed.number, config.servers) == (3000, 6, ServerKind.DOCKER)
     assert config.implementation == Config().implementation
 
 
@@ -68,6 +69,7 @@ def test_every_setting_can_come_from_every_place(file):
         "target_dsn": "postgresql://u@h/two",
         "implementation": "pg_dump",
         "rows": "7",
+        "schema": "postgresql://u@h/three",
         "seed": "8",
         "control_tables": "one, two",
         "ignore": "public.tea.updated_at: the restore stamps it",
@@ -121,7 +123,7 @@ def test_an_explicitly_empty_value_is_not_taken_for_a_missing_one(name, file):
 def test_an_explicit_zero_is_not_taken_for_a_missing_value(file):
     assert "--rows is 0" in refused({"rows": 0}, {}, file("rows = 12"))
     assert "rows in [tool.restore-verifier]" in refused({}, {}, file("rows = 0"))
-    assert Config.load({"seed": "0"}, {}, file("seed = 12")).seed == 0
+    assert Config.load({"seed": "0"}, {}, file("seed = 12")).seed.number == 0
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,16 @@ def test_an_explicit_zero_is_not_taken_for_a_missing_value(file):
         ("target_version", "-1", "--target-version"),
         ("rows", "-5", "1 or more"),
         ("rows", "many", "'many'"),
-        ("seed", "x", "--seed"),
+        ("seed", "x", "--seed is 'x', and there is no such file; give a whole number, the name"),
+        ("seed", ["1", "2"], "--seed is given twice"),
+        ("seed", ["postgresql://u@h/a", "dbname=b"], "--seed is given twice"),
+        ("seed", [], "--seed is given but empty"),
+        ("seed", True, "whole number"),
+        ("seed", 1.5, "whole number"),
+        ("schema", "x", "there is no such file; give the name of a file of SQL that is there"),
+        ("schema", "", "empty"),
+        ("schema", 7, "text"),
+        ("schema", "postgresql://u@v:a@h/b", "an @ too many"),
         ("rows", True, "--rows is True"),
         ("rows", 1.5, "--rows is 1.5; give a whole number of rows, 1 or more"),
         ("source_image", 18, "text"),
@@ -180,6 +191,32 @@ def test_an_explicit_zero_is_not_taken_for_a_missing_value(file):
 )
 def test_a_value_that_cannot_be_right_is_refused(name, value, told):
     assert told in refused({name: value})
+
+
+def test_a_seed_is_a_number_or_rows_or_both(file):
+    rows = file("") / "rows.sql"
+    rows.touch()
+    nowhere = Path("/nonexistent")
+
+    def seed(given: object) -> Seeds:
+        return Config.load({"seed": given}, {}, nowhere).seed
+
+    assert seed(str(rows)) == Seeds(rows=rows)
+    assert seed("-3") == seed(["-3"]) == seed(-3) == Seeds(-3)
+    assert seed(["7", str(rows)]) == seed([str(rows), "7"]) == Seeds(7, rows)
+    environ = {"RESTORE_VERIFIER_SEED": f"7\n{rows}"}
+    assert Config.load({}, environ, nowhere).seed == Seeds(7, rows)
+    assert Config.load({}, {}, file(f"seed = [7, '{rows}']")).seed == Seeds(7, rows)
+
+
+def test_databases_to_go_by_hide_their_password_and_are_completed():
+    dsn = f"postgresql://u:{SECRET}@h/shop"
+    given = {"schema": dsn, "seed": dsn}
+    config = Config.load(given, {"PGPORT": "7"}, Path("/nonexistent"))
+    assert config.schema == config.seed.rows == Dsn.parse(dsn).with_(port="7")
+    assert config.dsns == (config.schema, config.seed.rows)
+    assert SECRET not in f"{config.seed}{config!r}"
+    assert Config.from_plain(config.to_plain()) == config
 
 
 def test_deliberate_differences_come_from_everywhere(file):
@@ -454,7 +491,7 @@ def test_a_chosen_file_is_the_only_one_that_is_read(file, tmp_path):
     chosen = acme(tmp_path / "elsewhere" / "acme.toml", OWN) / "acme.toml"
     for given in (({"config": str(chosen)}, {}), ({}, {"RESTORE_VERIFIER_CONFIG": str(chosen)})):
         config = Config.load(*given, directory)
-        assert (config.rows, config.seed) == (12, Config().seed)
+        assert (config.rows, config.seed) == (12, Seeds())
         assert config.definitions.directory == chosen.parent
     both = {"config": str(chosen)}, {"RESTORE_VERIFIER_CONFIG": "/nowhere"}
     assert Config.load(*both, directory).rows == 12

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from verifier import readers
 from verifier.comparison import Ignore, Part, Selection
 from verifier.dsn import Dsn
 from verifier.references import references
+from verifier.seeds import Place, Seeds, place, seeds
 from verifier.settings import (
     CALL,
     CONFIG,
@@ -35,7 +36,7 @@ from verifier.settings import (
 from verifier.transfer import BackupOptions, Exclude, Format, Ids, Reference, RestoreOptions, Style
 
 VERIFY, DIFF, SELFTEST, BACKUP, RESTORE = "verify", "diff", "selftest", "backup", "restore"
-CONVERT, CLEAN, MATRIX = "convert", "clean", "matrix"
+CONVERT, CLEAN, MATRIX, FUZZ = "convert", "clean", "matrix", "fuzz"
 """The commands that have settings; ``verify`` stands for the pytest plugin, too."""
 
 
@@ -50,11 +51,11 @@ class ServerKind(StrEnum):
 
 _version = readers.whole("a major version as a whole number, such as 16 or 18", least=1)
 _rows = readers.whole("a whole number of rows, 1 or more", least=1)
-_number = readers.whole("a whole number", least=None)
 _limit = readers.whole("a whole number of rows, 0 or more", least=0)
 _jobs = readers.whole("a whole number, 1 or more", least=1)
 
 _SERVERS = (VERIFY, SELFTEST, MATRIX)
+_WORLDS = (VERIFY, FUZZ)
 _FROM_FILE = (RESTORE, CONVERT, CLEAN)
 """The commands that read a backup."""
 
@@ -114,12 +115,21 @@ class Config:
     rows: int = setting(
         300, _rows, "N", "about how many rows a seeded source holds, over all tables", (VERIFY,)
     )
-    seed: int = setting(
-        20251208,
-        _number,
-        "N",
-        "of the generated data; the same seed makes the same data",
-        (VERIFY,),
+    schema: Place | None = setting(
+        None,
+        place,
+        "FILE|DSN",
+        "a schema of one's own to make scenarios' tables from: SQL, or a database to copy it from",
+        _WORLDS,
+    )
+    seed: Seeds = setting(
+        Seeds(),
+        seeds,
+        "N|FILE|DSN",
+        "a number that the generated data follow from; or SQL or a database with rows that data "
+        "for --schema take values from; or both, given one by one",
+        _WORLDS,
+        repeatable=True,
     )
     control_tables: tuple[str, ...] = setting(
         ("_prisma_migrations", "InitialLoadSessions"),
@@ -284,9 +294,14 @@ class Config:
                 (file.values.get(each.key), f"{each.key} in {file.place}"),
             )
             if given is not None:
-                value = each.read(*given)
-                found[each.name] = value.completed(environ) if isinstance(value, Dsn) else value
+                found[each.name] = _completed(each.read(*given), environ)
         return cls(**found)
+
+    @property
+    def dsns(self) -> tuple[Dsn, ...]:
+        """Every database that a setting names: whose passwords must not be shown."""
+        named = (self.source_dsn, self.target_dsn, self.schema, self.seed.rows)
+        return tuple(each for each in named if isinstance(each, Dsn))
 
     @property
     def selection(self) -> Selection:
@@ -364,9 +379,18 @@ def _listed(each: Setting, variable: str | None) -> object:
     return [] if each.repeatable and variable == "" else variable
 
 
+def _completed(value: object, environ: Mapping[str, str]) -> object:
+    """``value`` with what the environment says of the databases that it names."""
+    if isinstance(value, Seeds) and isinstance(value.rows, Dsn):
+        return replace(value, rows=value.rows.completed(environ))
+    return value.completed(environ) if isinstance(value, Dsn) else value
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Dsn):
         return value.conninfo
+    if isinstance(value, Seeds):
+        return value.to_plain()
     if isinstance(value, tuple):
         return [str(each) for each in value]
     return str(value) if isinstance(value, str | Path) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from verifier.errors import UsageError
 
 HIDDEN = "****"
 _SECRETS = ("password", "sslpassword")
+_URL = re.compile(r"\s*postgres(?:ql)?://", re.IGNORECASE)
 
 # libpq's environment variable for each parameter that decides where a program connects,
 # as whom, and how the way there is protected.
@@ -149,6 +151,20 @@ class Dsn:
         return shown.with_(password=stand_in).url.replace(f":{stand_in}@", f":{HIDDEN}@", 1)
 
     __repr__ = __str__
+
+
+def is_dsn(text: str) -> bool:
+    """Whether ``text`` is, or was meant to be, a connection string and no name of a file."""
+    if text.startswith(("/", "./", "../")):
+        return False
+    return bool(_URL.match(text) or _keywords().search(text))
+
+
+@cache
+def _keywords() -> re.Pattern[str]:
+    """Any of libpq's parameters and an equals sign."""
+    names = "|".join(re.escape(each.keyword.decode()) for each in pq.Conninfo.get_defaults())
+    return re.compile(rf"(?:^|\s)(?:{names})\s*=")
 
 
 @cache

@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             setting.flag,
             dest=DEST + setting.name,
             metavar=setting.metavar,
+            action="append" if setting.repeatable else "store",
             default=None,
             help=f"{setting.help} (also {setting.variable})",
         )

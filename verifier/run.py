@@ -56,7 +56,7 @@ class Run:
             aside = ExitStack()
             aside.enter_context(libpq_set_aside())
             self.config.add_cleanup(aside.close)
-            self.secrets += filter(None, (self.settings.source_dsn, self.settings.target_dsn))
+            self.secrets += self.settings.dsns
             self.implementation = implementation(
                 self.settings.implementation, self.settings.definitions
             )

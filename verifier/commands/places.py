@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from psycopg import pq
-
 from verifier.commands import console
 from verifier.config import Config
-from verifier.dsn import Dsn
+from verifier.dsn import Dsn, is_dsn
 from verifier.errors import UsageError
 from verifier.report import file
 from verifier.report.restore import STANDARD_INPUT
 from verifier.settings import PREFIX
 
 FILE = "FILE"
-_URL = re.compile(r"\s*postgres(?:ql)?://", re.IGNORECASE)
 
 
 def told_apart(arguments: Sequence[str], command: str, order: Sequence[str]) -> dict[str, str]:
@@ -44,19 +40,6 @@ def told_apart(arguments: Sequence[str], command: str, order: Sequence[str]) -> 
         what = f"{FILE} and {dsn} have changed places" if swapped else f"{FILE} is a database, too"
         raise UsageError(f"{what}; write {usage} (a file of such a name is written ./NAME)")
     return found
-
-
-def is_dsn(text: str) -> bool:
-    """Whether ``text`` is, or was meant to be, a connection string and no name of a file."""
-    if text.startswith(("/", "./", "../")):
-        return False
-    return bool(_URL.match(text) or _keywords().search(text))
-
-
-def _keywords() -> re.Pattern[str]:
-    """Any of libpq's parameters and an equals sign."""
-    names = "|".join(re.escape(each.keyword.decode()) for each in pq.Conninfo.get_defaults())
-    return re.compile(rf"(?:^|\s)(?:{names})\s*=")
 
 
 def configured(

@@ -12,7 +12,7 @@ from pathlib import Path
 from verifier.commands import console, places
 from verifier.config import RESTORE
 from verifier.contract import Claim, Row
-from verifier.dsn import libpq_set_aside, redact
+from verifier.dsn import is_dsn, libpq_set_aside, redact
 from verifier.errors import UsageError
 from verifier.interrupts import stoppable
 from verifier.report import file, restore_json
@@ -64,7 +64,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     arguments = [*options.arguments, *passed]
-    if isinstance(options.quarantine, str) and all(map(places.is_dsn, arguments)):
+    if isinstance(options.quarantine, str) and all(map(is_dsn, arguments)):
         raise UsageError(
             f"no {places.FILE} is given, and --quarantine takes the word behind it for its own "
             f"file; write {NAME} {' '.join(_ORDER)} --quarantine"

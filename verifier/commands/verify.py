@@ -66,8 +66,9 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     arguments += ["-m", options.select] if options.select is not None else []
     settings = {**console.given(options, NAME), "restore_report": options.restore_report}
     for name, value in settings.items():
-        if value is not None:
-            arguments.append(f"--{name.replace('_', '-')}={value}")
+        for each in value if isinstance(value, list) else [value]:
+            if each is not None:
+                arguments.append(f"--{name.replace('_', '-')}={each}")
     # pytest takes longer to load than two small databases take to compare.
     from verifier.invocation import run_pytest
 
