@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
 
 from verifier import initial_load
 from verifier.contract import Claim, Guarantee
@@ -76,6 +78,12 @@ class InitialLoad:
         kind = "sql" if self._to_back_up.format in _SQL else self._to_back_up.format
         self.file = f"backup.{kind}" + (f".{compress}" if compress else "")
         """What the backup is called; its name says how it is compressed."""
+
+    def asked(self, options: RestoreOptions) -> Self:
+        """The same, for restores with ``options``."""
+        other = copy.copy(self)
+        other._to_restore = options
+        return other
 
     def backup(self, source: Endpoint) -> Backup:
         """Write the backup to the source's work directory."""
