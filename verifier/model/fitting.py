@@ -1,0 +1,245 @@
+"""Rows that the target cannot take, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from verifier.model.breach import NotModelled
+from verifier.model.expressions import table_of
+from verifier.model.partitions import part_of
+from verifier.model.schema import Action, Column, ForeignKey, Identity, Key, Row, Table, Value
+from verifier.model.state import (
+    Entry,
+    KeyValue,
+    State,
+    column,
+    identity,
+    needed,
+    references,
+)
+from verifier.model.types import Kind, domain_of, resolve
+
+_FOLLOWING = (Action.CASCADE, Action.SET_NULL, Action.SET_DEFAULT)
+
+
+# --- rows by themselves -------------------------------------------------------------------
+
+
+def misfits(state: State, table: Table) -> int:
+    """Reject rows that break a rule of their own table: a type, NOT NULL, a check, all bounds."""
+    rejected = 0
+    for entry in list(state.entries[table.id]):
+        broken = list(_broken(state, table, entry.row))
+        if broken:
+            reason, _ = broken[0]
+            rejected += state.reject([entry], reason, [name for _, name in broken if name])
+    return rejected
+
+
+def _broken(state: State, table: Table, row: Row) -> Iterator[tuple[str, str]]:
+    """What ``row`` breaks: why it does not fit, and the constraint."""
+    for each, value in zip(table.stored, row, strict=True):
+        yield from _unfit(state, each, value)
+        if value is None and needed(table, each.name):
+            yield "a column that needs a value is NULL", ""
+    for check in table.checks:
+        if check.name not in state.unchecked and state.false(table, check.condition, row):
+            yield "breaks a check", check.name
+    if table.partitioning is not None and part_of(state, table, row) is None:
+        yield "no partition takes it", ""
+
+
+def _unfit(state: State, each: Column, value: Value) -> Iterator[tuple[str, str]]:
+    """Why ``value`` is none of the column's type."""
+    domain = domain_of(each.type, state.schema)
+    if domain is not None:
+        if value is None and domain.not_null:
+            yield "the domain refuses NULL", domain.name
+        for check in domain.checks:
+            if state.false(table_of(domain), check.condition, (value,)):
+                yield "the domain refuses it", check.name
+    kind = resolve(each.type, state.schema)
+    if value is not None and kind.kind is Kind.ENUM and value not in kind.labels:
+        yield "the type has no such label", ""
+
+
+# --- references ---------------------------------------------------------------------------
+
+
+def orphans(state: State, tables: Iterable[Table]) -> int:
+    """Reject rows of ``tables`` without a parent, and those whose parents they were."""
+    tables = tuple(tables)
+    total = 0
+    while True:
+        found = sum(_orphans(state, table, key) for table in tables for key in references(table))
+        total += found
+        if not found:
+            return total
+
+
+def _orphans(state: State, table: Table, key: ForeignKey) -> int:
+    parent = state.schema.by_id[key.parent]
+    there = {state.cells(parent, key.references, row) for row in state.afterwards(parent)}
+    places = [table.places[name] for name in key.columns]
+    rejected = 0
+    for entry in list(state.entries[table.id]):
+        missing = [entry.row[place] for place in places].count(None)
+        if key.full and 0 < missing < len(places):
+            rejected += state.reject([entry], "only some of its columns are NULL", [key.name])
+        elif not missing and state.cells(table, key.columns, entry.row) not in there:
+            rejected += state.reject([entry], "has no parent", [key.name])
+    return rejected
+
+
+# --- rows that are decided ------------------------------------------------------------------
+
+
+def unwritable(state: State, table: Table) -> int:
+    """Reject rows that cannot become what was decided; the number of them."""
+    rejected = _broken_since(state, table)
+    rejected += _fixed(state, table)
+    for key in state.keys(table):
+        rejected += _handed_on(state, table, key)
+    rejected += _forsaking(state, table)
+    if state.options.strict_ids and not state.options.local_ids:
+        rejected += _suspected(state, table)
+    return rejected
+
+
+def _broken_since(state: State, table: Table) -> int:
+    """Reject rows that broke a rule of their own when they took over a key or a reference."""
+    rejected = 0
+    for survivor in list(state.survivors(table)):
+        final = state.final(survivor)
+        broken = list(_broken(state, table, final)) if final != survivor.start else []
+        if broken:
+            rejected += state.reject([survivor], broken[0][0], [name for _, name in broken])
+    return rejected
+
+
+def _fixed(state: State, table: Table) -> int:
+    """Reject changes of an identity column that is GENERATED ALWAYS and no key."""
+    own = identity(table)
+    always = [
+        table.places[each.name]
+        for each in table.stored
+        if each.identity is Identity.ALWAYS and (own is None or each.name not in own.columns)
+    ]
+    hurt = [
+        survivor
+        for survivor, held, final in state.changes(table)
+        if any(final[place] != held.row[place] for place in always)
+    ]
+    return state.reject(hurt, "a column that is GENERATED ALWAYS cannot be changed")
+
+
+def _handed_on(state: State, table: Table, key: Key) -> int:
+    """Reject changes that give a value of ``key`` to another row, if nothing can stand between.
+
+    A deferrable key is checked at the end.
+    """
+    if key is identity(table) or key.deferrable or _has_room(state, table, key):
+        return 0
+    takers: dict[KeyValue, Entry] = {}
+    changed = {survivor: held.row for survivor, held, _ in state.changes(table)}
+    for survivor in state.survivors(table):
+        value = state.value(table, key, state.final(survivor))
+        if value is not None and (survivor.held is None or survivor in changed):
+            takers[value] = survivor
+    hurt = []
+    for survivor, row in changed.items():
+        value = state.value(table, key, row)
+        if value is not None and takers.get(value, survivor) is not survivor:
+            hurt.append(survivor)
+    return state.reject(
+        hurt, "another row takes over its key, and nothing can stand between", [key.name]
+    )
+
+
+def _has_room(state: State, table: Table, key: Key) -> bool:
+    """Whether a column of ``key`` can hold a value in between that no row has."""
+    own = identity(table)
+    bound = {
+        name
+        for other in state.schema.tables
+        for foreign in other.foreign_keys
+        if foreign.parent == table.id
+        for name in foreign.references
+    }
+    linked = {name for foreign in table.foreign_keys for name in foreign.columns}
+    free = [
+        each
+        for each in table.stored
+        if each.identity is not Identity.ALWAYS
+        and each.name not in bound
+        and each.name not in _whole(table)
+        and not (own is not None and each.name in own.columns)
+    ]
+    plain = key.columns
+    if key.nulls_distinct and any(e.name in plain and not needed(table, e.name) for e in free):
+        return True
+    reads = frozenset().union(*(part.reads for part in key.parts))
+    reads |= key.predicate.reads if key.predicate else frozenset()
+    return any(
+        resolve(each.type, state.schema).kind in (Kind.TEXT, Kind.CHAR, Kind.INTEGER, Kind.NUMERIC)
+        or resolve(each.type, state.schema).name == "uuid"
+        for each in free
+        if each.name in reads and each.name not in linked
+    )
+
+
+def _whole(table: Table) -> set[str]:
+    """Columns that may be NULL only together with others (MATCH FULL)."""
+    full = (key for key in table.foreign_keys if key.full and len(key.columns) > 1)
+    return {name for key in full for name in key.columns}
+
+
+def _forsaking(state: State, table: Table) -> int:
+    """Reject changes of what rows of the target refer to, which the backup does not have."""
+    rejected = 0
+    for child in state.schema.tables:
+        for key in references(child):
+            if key.parent == table.id:
+                rejected += _forsaking_by(state, table, child, key)
+    return rejected
+
+
+def _forsaking_by(state: State, table: Table, child: Table, key: ForeignKey) -> int:
+    there = {state.cells(table, key.references, row) for row in state.afterwards(table)}
+    own = identity(child)
+    known = {state.value(child, own, e.row) for e in state.entries[child.id]} if own else set()
+    left = {
+        state.cells(child, key.columns, held.row)
+        for held in state.held[child.id]
+        if own is None or state.value(child, own, held.row) not in known
+    }
+    hurt = []
+    for survivor, held, _ in state.changes(table):
+        before = state.cells(table, key.references, held.row)
+        if before is not None and before not in there and before in left:
+            hurt.append(survivor)
+    if hurt and key.on_update in _FOLLOWING:
+        raise NotModelled("rows of the target that follow a row which the backup changes")
+    return state.reject(hurt, "rows of the target refer to what it would overwrite", [key.name])
+
+
+def _suspected(state: State, table: Table) -> int:
+    """Reject rows that have a row's number and agree with it in no other unique key."""
+    own = identity(table)
+    if own is None or not any(
+        column(table, name).identity is not Identity.NONE for name in own.columns
+    ):
+        return 0
+    others = [key for key in state.keys(table) if key is not own]
+    hurt = [
+        survivor
+        for survivor, held, final in state.changes(table)
+        if not any(
+            (value := state.value(table, key, final)) is not None
+            and value == state.value(table, key, held.row)
+            for key in others
+        )
+    ]
+    return state.reject(
+        hurt, "has the number of a row of the target and nothing else in common", [own.name]
+    )

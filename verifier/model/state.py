@@ -1,0 +1,241 @@
+"""The rows of both sides in the middle of a restore, and what is decided about them so far."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from verifier.model.expressions import Ask, evaluate, holds, refused, type_of
+from verifier.model.schema import (
+    Column,
+    Expression,
+    ForeignKey,
+    Identity,
+    Key,
+    Op,
+    Row,
+    Table,
+    Value,
+)
+from verifier.model.values import comparable
+from verifier.model.world import World
+
+KeyValue = tuple[Hashable, ...]
+
+
+@dataclass(eq=False)
+class Held:
+    """A row of the target."""
+
+    row: Row
+
+
+@dataclass(eq=False)
+class Entry:
+    """A row of the backup on its way into the target."""
+
+    table: Table
+    number: int
+    """Its place among the rows of its table in the backup."""
+    backup: Row
+    start: Row
+    """As :attr:`backup`; numbers that mean nothing here are out of the way (:mod:`numbering`)."""
+    row: Row
+    """As :attr:`start`, with references that follow."""
+    survivor: Entry = field(init=False)
+    """The row that it is merged into; itself if it is not."""
+    held: Held | None = None
+    """The row of the target that it and its duplicates are; only of a survivor."""
+    adopts: bool = False
+    """Whether it takes over the identity of :attr:`held`, because it came with another one."""
+    itself: bool = False
+    """Whether it came with the identity of its survivor's :attr:`held`."""
+    stays: bool = False
+    """Whether :attr:`held` is newer, and stays as it is."""
+    ties: tuple[str, ...] = ()
+    """Names of the keys that tie it and its duplicates to each other and to :attr:`held`."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """New numbers of a new row, by column."""
+
+    def __post_init__(self) -> None:
+        self.survivor = self
+
+    def forget(self) -> None:
+        """Be a row of its own again."""
+        self.survivor, self.held, self.ties = self, None, ()
+        self.adopts = self.itself = self.stays = False
+
+
+@dataclass(frozen=True, eq=False)
+class Rejected:
+    """A row of the backup that cannot be restored."""
+
+    entry: Entry
+    reason: str
+    constraints: frozenset[str]
+    """What may be named as the constraint that it breaks."""
+
+
+class State:
+    """Everything that is known in the middle of the restore of ``world``."""
+
+    def __init__(self, world: World, ask: Ask) -> None:
+        self.world, self.schema, self.options = world, world.schema, world.options
+        self._ask = ask
+        self.held = {
+            table.id: [Held(row) for row in world.present.get(table.id, ())]
+            for table in self.schema.tables
+        }
+        self.entries = {
+            table.id: [
+                Entry(table, number, row, row, row)
+                for number, row in enumerate(world.source.get(table.id, ()))
+            ]
+            for table in self.schema.tables
+        }
+        """Those that are not rejected."""
+        self.rejected: list[Rejected] = []
+        self.matchless: frozenset[str] = frozenset()
+        """Names of unique keys by which no row is found (:mod:`numbering`)."""
+        self.local: dict[str, tuple[str, ...]] = {}
+        """Table → the columns of its identity whose numbers are made anew."""
+        self.moved: frozenset[tuple[str, str]] = frozenset()
+        """Tables and columns with such numbers, or with references to them."""
+        self.unchecked: frozenset[str] = frozenset()
+        """Names of checks that only the finished row is held to (:mod:`numbering`)."""
+        self._values: dict[tuple[str, str, Row], KeyValue | None] = {}
+
+    # --- keys -----------------------------------------------------------------------------
+
+    def keys(self, table: Table) -> list[Key]:
+        """The unique keys that rows are found by: the identity, then by size and name."""
+        own = identity(table)
+        others = sorted(
+            (key for key in table.keys if key is not own and key.name not in self.matchless),
+            key=lambda key: (len(key.parts), key.name.encode()),
+        )
+        return ([own] if own else []) + others
+
+    def value(self, table: Table, key: Key, row: Row) -> KeyValue | None:
+        """What ``key`` makes of ``row``, equal for rows that collide; ``None`` if none can."""
+        place = table.id, key.name, row
+        if place not in self._values:
+            self._values[place] = self._value(table, key, row)
+        return self._values[place]
+
+    def _value(self, table: Table, key: Key, row: Row) -> KeyValue | None:
+        if key.predicate is not None and not self.true(table, key.predicate, row):
+            return None
+        parts: list[Hashable] = []
+        for part in key.parts:
+            found = evaluate(part, table, row, self._ask, self.schema)
+            if found is None and key.nulls_distinct:
+                return None
+            own = column(table, part.text).type if part.op is Op.COLUMN else None
+            kind = own or type_of(part, table, self.schema).name
+            parts.append(comparable(kind, self.schema, found))
+        return tuple(parts)
+
+    def true(self, table: Table, condition: Expression, row: Row) -> bool:
+        return holds(condition, table, row, self._ask, self.schema)
+
+    def false(self, table: Table, condition: Expression, row: Row) -> bool:
+        return refused(condition, table, row, self._ask, self.schema)
+
+    def cells(self, table: Table, columns: Iterable[str], row: Row) -> KeyValue | None:
+        """The values of ``columns``, to be compared with others; ``None`` if one is NULL."""
+        found = [(column(table, name).type, row[table.places[name]]) for name in columns]
+        if any(value is None for _, value in found):
+            return None
+        return tuple(comparable(kind, self.schema, value) for kind, value in found)
+
+    # --- rows -----------------------------------------------------------------------------
+
+    def reject(
+        self, entries: Collection[Entry], reason: str, constraints: Iterable[str] = ()
+    ) -> int:
+        """Take ``entries`` out; the number of them."""
+        for entry in entries:
+            self.entries[entry.table.id].remove(entry)
+            self.rejected.append(Rejected(entry, reason, frozenset(constraints)))
+        return len(entries)
+
+    def survivors(self, table: Table) -> Iterator[Entry]:
+        return (entry for entry in self.entries[table.id] if entry.survivor is entry)
+
+    def final(self, entry: Entry) -> Row:
+        """The row of the target that ``entry`` ends as."""
+        survivor = entry.survivor
+        held = survivor.held
+        if held is None:
+            return put(survivor.table, survivor.row, survivor.numbers)
+        if survivor.stays:
+            return held.row
+        return put(survivor.table, survivor.row, self._kept(survivor, held))
+
+    def _kept(self, survivor: Entry, held: Held) -> dict[str, Value]:
+        """Of the identity, what the row of the target keeps."""
+        own = identity(survivor.table)
+        if own is None or not survivor.adopts:
+            return {}
+        return {name: held.row[survivor.table.places[name]] for name in own.columns}
+
+    def afterwards(self, table: Table) -> list[Row]:
+        """What the table holds when all is written."""
+        survivors = list(self.survivors(table))
+        taken = {survivor.held for survivor in survivors}
+        stays = [held.row for held in self.held[table.id] if held not in taken]
+        return stays + [self.final(survivor) for survivor in survivors]
+
+    def generated(self, table: Table, row: Row) -> Row:
+        """The values of its generated columns."""
+        expressions = (each.generated for each in table.columns if each.generated is not None)
+        return tuple(evaluate(each, table, row, self._ask, self.schema) for each in expressions)
+
+    def changes(self, table: Table) -> list[tuple[Entry, Held, Row]]:
+        """The survivors that change a row of the target: the row, and what it becomes."""
+        found = []
+        for survivor in self.survivors(table):
+            final = self.final(survivor)
+            if survivor.held is not None and final != survivor.held.row:
+                found.append((survivor, survivor.held, final))
+        return found
+
+
+# --- what a table is made of --------------------------------------------------------------
+
+
+def column(table: Table, name: str) -> Column:
+    return next(each for each in table.columns if each.name == name)
+
+
+def put(table: Table, row: Row, values: Mapping[str, Value]) -> Row:
+    """``row`` with some ``values`` by column."""
+    return tuple(
+        values.get(each.name, value) for each, value in zip(table.stored, row, strict=True)
+    )
+
+
+def needed(table: Table, name: str) -> bool:
+    """Whether a column may not be NULL."""
+    own = column(table, name)
+    primary = table.primary
+    by_key = primary is not None and name in primary.columns
+    return own.not_null or own.identity is not Identity.NONE or by_key
+
+
+def identity(table: Table) -> Key | None:
+    """The key by which a row is itself: the primary key, else one that every row has."""
+    whole = [key for key in table.keys if key.primary or identifies(table, key)]
+    whole.sort(key=lambda key: (not key.primary, len(key.parts), key.name.encode()))
+    return whole[0] if whole else None
+
+
+def identifies(table: Table, key: Key) -> bool:
+    """Whether every row has a value in ``key``, column by column."""
+    return bool(key.columns) and not key.predicate and all(needed(table, c) for c in key.columns)
+
+
+def references(table: Table) -> tuple[ForeignKey, ...]:
+    """Its foreign keys, by name."""
+    return tuple(sorted(table.foreign_keys, key=lambda key: key.name.encode()))
