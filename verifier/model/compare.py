@@ -72,7 +72,7 @@ def _unchanged(world: World, observation: Observation) -> Iterator[Breach]:
             yield Breach(Guarantee.ATOMICITY, cause, table.id, words=words)
 
 
-def _named(table: Table, row: Row) -> dict[str]:
+def _named(table: Table, row: Row) -> dict[str, Value]:
     return {each.name: value for each, value in zip(table.stored, row, strict=True)}
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from verifier.model.breach import NotModelled
-from verifier.model.expressions import table_of
-from verifier.model.partitions import part_of
-from verifier.model.schema import Action, Column, ForeignKey, Identity, Key, Row, Table, Value
+from verifier.model.keys import KeyValue, needed
+from verifier.model.rules import Violation, of_row
+from verifier.model.schema import Action, ForeignKey, Identity, Key, Row, Table
 from verifier.model.state import (
     Entry,
-    KeyValue,
     State,
     column,
     identity,
-    needed,
     references,
 )
-from verifier.model.types import Kind, domain_of, resolve
+from verifier.model.types import Kind, resolve
 
 _FOLLOWING = (Action.CASCADE, Action.SET_NULL, Action.SET_DEFAULT)
 
@@ -29,38 +27,19 @@ def misfits(state: State, table: Table) -> int:
     """Reject rows that break a rule of their own table: a type, NOT NULL, a check, all bounds."""
     rejected = 0
     for entry in list(state.entries[table.id]):
-        broken = list(_broken(state, table, entry.row))
+        broken = _broken(state, table, entry.row)
         if broken:
-            reason, _ = broken[0]
-            rejected += state.reject([entry], reason, [name for _, name in broken if name])
+            rejected += state.reject([entry], broken[0].cause, [each.rule for each in broken])
     return rejected
 
 
-def _broken(state: State, table: Table, row: Row) -> Iterator[tuple[str, str]]:
-    """What ``row`` breaks: why it does not fit, and the constraint."""
+def _broken(state: State, table: Table, row: Row) -> list[Violation]:
+    found = list(of_row(state.known, table, row, state.unchecked, sure=True))
     for each, value in zip(table.stored, row, strict=True):
-        yield from _unfit(state, each, value)
-        if value is None and needed(table, each.name):
-            yield "a column that needs a value is NULL", ""
-    for check in table.checks:
-        if check.name not in state.unchecked and state.false(table, check.condition, row):
-            yield "breaks a check", check.name
-    if table.partitioning is not None and part_of(state, table, row) is None:
-        yield "no partition takes it", ""
-
-
-def _unfit(state: State, each: Column, value: Value) -> Iterator[tuple[str, str]]:
-    """Why ``value`` is none of the column's type."""
-    domain = domain_of(each.type, state.schema)
-    if domain is not None:
-        if value is None and domain.not_null:
-            yield "the domain refuses NULL", domain.name
-        for check in domain.checks:
-            if state.false(table_of(domain), check.condition, (value,)):
-                yield "the domain refuses it", check.name
-    kind = resolve(each.type, state.schema)
-    if value is not None and kind.kind is Kind.ENUM and value not in kind.labels:
-        yield "the type has no such label", ""
+        kind = resolve(each.type, state.schema)
+        if value is not None and kind.kind is Kind.ENUM and value not in kind.labels:
+            found.append(Violation("the type has no such label", kind.name, table, row, each.name))
+    return found
 
 
 # --- references ---------------------------------------------------------------------------
@@ -84,6 +63,9 @@ def _orphans(state: State, table: Table, key: ForeignKey) -> int:
     rejected = 0
     for entry in list(state.entries[table.id]):
         missing = [entry.row[place] for place in places].count(None)
+        if None not in (entry.start[place] for place in places) and missing:
+            rejected += state.reject([entry], "what it refers to has no such value", [key.name])
+            continue
         if key.full and 0 < missing < len(places):
             rejected += state.reject([entry], "only some of its columns are NULL", [key.name])
         elif not missing and state.cells(table, key.columns, entry.row) not in there:
@@ -111,9 +93,9 @@ def _broken_since(state: State, table: Table) -> int:
     rejected = 0
     for survivor in list(state.survivors(table)):
         final = state.final(survivor)
-        broken = list(_broken(state, table, final)) if final != survivor.start else []
+        broken = _broken(state, table, final) if final != survivor.start else []
         if broken:
-            rejected += state.reject([survivor], broken[0][0], [name for _, name in broken])
+            rejected += state.reject([survivor], broken[0].cause, [each.rule for each in broken])
     return rejected
 
 
@@ -175,8 +157,8 @@ def _has_room(state: State, table: Table, key: Key) -> bool:
         and each.name not in _whole(table)
         and not (own is not None and each.name in own.columns)
     ]
-    plain = key.columns
-    if key.nulls_distinct and any(e.name in plain and not needed(table, e.name) for e in free):
+    nullable = {each.name for each in free if not needed(table, each.name, state.schema)}
+    if key.nulls_distinct and nullable & set(key.columns):
         return True
     reads = frozenset().union(*(part.reads for part in key.parts))
     reads |= key.predicate.reads if key.predicate else frozenset()

@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from verifier.model.breach import NotModelled
+from verifier.model.keys import KeyValue
 from verifier.model.schema import ForeignKey, Row, Table, Value
-from verifier.model.state import Entry, KeyValue, State, column, identity, put, references
+from verifier.model.state import Entry, State, column, identity, put, references
 from verifier.model.types import Kind, resolve
 from verifier.model.values import cast_to_text
 from verifier.model.world import SoftReference

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from verifier.model.keys import KeyValue
 from verifier.model.schema import Key, Row, Table
-from verifier.model.state import Entry, Held, KeyValue, State, column, identity
+from verifier.model.state import Entry, Held, State, column, identity
 from verifier.model.types import Kind, resolve
 from verifier.model.values import ordered
 

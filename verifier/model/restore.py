@@ -58,8 +58,6 @@ def expect(world: World, ask: Ask = refuse) -> Expected:
     :class:`~verifier.model.breach.NotModelled`, and what ``ask`` raises.
     """
     state = State(world, ask)
-    if world.form is BackupForm.JSON:
-        raise NotModelled("what a JSON backup makes of values")
     why = _unusable(state)
     if why:
         return _refused(world, 2, why)
@@ -184,7 +182,7 @@ def _unwritable(state: State, tables: list[Table]) -> int:
 def _fails_at_the_end(state: State, table: Table) -> bool:
     """Whether a check that was left to the server refuses a row."""
     return any(
-        state.false(table, check.condition, row)
+        state.known.refuses(check, table, row)
         for check in table.checks
         if check.name in state.unchecked
         for row in state.afterwards(table)

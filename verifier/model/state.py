@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from verifier.model.expressions import Ask, evaluate, holds, refused, type_of
+from verifier.model.expressions import Ask, evaluate
+from verifier.model.keys import Keys, KeyValue, needed
 from verifier.model.schema import (
     Column,
-    Expression,
     ForeignKey,
-    Identity,
     Key,
-    Op,
     Row,
+    Schema,
     Table,
     Value,
 )
-from verifier.model.values import comparable
 from verifier.model.world import World
 
-KeyValue = tuple[Hashable, ...]
+_NO_DOMAINS = Schema(tables=())
+"""A column is not known to be NOT NULL by a domain that is."""
 
 
 @dataclass(eq=False)
@@ -82,6 +81,7 @@ class State:
     def __init__(self, world: World, ask: Ask) -> None:
         self.world, self.schema, self.options = world, world.schema, world.options
         self._ask = ask
+        self.known = Keys(world.schema, ask)
         self.held = {
             table.id: [Held(row) for row in world.present.get(table.id, ())]
             for table in self.schema.tables
@@ -103,7 +103,6 @@ class State:
         """Tables and columns with such numbers, or with references to them."""
         self.unchecked: frozenset[str] = frozenset()
         """Names of checks that only the finished row is held to (:mod:`numbering`)."""
-        self._values: dict[tuple[str, str, Row], KeyValue | None] = {}
 
     # --- keys -----------------------------------------------------------------------------
 
@@ -118,36 +117,12 @@ class State:
 
     def value(self, table: Table, key: Key, row: Row) -> KeyValue | None:
         """What ``key`` makes of ``row``, equal for rows that collide; ``None`` if none can."""
-        place = table.id, key.name, row
-        if place not in self._values:
-            self._values[place] = self._value(table, key, row)
-        return self._values[place]
-
-    def _value(self, table: Table, key: Key, row: Row) -> KeyValue | None:
-        if key.predicate is not None and not self.true(table, key.predicate, row):
-            return None
-        parts: list[Hashable] = []
-        for part in key.parts:
-            found = evaluate(part, table, row, self._ask, self.schema)
-            if found is None and key.nulls_distinct:
-                return None
-            own = column(table, part.text).type if part.op is Op.COLUMN else None
-            kind = own or type_of(part, table, self.schema).name
-            parts.append(comparable(kind, self.schema, found))
-        return tuple(parts)
-
-    def true(self, table: Table, condition: Expression, row: Row) -> bool:
-        return holds(condition, table, row, self._ask, self.schema)
-
-    def false(self, table: Table, condition: Expression, row: Row) -> bool:
-        return refused(condition, table, row, self._ask, self.schema)
+        return self.known.value(table, key, row)
 
     def cells(self, table: Table, columns: Iterable[str], row: Row) -> KeyValue | None:
         """The values of ``columns``, to be compared with others; ``None`` if one is NULL."""
-        found = [(column(table, name).type, row[table.places[name]]) for name in columns]
-        if any(value is None for _, value in found):
-            return None
-        return tuple(comparable(kind, self.schema, value) for kind, value in found)
+        found = self.known.cells(table, columns, row)
+        return None if None in found else found
 
     # --- rows -----------------------------------------------------------------------------
 
@@ -216,14 +191,6 @@ def put(table: Table, row: Row, values: Mapping[str, Value]) -> Row:
     )
 
 
-def needed(table: Table, name: str) -> bool:
-    """Whether a column may not be NULL."""
-    own = column(table, name)
-    primary = table.primary
-    by_key = primary is not None and name in primary.columns
-    return own.not_null or own.identity is not Identity.NONE or by_key
-
-
 def identity(table: Table) -> Key | None:
     """The key by which a row is itself: the primary key, else one that every row has."""
     whole = [key for key in table.keys if key.primary or identifies(table, key)]
@@ -233,7 +200,11 @@ def identity(table: Table) -> Key | None:
 
 def identifies(table: Table, key: Key) -> bool:
     """Whether every row has a value in ``key``, column by column."""
-    return bool(key.columns) and not key.predicate and all(needed(table, c) for c in key.columns)
+    return (
+        bool(key.columns)
+        and not key.predicate
+        and all(needed(table, name, _NO_DOMAINS) for name in key.columns)
+    )
 
 
 def references(table: Table) -> tuple[ForeignKey, ...]:
