@@ -17,9 +17,6 @@ from verifier.model.state import (
 )
 from verifier.model.types import Kind, resolve
 
-_FOLLOWING = (Action.CASCADE, Action.SET_NULL, Action.SET_DEFAULT)
-
-
 # --- rows by themselves -------------------------------------------------------------------
 
 
@@ -200,9 +197,35 @@ def _forsaking_by(state: State, table: Table, child: Table, key: ForeignKey) -> 
         before = state.cells(table, key.references, held.row)
         if before is not None and before not in there and before in left:
             hurt.append(survivor)
-    if hurt and key.on_update in _FOLLOWING:
-        raise NotModelled("rows of the target that follow a row which the backup changes")
+    if hurt and key.on_update is Action.CASCADE:
+        if child in state.together:
+            raise NotModelled("rows that follow by CASCADE within a cycle")
+        return 0  # they follow (following.cascade)
     return state.reject(hurt, "rows of the target refer to what it would overwrite", [key.name])
+
+
+def forsaken(state: State) -> int:
+    """Reject changes of what rows of the target turn out to refer to when all is decided.
+
+    A row that would have overwritten them may have been rejected after its parent was decided.
+    """
+    rejected = 0
+    for child in state.schema.tables:
+        for key in references(child):
+            parent = state.schema.by_id[key.parent]
+            there = {state.cells(parent, key.references, r) for r in state.afterwards(parent)}
+            refers = {state.cells(child, key.columns, row) for row in state.staying(child)} - {
+                None,
+                *there,
+            }
+            hurt = [
+                survivor
+                for survivor, held, _ in state.changes(parent)
+                if state.cells(parent, key.references, held.row) in refers
+            ]
+            reason = "rows of the target refer to what it would overwrite"
+            rejected += state.reject(hurt, reason, [key.name])
+    return rejected
 
 
 def _suspected(state: State, table: Table) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from verifier.model.breach import NotModelled
 from verifier.model.keys import KeyValue
-from verifier.model.schema import ForeignKey, Row, Table, Value
+from verifier.model.schema import Action, ForeignKey, Row, Table, Value
 from verifier.model.state import Entry, State, column, identity, put, references
 from verifier.model.types import Kind, resolve
 from verifier.model.values import cast_to_text
@@ -38,6 +38,30 @@ def follow(state: State, tables: Iterable[Table]) -> bool:
             changed = changed or row != entry.row
             entry.row = row
     return changed
+
+
+def cascade(state: State, tables: Iterable[Table]) -> None:
+    """Let the target's own rows of ``tables`` follow parents that change (ON UPDATE CASCADE)."""
+    tables = tuple(tables)
+    for table in tables:
+        for held in state.held[table.id]:
+            held.now = held.row
+        for key in references(table):
+            if key.on_update is not Action.CASCADE:
+                continue
+            parent = state.schema.by_id[key.parent]
+            moves = {
+                before: [final[parent.places[name]] for name in key.references]
+                for _, held, final in state.changes(parent)
+                for before in [state.cells(parent, key.references, held.row)]
+                if before is not None and before != state.cells(parent, key.references, final)
+            }
+            for held in state.held[table.id]:
+                after = moves.get(state.cells(table, key.columns, held.row) or ())
+                if after and table.triggers:
+                    raise NotModelled("what triggers do to rows that follow by CASCADE")
+                if after:
+                    held.now = put(table, held.now, dict(zip(key.columns, after, strict=True)))
 
 
 def parent_of(state: State, key: ForeignKey, entry: Entry) -> Entry | None:

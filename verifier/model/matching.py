@@ -110,7 +110,7 @@ class _Groups:
         own: set[Held] = set()
         for place, key in enumerate(self.keys):
             there = {
-                self.state.value(self.table, key, held.row): held
+                self.state.value(self.table, key, held.now): held
                 for held in self.state.held[self.table.id]
                 if key is self.identity or held not in own
             }
@@ -159,7 +159,7 @@ class _Groups:
             winner = self.survivor[group[0]]
             winner.held = held
             winner.adopts = held is not None and self.identity is not None and not winner.itself
-            winner.stays = held is not None and self._newer(held.row, winner.row)
+            winner.stays = held is not None and self._newer(held.now, winner.row)
 
     def _rows(self, group: list[Entry]) -> set[Held]:
         return {hit[2] for entry in group for hit in self.hits[entry]}
@@ -180,7 +180,7 @@ class _Groups:
         for winner in list(self.state.survivors(self.table)):
             if winner.held is None or not winner.stays:
                 continue
-            held = winner.held.row
+            held = winner.held.now
             for key in self.keys:
                 value = self.state.value(self.table, key, held)
                 hurt = [

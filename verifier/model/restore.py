@@ -21,9 +21,8 @@ from functools import partial
 
 from verifier.contract import Counts
 from verifier.model import fitting, matching, numbering, outcome
-from verifier.model.breach import NotModelled
 from verifier.model.expressions import Ask, refuse
-from verifier.model.following import follow
+from verifier.model.following import cascade, follow
 from verifier.model.order import components
 from verifier.model.outcome import Merged, Turned
 from verifier.model.schema import Row, Table
@@ -63,10 +62,9 @@ def expect(world: World, ask: Ask = refuse) -> Expected:
         return _refused(world, 2, why)
     if world.options.local_ids and (why := numbering.detach(state)):
         return _refused(world, 1, why)
-    for tables in components(world):
-        why = _settle(state, tables)
-        if why:
-            return _refused(world, 1, why)
+    why = _decide(state)
+    if why:
+        return _refused(world, 1, why)
     if state.rejected and not world.options.quarantine:
         return Expected(
             success=False,
@@ -122,6 +120,18 @@ def _present(world: World) -> dict[str, tuple[Row, ...]]:
     return {table.id: tuple(world.present.get(table.id, ())) for table in world.schema.tables}
 
 
+def _decide(state: State) -> str:
+    """Decide what becomes of every row; why that is not possible, if it is not."""
+    while True:
+        for tables in components(state.world):
+            state.together = tables
+            why = _settle(state, tables)
+            if why:
+                return why
+        if not fitting.forsaken(state):
+            return ""
+
+
 def _settle(state: State, tables: list[Table]) -> str:
     """Decide what becomes of the rows of ``tables``; why that is not possible, if it is not."""
     local = state.options.local_ids
@@ -149,6 +159,7 @@ def _begin(state: State, tables: list[Table]) -> None:
     for table in tables:
         for entry in state.entries[table.id]:
             entry.forget()
+    cascade(state, tables)
     _follow(state, tables)
 
 

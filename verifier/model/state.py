@@ -27,6 +27,8 @@ class Held:
     """A row of the target."""
 
     row: Row
+    now: Row
+    """As :attr:`row`, with references that follow by ON UPDATE CASCADE."""
 
 
 @dataclass(eq=False)
@@ -61,7 +63,7 @@ class Entry:
 
     def forget(self) -> None:
         """Be a row of its own again."""
-        self.survivor, self.held, self.ties = self, None, ()
+        self.survivor, self.held, self.ties, self.numbers = self, None, (), {}
         self.adopts = self.itself = self.stays = False
 
 
@@ -83,7 +85,7 @@ class State:
         self._ask = ask
         self.known = Keys(world.schema, ask)
         self.held = {
-            table.id: [Held(row) for row in world.present.get(table.id, ())]
+            table.id: [Held(row, row) for row in world.present.get(table.id, ())]
             for table in self.schema.tables
         }
         self.entries = {
@@ -95,6 +97,8 @@ class State:
         }
         """Those that are not rejected."""
         self.rejected: list[Rejected] = []
+        self.together: list[Table] = []
+        """The tables that are being decided."""
         self.matchless: frozenset[str] = frozenset()
         """Names of unique keys by which no row is found (:mod:`numbering`)."""
         self.local: dict[str, tuple[str, ...]] = {}
@@ -145,7 +149,7 @@ class State:
         if held is None:
             return put(survivor.table, survivor.row, survivor.numbers)
         if survivor.stays:
-            return held.row
+            return held.now
         return put(survivor.table, survivor.row, self._kept(survivor, held))
 
     def _kept(self, survivor: Entry, held: Held) -> dict[str, Value]:
@@ -153,14 +157,17 @@ class State:
         own = identity(survivor.table)
         if own is None or not survivor.adopts:
             return {}
-        return {name: held.row[survivor.table.places[name]] for name in own.columns}
+        return {name: held.now[survivor.table.places[name]] for name in own.columns}
 
     def afterwards(self, table: Table) -> list[Row]:
         """What the table holds when all is written."""
-        survivors = list(self.survivors(table))
-        taken = {survivor.held for survivor in survivors}
-        stays = [held.row for held in self.held[table.id] if held not in taken]
-        return stays + [self.final(survivor) for survivor in survivors]
+        written = [each for each in self.survivors(table) if not each.stays]
+        return self.staying(table) + [self.final(survivor) for survivor in written]
+
+    def staying(self, table: Table) -> list[Row]:
+        """The rows of the target that no row of the backup is written to."""
+        taken = {each.held for each in self.survivors(table) if not each.stays}
+        return [held.now for held in self.held[table.id] if held not in taken]
 
     def generated(self, table: Table, row: Row) -> Row:
         """The values of its generated columns."""
