@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from verifier.contract import Merge, Rejection
 from verifier.initial_load.catalog import Connection
 from verifier.initial_load.reading import quarantine
 from verifier.initial_load.reading.quarantine import Quarantined
-from verifier.initial_load.session import run
+from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged
 
 
@@ -27,7 +28,8 @@ class NotKept(Exception):
 def create(conn: Connection) -> None:
     conn.execute(
         "CREATE TEMP TABLE restore_rejected"
-        " (tab int, n bigint, key json, data json, reason text, con text) ON COMMIT DROP"
+        " (tab int, n bigint, key json, data json, reason text, con text,"
+        "  no bigint GENERATED ALWAYS AS IDENTITY) ON COMMIT DROP"
     )
     conn.execute(
         "CREATE TEMP TABLE restore_was"
@@ -68,6 +70,60 @@ def reject(
         reason=reason,
         constraint=constraint,
     ).rowcount
+
+
+class Late:
+    """Rejections that come when rows are grouped already."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._mark = 0
+        self.rejected = 0
+
+    def begin(self) -> None:
+        """Rejections are late from here on."""
+        row = self._conn.execute(
+            "SELECT coalesce(max(no), 0) FROM pg_temp.restore_rejected"
+        ).fetchone()
+        self._mark = row[0] if row else 0
+
+    def undo(self, tables: list[Staged]) -> None:
+        """Undo everything since the savepoint ``grouped``, and reject the late ones once more."""
+        rows = self._conn.execute(
+            "SELECT tab, n, reason, con FROM pg_temp.restore_rejected WHERE no > %s", [self._mark]
+        ).fetchall()
+        self._conn.execute("ROLLBACK TO grouped")
+        self._conn.execute(
+            "CREATE TEMP TABLE restore_late (tab int, n bigint, reason text, con text,"
+            " PRIMARY KEY (tab, n)) ON COMMIT DROP"
+        )
+        with self._conn.cursor().copy("COPY pg_temp.restore_late FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        for staged in tables:
+            late = paste(
+                "FROM pg_temp.restore_late l WHERE l.tab = {number} AND l.n",
+                number=str(staged.number),
+            )
+            reject(
+                self._conn,
+                staged,
+                f"EXISTS (SELECT {late} = s.{staged.ordinal})",
+                f"(SELECT l.reason {late} = b.{staged.ordinal})",
+                f"(SELECT l.con {late} = b.{staged.ordinal})",
+            )
+        self._conn.execute("DROP TABLE pg_temp.restore_late")
+
+
+@contextmanager
+def undoable(conn: Connection, tables: list[Staged]) -> Iterator[Late]:
+    """A block whose work is undone if rows are rejected late, apart from these rejections."""
+    conn.execute("SAVEPOINT grouped")
+    late = Late(conn)
+    yield late
+    if late.rejected:
+        late.undo(tables)
+    conn.execute("RELEASE grouped")
 
 
 def rejections(conn: Connection, tables: list[Staged]) -> tuple[Rejection, ...]:
