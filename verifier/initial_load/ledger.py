@@ -25,6 +25,10 @@ class NotKept(Exception):
     """The rejected rows cannot be written to their file; the message says why."""
 
 
+FOLLOWS = "its parent is rejected: "
+"""How the reason of a rejection begins that only follows from another one."""
+
+
 def create(conn: Connection) -> None:
     conn.execute(
         "CREATE TEMP TABLE restore_rejected"
@@ -72,58 +76,58 @@ def reject(
     ).rowcount
 
 
-class Late:
-    """Rejections that come when rows are grouped already."""
-
-    def __init__(self, conn: Connection) -> None:
-        self._conn = conn
-        self._mark = 0
-        self.rejected = 0
-
-    def begin(self) -> None:
-        """Rejections are late from here on."""
-        row = self._conn.execute(
-            "SELECT coalesce(max(no), 0) FROM pg_temp.restore_rejected"
-        ).fetchone()
-        self._mark = row[0] if row else 0
-
-    def undo(self, tables: list[Staged]) -> None:
-        """Undo everything since the savepoint ``grouped``, and reject the late ones once more."""
-        rows = self._conn.execute(
-            "SELECT tab, n, reason, con FROM pg_temp.restore_rejected WHERE no > %s", [self._mark]
-        ).fetchall()
-        self._conn.execute("ROLLBACK TO grouped")
-        self._conn.execute(
-            "CREATE TEMP TABLE restore_late (tab int, n bigint, reason text, con text,"
-            " PRIMARY KEY (tab, n)) ON COMMIT DROP"
-        )
-        with self._conn.cursor().copy("COPY pg_temp.restore_late FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        for staged in tables:
-            late = paste(
-                "FROM pg_temp.restore_late l WHERE l.tab = {number} AND l.n",
-                number=str(staged.number),
-            )
-            reject(
-                self._conn,
-                staged,
-                f"EXISTS (SELECT {late} = s.{staged.ordinal})",
-                f"(SELECT l.reason {late} = b.{staged.ordinal})",
-                f"(SELECT l.con {late} = b.{staged.ordinal})",
-            )
-        self._conn.execute("DROP TABLE pg_temp.restore_late")
-
-
 @contextmanager
-def undoable(conn: Connection, tables: list[Staged]) -> Iterator[Late]:
-    """A block whose work is undone if rows are rejected late, apart from these rejections."""
+def undoable(conn: Connection, tables: list[Staged]) -> Iterator[list[int]]:
+    """A block that is undone if it rejects rows of ``tables``, which are then rejected again.
+
+    The list is filled with the number of these rows. Whatever the block did on the way, for
+    rows that are gone now, may have been wrong.
+    """
+    rejected: list[int] = []
+    row = conn.execute("SELECT coalesce(max(no), 0) FROM pg_temp.restore_rejected").fetchone()
     conn.execute("SAVEPOINT grouped")
-    late = Late(conn)
-    yield late
-    if late.rejected:
-        late.undo(tables)
+    yield rejected
+    causes = _causes(conn, tables, row[0] if row else 0)
+    rejected.append(len(causes))
+    if causes:
+        conn.execute("ROLLBACK TO grouped")
+        for staged in tables:
+            staged.inserts = staged.updates = staged.stays = 0  # of tables that are no more
+        _again(conn, tables, causes)
     conn.execute("RELEASE grouped")
+
+
+_Cause = tuple[int, int, str, str | None]
+"""Number of the table, ordinal of the row, reason and constraint."""
+
+
+def _causes(conn: Connection, tables: list[Staged], since: int) -> list[_Cause]:
+    """The rejections of rows of ``tables`` since, without those that only follow from others."""
+    rows: list[_Cause] = conn.execute(
+        "SELECT tab, n, reason, con FROM pg_temp.restore_rejected WHERE no > %s AND tab = ANY (%s)",
+        [since, [staged.number for staged in tables]],
+    ).fetchall()
+    return [row for row in rows if not row[2].startswith(FOLLOWS)] or rows
+
+
+def _again(conn: Connection, tables: list[Staged], causes: list[_Cause]) -> None:
+    conn.execute(
+        "CREATE TEMP TABLE restore_again (tab int, n bigint, reason text, con text,"
+        " PRIMARY KEY (tab, n)) ON COMMIT DROP"
+    )
+    with conn.cursor().copy("COPY pg_temp.restore_again FROM STDIN") as copy:
+        for row in causes:
+            copy.write_row(row)
+    for staged in tables:
+        same = paste("FROM pg_temp.restore_again l WHERE l.tab = {no}", no=str(staged.number))
+        reject(
+            conn,
+            staged,
+            paste("s.{n} IN (SELECT l.n {same})", n=staged.ordinal, same=same),
+            paste("(SELECT l.reason {same} AND l.n = b.{n})", n=staged.ordinal, same=same),
+            paste("(SELECT l.con {same} AND l.n = b.{n})", n=staged.ordinal, same=same),
+        )
+    conn.execute("DROP TABLE pg_temp.restore_again")
 
 
 def rejections(conn: Connection, tables: list[Staged]) -> tuple[Rejection, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from verifier.initial_load import suspects
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
-from verifier.initial_load.ledger import reject
+from verifier.initial_load.ledger import FOLLOWS, reject
 from verifier.initial_load.offset import told
 from verifier.initial_load.periods import uncovered
 from verifier.initial_load.session import literal, paste
@@ -197,7 +197,7 @@ def _orphans(
         " AND ".join(where),
         f"CASE WHEN EXISTS (SELECT FROM pg_temp.restore_rejected r"
         f" WHERE r.tab IN ({numbers}) AND {lost})"
-        f" THEN {literal('its parent is rejected: ')} ELSE {literal('has no parent: ')} END"
+        f" THEN {literal(FOLLOWS)} ELSE {literal('has no parent: ')} END"
         f" || {literal(place)} || {values} || ')'",
         literal(key.name),
     )

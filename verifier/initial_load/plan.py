@@ -201,11 +201,11 @@ class Plan:
             [survey.plain(self.conn, staged) for staged in tables]
         ):
             return sum(self._plan(staged, tables) for staged in tables)
-        with ledger.undoable(self.conn, tables) as late:
+        with ledger.undoable(self.conn, tables) as rejected:
             self._group(tables)
-            late.begin()
-            late.rejected = sum(self._plan(staged, tables) for staged in tables)
-        return late.rejected
+            for staged in tables:
+                self._plan(staged, tables)
+        return rejected[0]
 
     def _plan(self, staged: Staged, component: list[Staged]) -> int:
         """Reject what cannot be written as it is; the number of rows."""
