@@ -24,7 +24,7 @@ from verifier.model.schema import Row, Table, Value
 from verifier.model.things import Settlement
 from verifier.model.values import comparable
 from verifier.model.words import Rejected, rejected
-from verifier.model.world import Observation, World
+from verifier.model.world import Observation, Options, World
 
 _RIGHT = {
     Guarantee.COMPLETENESS,
@@ -34,6 +34,8 @@ _RIGHT = {
     Guarantee.PRESERVATION,
 }
 """What a success claims."""
+_REFUSED = 2
+"""The exit code for what cannot be done as it was asked."""
 
 
 def breaches(
@@ -114,12 +116,15 @@ class _Judge:
     def failure(self, claim: Claim, after: Observation, resumable: bool) -> Iterator[Breach]:
         if not resumable:
             yield from self._unchanged(after)
+        if claim.exit_code == _REFUSED and self._world.options != Options():
+            return  # bad usage, which is nothing about the rows
         yield from of_failure(claim, self._matter)
         if self._world.options.local_ids:
             return
         limits = bounds(self._matter, self._world.options)
-        if limits.must or limits.may:
-            yield from self._refused(rejected(claim, self._matter, limits), limits)
+        told = rejected(claim, self._matter, limits)
+        yield from self._refused(told, limits)
+        if told.rows:
             return
         cause = "the restore failed although the target can take every row"
         yield Breach(Guarantee.COMPLETENESS, cause, words=f"{cause}: {claim.message}")

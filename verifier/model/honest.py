@@ -12,7 +12,7 @@ from verifier.model.matter import Matter, Node
 from verifier.model.outcome import Outcome
 from verifier.model.schema import Row, Table
 from verifier.model.things import Settlement
-from verifier.model.words import meant, table_id
+from verifier.model.words import fits, meant, table_id
 
 KINDS = tuple(each.name for each in fields(Counts))
 _WROTE = ("inserted", "updated")
@@ -45,7 +45,9 @@ def _names(table: Table, said: str) -> bool:
 
 
 def of_success(claim: Claim) -> Iterator[Breach]:
-    if claim.exit_code not in (0, None):
+    """A success has an exit code that says so, where nothing was rejected."""
+    right = (0, 1, None) if claim.rejections else (0, None)
+    if claim.exit_code not in right:
         yield lie("success was claimed with a failing exit code", words=claim.message)
 
 
@@ -76,13 +78,11 @@ def _happened(merge: Merge, node: Node, settlement: Settlement, outcome: Outcome
     if thing is None or len(thing.source) + len(thing.present) < 2:
         return False
     now = outcome.ended.get(thing)
+    if thing in outcome.stayed:
+        return True
     if now is None or settlement.matter.identity[thing.table.id] is None:
         return True  # what became of it is told elsewhere, or cannot be told
-    places = thing.table.places
-    same = all(
-        column in places and now[places[column]] == value
-        for column, value in merge.survivor.items()
-    )
+    same = fits(settlement.matter, thing.table, now, merge.survivor)
     return same and (len(thing.source) > 1 or not outcome.is_named(node, now))
 
 
@@ -138,6 +138,9 @@ class Numbers:
         counts = Counter[str]()
         for thing in self._settlement.things[table.id]:
             now = self._outcome.ended.get(thing)
+            if thing in self._outcome.stayed:
+                counts["merged"] += len(thing.source)
+                continue
             if now is None:
                 continue
             kinds = [self._became(node, now) for node in thing.source]
@@ -171,7 +174,7 @@ class Numbers:
         counts = Counter(
             inserted=come - gone,
             updated=gone,
-            merged=sum(len(thing.source) - 1 for thing in things),
+            merged=sum(len(t.source) - (t not in self._outcome.stayed) for t in things),
             rejected=self._rejected(table),
         )
         counts["unchanged"] = len(self._matter.source(table.id)) - counts.total()

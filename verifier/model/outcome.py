@@ -40,6 +40,8 @@ class Outcome:
         self._after, self._options = after, options
         self.ended: dict[Thing, Row] = {}
         """The one row of the target that a thing is now, where that can be told."""
+        self.stayed: set[Thing] = set()
+        """Those whose row of the target is the newest, as was asked for."""
 
     def breaches(self) -> Iterator[Breach]:
         """What is wrong with the rows: completeness, fidelity, merging and preservation."""
@@ -81,6 +83,10 @@ class Outcome:
             return
         first = self._settlement.rows[thing.source[0]]
         ties = ", ".join(sorted(thing.ties))
+        if self._options.prefer and len(thing.present) > 1:
+            self.stayed.add(thing)
+            yield from self._left(thing, found)
+            return
         if len(found) > 1:
             cause = "rows that collide on a unique key were not merged, but altered"
             yield self._breach(Guarantee.MERGING, cause, thing.table, first, found[0], ties)
@@ -108,7 +114,10 @@ class Outcome:
         differences = {node: self._differing(thing, node, now) for node in thing.source}
         nearest = min(thing.source, key=lambda node: len(differences[node]))
         columns = differences[nearest]
-        if not columns or self._may_stay(thing, now):
+        if columns and self._may_stay(thing, now):
+            self.stayed.add(thing)
+            return
+        if not columns:
             return
         guarantee, cause = self._kind(thing, nearest, now, columns)
         row = self._settlement.rows[nearest]
@@ -193,6 +202,10 @@ class Outcome:
         came, stayed = Counter[Row](), Counter[Row]()
         for thing in things:
             rows = [self._settlement.rows[node] for node in thing.source or thing.present]
+            kept = [self._matter.rows[node] for node in thing.present]
+            if thing.source and any(here[row] and self._may_stay(thing, row) for row in kept):
+                self.stayed.add(thing)
+                rows = kept
             form = next((row for row in rows if here[row]), rows[-1])
             (came if thing.source else stayed)[form] += 1
             if here[form]:

@@ -6,15 +6,18 @@ Where it depends on what the contract leaves open, a restore may go either way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.model.choices import Ranked
+from verifier.model.keys import needed
 from verifier.model.matter import Matter, Node, Thing
 from verifier.model.rules import of_row
-from verifier.model.schema import ForeignKey, Identity
+from verifier.model.schema import ForeignKey, Identity, Key, Op, Table
 from verifier.model.things import Choice, Settlement
 from verifier.model.world import Options
+
+AMBIGUOUS = "it matches two different rows of the target"
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,21 @@ def bounds(matter: Matter, options: Options, choices: Sequence[Choice] = ()) -> 
         node: refusal
         for node, refusal in found[0].refused.items()
         if all(node in each.refused and each.refused[node].sure for each in found)
+        # One that is older than a row of the target is not written, whatever else it matches.
+        and not (options.prefer and refusal.reason == AMBIGUOUS)
     }
-    may = {node for each in found for node in each.doubtful()}
+    may = {node for each in found for node in each.doubtful()} - must.keys()
     if options.strict_ids:
         may |= {node for each in found for node in _suspects(each.settlement)}
-    return Bounds(must, frozenset(_with_dependants(matter, may | must.keys()) - must.keys()))
+    may |= {node for each in found for node in _changing_hands(each.settlement)}
+    known = -1
+    while known < len(may):
+        known = len(may)
+        may |= _with_dependants(matter, may | must.keys())
+        for each in found:
+            may |= set(_in_the_way(each.settlement, may | must.keys()))
+            may |= set(_held_back(each.settlement, may | must.keys()))
+    return Bounds(must, frozenset(may - must.keys()))
 
 
 class _Refusals:
@@ -75,27 +88,12 @@ class _Refusals:
             for node in thing.source:
                 if node not in self.refused and not self._is_settled(thing, node):
                     yield node
-            if thing.source and self._is_followed(thing):
-                yield from thing.source
 
     def _is_settled(self, thing: Thing, node: Node) -> bool:
         """Whether it is one thing with the same rows, whether or not some are rejected."""
         now = self.settlement.of[node]
         others = {other for other in thing.source if other not in self.refused}
         return len(thing.present) < 2 and (others, thing.present) == (set(now.source), now.present)
-
-    def _is_followed(self, thing: Thing) -> bool:
-        """Whether a row that only the target has would have to follow a change of its parent."""
-        return any(
-            self._whole.rows[child] != self._matter.rows[child]
-            and not self._whole.of[child].source
-            and self._whole.parent(child, key) in thing.present
-            for table in self._matter.tables
-            for key in table.foreign_keys
-            if key.parent == thing.table.id
-            for child in self._matter.nodes[table.id]
-            if child.present
-        )
 
     def _unfit(self) -> Iterator[tuple[Node, Refusal]]:
         for table in self._matter.tables:
@@ -142,13 +140,19 @@ class _Refusals:
         return not self.settlement.moves(node).keys().isdisjoint(key.columns)
 
     def _ambiguous(self) -> Iterator[tuple[Node, Refusal]]:
-        for thing in (thing for things in self.settlement.things.values() for thing in things):
-            for node in thing.source:
-                matches = self.settlement.matches[node]
-                if len(thing.present) > 1 or len(matches) > 1:
-                    sure = matches.isdisjoint(self.settlement.contested)
-                    name = ", ".join(sorted(thing.ties))
-                    yield node, Refusal("it matches two different rows of the target", name, sure)
+        """Of the first table that has any: what the others collide with depends on them."""
+        for table in self._matter.tables:
+            found = False
+            for thing in self.settlement.things[table.id]:
+                for node in thing.source:
+                    matches = self.settlement.matches[node]
+                    if len(thing.present) > 1 or len(matches) > 1:
+                        found = True
+                        sure = matches.isdisjoint(self.settlement.contested)
+                        name = ", ".join(sorted(thing.ties))
+                        yield node, Refusal(AMBIGUOUS, name, sure)
+            if found:
+                return
 
 
 def _with_dependants(matter: Matter, nodes: set[Node]) -> set[Node]:
@@ -178,3 +182,86 @@ def _suspects(settlement: Settlement) -> Iterator[Node]:
         for thing in settlement.things[table.id]:
             if thing.present:
                 yield from thing.source
+
+
+def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
+    """Rows that collide with one of the target that stays, if ``refused`` rows are rejected."""
+    matter = settlement.matter
+    for table in matter.tables:
+        things = settlement.things[table.id]
+        staying = {
+            node
+            for t in things
+            if set(t.source) <= set(refused) or t.source == []
+            for node in t.present
+        }
+        for key in table.keys:
+            taken = {
+                matter.keys.value(table, key, matter.rows[node]): settlement.of[node]
+                for node in staying
+                if settlement.of[node].source
+            }
+            taken.pop(None, None)
+            for thing in things:
+                for node in thing.source:
+                    value = matter.keys.value(table, key, settlement.rows[node])
+                    if value in taken and taken[value] is not thing:
+                        yield node
+
+
+def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
+    """Rows that would change what a row of the target refers to, which stays."""
+    matter = settlement.matter
+    for table in matter.tables:
+        for key in table.foreign_keys:
+            for child in matter.nodes[table.id]:
+                if not child.present or not set(settlement.of[child].source) <= set(refused):
+                    continue
+                parent = settlement.parent(child, key)
+                thing = settlement.of[parent] if parent is not None else None
+                survivor = settlement.survivors[thing] if thing is not None else None
+                if parent is None or thing is None or survivor is None:
+                    continue
+                places = [thing.table.places[column] for column in key.references]
+                if any(survivor[place] != matter.rows[parent][place] for place in places):
+                    yield from thing.source
+
+
+def _changing_hands(settlement: Settlement) -> Iterator[Node]:
+    """Rows between which the value of a key changes hands, if it has to do so at once.
+
+    One row after the other can only be written where there is a value to hold in between.
+    """
+    matter = settlement.matter
+    for table in matter.tables:
+        for key in table.keys:
+            if key.deferrable or _can_be_parked(matter, table, key):
+                continue
+            own = {
+                matter.keys.value(table, key, matter.rows[node]): node
+                for node in matter.nodes[table.id]
+                if node.present
+            }
+            for thing in settlement.things[table.id]:
+                for node in thing.source:
+                    value = matter.keys.value(table, key, settlement.rows[node])
+                    holder = own.get(value) if value is not None else None
+                    if holder is not None and holder not in thing.present:
+                        yield node
+                        yield from settlement.of[holder].source
+
+
+def _can_be_parked(matter: Matter, table: Table, key: Key) -> bool:
+    """Whether a column of the key may be NULL for a while, and the row is out of the way then."""
+    identity = matter.identity[table.id]
+    bound = set(identity.columns) if identity else set()
+    for other in matter.schema.tables:
+        for foreign_key in other.foreign_keys:
+            bound.update(foreign_key.references if foreign_key.parent == table.id else ())
+    return key.nulls_distinct and any(
+        part.op is Op.COLUMN
+        and part.text in table.places
+        and part.text not in bound
+        and not needed(table, part.text, matter.schema)
+        for part in key.parts
+    )

@@ -55,13 +55,14 @@ class Settlement:
         self._settle()
 
     def _settle(self) -> None:
+        before: dict[Node, Row] = {}
         for _ in range(_ROUNDS):
-            before = dict(self.rows)
             for table in self.matter.tables:
                 self._follow(table)
                 self._group(table)
             if before == self.rows:
                 return
+            before = dict(self.rows)
         raise NotModelled("the references of these rows follow each other without an end")
 
     # -- references --------------------------------------------------------------------------
@@ -108,7 +109,12 @@ class Settlement:
         for thing in self.things[table.id]:
             for node in (*thing.source, *thing.present):
                 self.of[node] = thing
-            self.survivors[thing] = self.choice.survivor(thing, self.rows, self.matter)
+            self.survivors[thing] = (
+                # Of rows that are two rows of the target nothing follows.
+                self.choice.survivor(thing, self.rows, self.matter)
+                if len(thing.present) < 2
+                else None
+            )
 
 
 class _Grouping:

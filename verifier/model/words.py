@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from verifier.contract import Claim, Merge, Rejection
 from verifier.model.matter import Matter, Node
 from verifier.model.refusals import Bounds
-from verifier.model.schema import Value
+from verifier.model.schema import Row, Table, Value
+from verifier.model.values import comparable, has_equality
 
 _PART = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
 
@@ -23,15 +24,32 @@ def table_id(name: str) -> str:
 def meant(matter: Matter, entry: Merge | Rejection) -> list[Node]:
     """The rows of the source that an entry of a claim may be about; an empty key names none."""
     table = matter.schema.by_id.get(table_id(entry.table))
-    if table is None or not entry.key or not entry.key.keys() <= table.places.keys():
+    if table is None or not entry.key:
         return []
-    wanted = {table.places[column]: value for column, value in entry.key.items()}
-    return [node for node in matter.source(table.id) if _holds(matter, node, wanted)]
+    return [
+        node
+        for node in matter.source(table.id)
+        if fits(matter, table, matter.rows[node], entry.key)
+    ]
 
 
-def _holds(matter: Matter, node: Node, wanted: Mapping[int, Value]) -> bool:
-    row = matter.rows[node]
-    return all(row[place] == value for place, value in wanted.items())
+def fits(matter: Matter, table: Table, row: Row, key: Mapping[str, Value]) -> bool:
+    """Whether ``row`` holds what a claim says of it: the very text or, as ``char(n)`` may come
+    without its blanks, an equal value."""
+    return all(
+        name in table.places and _is_same(matter, table, name, row[table.places[name]], value)
+        for name, value in key.items()
+    )
+
+
+def _is_same(matter: Matter, table: Table, column: str, own: Value, value: Value) -> bool:
+    type, schema = matter.keys.types[table.id, column], matter.schema
+    if own == value or own is None or value is None or not has_equality(type, schema):
+        return own == value
+    try:
+        return comparable(type, schema, own) == comparable(type, schema, value)
+    except (ValueError, ArithmeticError):
+        return False  # no value of the type
 
 
 @dataclass(frozen=True)
