@@ -17,7 +17,7 @@ from verifier.model.choices import Observed
 from verifier.model.expressions import Ask, evaluate, refuse
 from verifier.model.honest import Numbers, lie, of_failure, of_merges, of_success
 from verifier.model.matter import Matter
-from verifier.model.outcome import Outcome
+from verifier.model.ending import Ending
 from verifier.model.refusals import Bounds, bounds
 from verifier.model.rules import violations
 from verifier.model.schema import Row, Table, Value
@@ -52,7 +52,7 @@ def breaches(
 
     ``again``: the same of a second restore of the same backup. ``before``: the target before the
     first one, if more is known of it than the world's rows. A ``resumable`` implementation may
-    leave a part of its work when it fails. Of a world with local ids only the outcome's form is
+    leave a part of its work when it fails. Of a world with local ids only the ending's form is
     judged, and not which rows are which.
 
     Raises :class:`~verifier.model.breach.NotModelled` for what ``ask`` does not know either.
@@ -91,12 +91,12 @@ class _Judge:
         told = rejected(claim, matter, limits)
         yield from self._refused(told, limits)
         settlement = Settlement(matter, observed, told.rows)
-        outcome = Outcome(matter, settlement, observed, after.rows, options)
-        wrong = list(outcome.breaches())
+        ending = Ending(matter, settlement, observed, after.rows, options)
+        wrong = list(ending.breaches())
         yield from wrong
-        yield from of_merges(claim, matter, settlement, outcome)
+        yield from of_merges(claim, matter, settlement, ending)
         if not wrong:  # else it cannot be told what became of each row
-            yield from Numbers(matter, settlement, outcome, after.rows).breaches(claim)
+            yield from Numbers(matter, settlement, ending, after.rows).breaches(claim)
 
     def _refused(self, told: Rejected, limits: Bounds) -> Iterator[Breach]:
         for node in sorted(told.unnamed):

@@ -9,7 +9,7 @@ from dataclasses import fields
 from verifier.contract import Claim, Counts, Guarantee, Merge
 from verifier.model.breach import Breach
 from verifier.model.matter import Matter, Node
-from verifier.model.outcome import Outcome
+from verifier.model.ending import Ending
 from verifier.model.schema import Row, Table
 from verifier.model.things import Settlement
 from verifier.model.words import fits, meant, table_id
@@ -52,7 +52,7 @@ def of_success(claim: Claim) -> Iterator[Breach]:
 
 
 def of_merges(
-    claim: Claim, matter: Matter, settlement: Settlement, outcome: Outcome
+    claim: Claim, matter: Matter, settlement: Settlement, ending: Ending
 ) -> Iterator[Breach]:
     """Every row that was merged is named, if any is; and no other."""
     if claim.merges is None:
@@ -61,29 +61,29 @@ def of_merges(
     for merge in claim.merges:
         rows = meant(matter, merge)
         named.update(rows)
-        if not any(_happened(merge, node, settlement, outcome) for node in rows):
+        if not any(_happened(merge, node, settlement, ending) for node in rows):
             yield lie(
                 "the claim names a merge that did not happen", table_id(merge.table), str(merge)
             )
-    for thing, now in outcome.ended.items():
+    for thing, now in ending.ended.items():
         for node in thing.source:
-            itself = matter.identity[thing.table.id] is None or outcome.is_named(node, now)
+            itself = matter.identity[thing.table.id] is None or ending.is_named(node, now)
             if node not in named and not itself:
                 cause = "a row was merged into another one, and the claim does not name it"
                 yield lie(cause, thing.table.id, f"{cause}: {matter.rows[node]} of {node.table}")
 
 
-def _happened(merge: Merge, node: Node, settlement: Settlement, outcome: Outcome) -> bool:
+def _happened(merge: Merge, node: Node, settlement: Settlement, ending: Ending) -> bool:
     thing = settlement.of.get(node)
     if thing is None or len(thing.source) + len(thing.present) < 2:
         return False
-    now = outcome.ended.get(thing)
-    if thing in outcome.stayed:
+    now = ending.ended.get(thing)
+    if thing in ending.stayed:
         return True
     if now is None or settlement.matter.identity[thing.table.id] is None:
         return True  # what became of it is told elsewhere, or cannot be told
     same = fits(settlement.matter, thing.table, now, merge.survivor)
-    return same and (len(thing.source) > 1 or not outcome.is_named(node, now))
+    return same and (len(thing.source) > 1 or not ending.is_named(node, now))
 
 
 class Numbers:
@@ -93,10 +93,10 @@ class Numbers:
         self,
         matter: Matter,
         settlement: Settlement,
-        outcome: Outcome,
+        ending: Ending,
         after: Mapping[str, tuple[Row, ...]],
     ) -> None:
-        self._matter, self._settlement, self._outcome = matter, settlement, outcome
+        self._matter, self._settlement, self._ending = matter, settlement, ending
         self._after = after
         self.observed = {table.id: self._of(table) for table in matter.tables}
 
@@ -137,8 +137,8 @@ class Numbers:
             return self._by_number(table)
         counts = Counter[str]()
         for thing in self._settlement.things[table.id]:
-            now = self._outcome.ended.get(thing)
-            if thing in self._outcome.stayed:
+            now = self._ending.ended.get(thing)
+            if thing in self._ending.stayed:
                 counts["merged"] += len(thing.source)
                 continue
             if now is None:
@@ -157,7 +157,7 @@ class Numbers:
         return sum(node in self._settlement.gone for node in self._matter.source(table.id))
 
     def _became(self, node: Node, now: Row) -> str:
-        if not self._outcome.is_named(node, now):
+        if not self._ending.is_named(node, now):
             return "merged"
         held = self._settlement.of[node].present
         if not held:
@@ -174,7 +174,7 @@ class Numbers:
         counts = Counter(
             inserted=come - gone,
             updated=gone,
-            merged=sum(len(t.source) - (t not in self._outcome.stayed) for t in things),
+            merged=sum(len(t.source) - (t not in self._ending.stayed) for t in things),
             rejected=self._rejected(table),
         )
         counts["unchanged"] = len(self._matter.source(table.id)) - counts.total()
