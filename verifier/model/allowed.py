@@ -13,17 +13,17 @@ from collections.abc import Iterator, Mapping
 
 from verifier.contract import Claim, Guarantee
 from verifier.model.breach import Breach, NotModelled
-from verifier.model.choices import Observed
 from verifier.model.expressions import Ask, evaluate, refuse
-from verifier.model.honest import Numbers, lie, of_failure, of_merges, of_success
-from verifier.model.matter import Matter
-from verifier.model.ending import Ending
-from verifier.model.refusals import Bounds, bounds
+from verifier.model.judging.choices import Observed
+from verifier.model.judging.ending import Ending
+from verifier.model.judging.honest import Numbers, lie, of_failure, of_merges, of_success
+from verifier.model.judging.matter import Matter
+from verifier.model.judging.refusals import Bounds, bounds
+from verifier.model.judging.things import Settlement
+from verifier.model.judging.words import Rejected, rejected
 from verifier.model.rules import violations
 from verifier.model.schema import Row, Table, Value
-from verifier.model.things import Settlement
 from verifier.model.values import comparable
-from verifier.model.words import Rejected, rejected
 from verifier.model.world import Observation, Options, World
 
 _RIGHT = {
@@ -52,8 +52,8 @@ def breaches(
 
     ``again``: the same of a second restore of the same backup. ``before``: the target before the
     first one, if more is known of it than the world's rows. A ``resumable`` implementation may
-    leave a part of its work when it fails. Of a world with local ids only the ending's form is
-    judged, and not which rows are which.
+    leave a part of its work when it fails. Of a world with local ids it is not
+    judged which rows are which.
 
     Raises :class:`~verifier.model.breach.NotModelled` for what ``ask`` does not know either.
     """

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from verifier.model.choices import Ranked
+from verifier.model.judging.choices import Ranked
+from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.things import Choice, Settlement
 from verifier.model.keys import needed
-from verifier.model.matter import Matter, Node, Thing
 from verifier.model.rules import of_row
 from verifier.model.schema import ForeignKey, Identity, Key, Op, Table
-from verifier.model.things import Choice, Settlement
 from verifier.model.world import Options
 
 AMBIGUOUS = "it matches two different rows of the target"

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from verifier.model.breach import NotModelled
+from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.keys import KeyValue
-from verifier.model.matter import Matter, Node, Thing
 from verifier.model.schema import ForeignKey, Key, Row, Table
 
 _ROUNDS = 30

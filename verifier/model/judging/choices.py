@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.keys import KeyValue
-from verifier.model.matter import Matter, Node, Thing
 from verifier.model.schema import Row
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from verifier.contract import Guarantee
 from verifier.model.breach import Breach, NotModelled
-from verifier.model.choices import Observed
-from verifier.model.matter import Matter, Node, Thing
+from verifier.model.judging.choices import Observed
+from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.things import Settlement
 from verifier.model.schema import Row, Table
-from verifier.model.things import Settlement
 from verifier.model.types import resolve
 from verifier.model.values import ordered
 from verifier.model.world import Options

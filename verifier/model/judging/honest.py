@@ -8,11 +8,11 @@ from dataclasses import fields
 
 from verifier.contract import Claim, Counts, Guarantee, Merge
 from verifier.model.breach import Breach
-from verifier.model.matter import Matter, Node
-from verifier.model.ending import Ending
+from verifier.model.judging.ending import Ending
+from verifier.model.judging.matter import Matter, Node
+from verifier.model.judging.things import Settlement
+from verifier.model.judging.words import fits, meant, table_id
 from verifier.model.schema import Row, Table
-from verifier.model.things import Settlement
-from verifier.model.words import fits, meant, table_id
 
 KINDS = tuple(each.name for each in fields(Counts))
 _WROTE = ("inserted", "updated")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from verifier.contract import Claim, Merge, Rejection
-from verifier.model.matter import Matter, Node
-from verifier.model.refusals import Bounds
+from verifier.model.judging.matter import Matter, Node
+from verifier.model.judging.refusals import Bounds
 from verifier.model.schema import Row, Table, Value
 from verifier.model.values import comparable, has_equality
 
