@@ -18,7 +18,7 @@ from verifier.model.schema import Row, Schema
 from verifier.model.world import Observation
 from verifier.servers import Database, Databases, Pair, Server, Side
 from verifier.servers.sessions import words
-from verifier.worlds import ddl, reading, rows, triggers
+from verifier.worlds import ddl, reading, rows
 from verifier.worlds.asking import Asker
 from verifier.worlds.spelling import name, of_table
 
@@ -36,6 +36,7 @@ _CUT = """
 SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+_BACK = "RESET ROLE;\n"
 Rows = Mapping[str, tuple[Row, ...]]
 """Table id → rows."""
 
@@ -65,6 +66,8 @@ class Site:
     def make(self, schema: Schema, content: Rows, given: Mapping[str, int]) -> Observation:
         """Make ``schema`` hold ``content``, with its sequences at ``given``; what is there then.
 
+        The server looks whether foreign keys allow the rows, but not in a schema that a script
+        makes: that is made once, and filled again and again.
         Raises :class:`Unfit`, and :class:`~verifier.errors.ServerDied`.
         """
         if self._is_usable():
@@ -131,30 +134,28 @@ class Site:
 
     def _made(self, schema: Schema, content: Rows, given: Mapping[str, int]) -> Observation:
         session = self._connected()
-        again = self._intact and self._seen.schema == schema
+        again = self._intact and bool(schema.script) and self._seen.schema == schema
         self._intact = False
         self._uses += 1
-        inserts = rows.fill(schema, content)
-        if again:
-            parts = [_emptied(schema), *_unenforced(inserts)]
+        script = [] if again else self._begun()
+        if schema.script:
+            script += [] if again else [ddl.create(schema)]
+            # Its settings end with it, and those that we need are set again.
+            script += [_BACK, reading.PIN, *_unenforced(schema, rows.fill(schema, content))]
         else:
-            parts = [*self._owned(schema, inserts)]
-        parts += rows.positions(schema, content, given)
+            # Foreign keys come last: so the server itself says whether the rows fit.
+            script += [ddl.tables(schema), rows.fill(schema, content), ddl.links(schema), _BACK]
+        script += rows.positions(schema, content, given)
         self._seen = reading.Structure(schema)
-        observation = self._seen.made(session, "".join(parts))
+        observation = self._seen.made(session, "".join(script))
         self._intact = True
         return observation
 
-    def _owned(self, schema: Schema, inserts: str) -> list[str]:
-        """What makes ``schema`` as the account that implementations get, in place of another."""
-        user = self._server.user.parameters["user"]
-        role, back = f"SET ROLE {name(user)};\n", "RESET ROLE;\n"
-        begin = [role] if self._uses == 1 else [f"DROP OWNED BY {name(user)} CASCADE;\n", role]
-        if schema.script:
-            # Its settings end with it, and those that we need are set again.
-            return [*begin, schema.script, ";\n", back, reading.PIN, *_unenforced(inserts)]
-        # Foreign keys come last: so the server itself says whether the rows fit.
-        return [*begin, ddl.tables(schema), inserts, ddl.links(schema), back]
+    def _begun(self) -> list[str]:
+        """What takes away another world, and works as the account that implementations get."""
+        user = name(self._server.user.parameters["user"])
+        drop = [] if self._uses == 1 else [f"DROP OWNED BY {user} CASCADE;\n"]
+        return [*drop, f"SET ROLE {user};\n"]
 
     def _is_usable(self) -> bool:
         """Whether there is a database that nobody else holds on to."""
@@ -187,16 +188,12 @@ class Site:
             ) from None
 
 
-def _emptied(schema: Schema) -> str:
-    tables = [of_table(table) for table in schema.tables]
-    tables += [triggers.AUDIT] if triggers.audited(schema) else []
-    return f"TRUNCATE {', '.join(tables)} RESTART IDENTITY;\n"
-
-
-def _unenforced(inserts: str) -> list[str]:
-    """``inserts`` in whatever order, and without triggers."""
+def _unenforced(schema: Schema, inserts: str) -> list[str]:
+    """``inserts`` into empty tables, in whatever order, and without triggers."""
     replica = "SET session_replication_role = "
-    return [f"{replica}replica;\n", inserts, f"{replica}origin;\n"]
+    tables = ", ".join(map(of_table, schema.tables))
+    empty = f"TRUNCATE {tables} RESTART IDENTITY CASCADE;\n"
+    return [f"{replica}replica;\n", empty, inserts, f"{replica}origin;\n"]
 
 
 class Ground:
