@@ -257,7 +257,18 @@ def test_a_script_of_ones_own(ground: Ground) -> None:
             lower text GENERATED ALWAYS AS (lower(email)) STORED, born date DEFAULT '31/12/1999');
         CREATE UNIQUE INDEX owner_email ON public."Owner" (email);
         ALTER TABLE public.pet ADD CONSTRAINT pet_owner FOREIGN KEY (owner)
-            REFERENCES public."Owner"
+            REFERENCES public."Owner";
+        CREATE FUNCTION public.weak() RETURNS boolean LANGUAGE plpgsql AS $$BEGIN
+            RESET ROLE;
+            ASSERT NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user);
+            RETURN true;
+        END$$;
+        CREATE FUNCTION public.weak_too() RETURNS trigger LANGUAGE plpgsql AS
+            $$BEGIN PERFORM public.weak(); RETURN NEW; END$$;
+        CREATE TRIGGER always BEFORE INSERT ON public.pet FOR EACH ROW EXECUTE FUNCTION
+            public.weak_too();
+        ALTER TABLE public.pet ENABLE ALWAYS TRIGGER always;
+        ALTER TABLE public.pet ADD CHECK (public.weak()); SELECT public.weak() -- no semicolon
     """
     key = replace(OWNER.keys[1], constraint=False)
     owner = replace(OWNER, keys=(OWNER.keys[0], key), triggers=())
@@ -269,6 +280,11 @@ def test_a_script_of_ones_own(ground: Ground) -> None:
         assert found.claim.success, found.claim.message
         assert restored(found)
         assert found.observation.sequences == {"public.Owner.id": 7, "public.pet.id": 35}
+    with pytest.raises(Unfit, match="pet_owner"):
+        run(ground, INITIAL_LOAD, replace(world, present={"public.pet": (("1", "77"),)}))
+    opaque = Expression(op=Op.OPAQUE, text="public.weak()")
+    ground.target.make(schema, {}, {})
+    assert ground.target.asker()(PET, opaque, ("1", None)) == "t"
 
 
 def test_a_server_is_asked(ground: Ground) -> None:
