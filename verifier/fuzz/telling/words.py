@@ -1,0 +1,204 @@
+"""A failure in words, for somebody who did not see the world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from verifier.contract import Guarantee
+from verifier.fuzz.failure import Agreement, Failure
+from verifier.model.schema import Action, ForeignKey, Identity, Key, Row, Schema, Table, Value
+from verifier.model.world import BackupForm, Options, World
+from verifier.report.literal import literal
+from verifier.report.text import counted, listed
+from verifier.worlds.spelling import expression, qualified
+
+_ALL = 12
+"""Rows of a side that are told one by one."""
+
+DEMANDS: Mapping[Guarantee, str] = {
+    Guarantee.COMPLETENESS: "every row of the source is restored, merged into a named survivor, or "
+    "rejected and reported with table, key and reason; nothing is lost, nothing is invented",
+    Guarantee.FIDELITY: "a restored row equals its source row, column by column, exactly",
+    Guarantee.MERGING: "source rows that collide on a unique key of the target become one "
+    "survivor, and every child of every merged row points to the survivor",
+    Guarantee.ORDERING: "parents are written before children whatever the order in the backup, "
+    "and enforcement is neither switched off nor left off",
+    Guarantee.INTEGRITY: "after the restore every foreign key, unique key, check and not-null "
+    "holds, the target's schema is unchanged, and every sequence is past the values that it feeds",
+    Guarantee.IDEMPOTENCE: "the second restore of the same backup changes no row, and says so",
+    Guarantee.ATOMICITY: "a restore that fails, is refused or is killed leaves the target as it "
+    "was before",
+    Guarantee.HONESTY: "the claim equals what can be observed: success if and only if the target "
+    "is right, counts that equal rows, every rejected row named",
+    Guarantee.PRESERVATION: "rows of the target that are not in the backup are untouched",
+    Guarantee.RECOVERABILITY: "a run that was cut off is visible as failed, leaves nothing behind "
+    "and does not block the next run",
+    Guarantee.CONTAINMENT: "a backup is data and never code, and secrets appear in no output",
+}
+"""The guarantees of ``docs/contract.md`` as half a sentence each."""
+
+
+def paragraph(failure: Failure) -> str:
+    """What there is, what the contract demands and what was observed, in one paragraph."""
+    return " ".join(sentences(failure))
+
+
+def sentences(failure: Failure) -> Iterator[str]:
+    """The same, sentence by sentence."""
+    world = failure.world
+    yield from tables(world.schema)
+    yield from _differences(world)
+    yield _held("The target holds", world.schema, world.present)
+    if world.form is BackupForm.OWN:
+        yield _held("The source holds", world.schema, world.source)
+        yield f"{failure.implementation} backs it up and restores that{_asked(world.options)}."
+    else:
+        ordered = {table: world.source.get(table, ()) for table in (*world.order, *world.source)}
+        yield _held("The backup holds, in this order,", world.schema, ordered)
+        yield f"{failure.implementation} restores it{_asked(world.options)}."
+    breach = failure.breach
+    yield f"The contract demands of it ({breach.guarantee}) that {DEMANDS[breach.guarantee]}."
+    yield _claimed(failure)
+    yield f"But {breach.cause}" + (f": {breach.words.rstrip('.')}." if breach.words else ".")
+
+
+def agreement(found: Agreement | None) -> str:
+    """Whether the oracle sees it, too."""
+    if found is None:
+        return "It was not run as a scenario."
+    if found.verdict is None:
+        why = f" ({found.titles[0]})" if found.titles else ""
+        return f"It could not be run as a scenario{why}: only the model says that it is wrong."
+    said = f" {literal_words(found.titles[0])}" if found.titles else ""
+    if found.verdict.value == "broken":
+        how = ", given the backup as it is here" if found.written else ""
+        return f"As a scenario{how}, the oracle finds it, too:{said}."
+    return (
+        f"The oracle does not agree: run as a scenario, it is {found.verdict}."
+        f"{said} One of the two is wrong, the model or the oracle; please report it."
+    )
+
+
+def literal_words(text: str) -> str:
+    return f"“{text}”"
+
+
+def tables(schema: Schema) -> Iterator[str]:
+    """A sentence for each table."""
+    begin = "There is" if len(schema.tables) == 1 else "There are"
+    names = [_table(table, schema) for table in schema.tables]
+    yield f"{begin} {listed(names)}."
+    for table in schema.tables:
+        yield from _rules(table, schema)
+
+
+def _table(table: Table, schema: Schema) -> str:
+    columns = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+    return f"the table {called(table.id, schema)} ({columns})"
+
+
+def called(table: str, schema: Schema) -> str:
+    """A table's name, with its schema where that is not the usual one."""
+    found = schema.by_id.get(table)
+    if found is None or found.schema == "public":
+        return table.removeprefix("public.")
+    return qualified(found.schema, found.name)
+
+
+def _rules(table: Table, schema: Schema) -> Iterator[str]:
+    said = [*map(_key, table.keys), *(_foreign_key(key, schema) for key in table.foreign_keys)]
+    said += [f"its check {check.name} is {expression(check.condition)}" for check in table.checks]
+    said += [
+        f"{column.name} is computed as {expression(column.generated)}"
+        for column in table.columns
+        if column.generated is not None
+    ]
+    said += [
+        f"{column.name} is numbered by a sequence"
+        for column in table.columns
+        if column.identity is not Identity.NONE
+    ]
+    said += [f"it has a trigger that {_TRIGGERS[each]}" for each in table.triggers]
+    if table.partitioning is not None:
+        said.append(f"it is partitioned by {table.partitioning.by} of {table.partitioning.column}")
+    if said:
+        yield f"Of {called(table.id, schema)}, {listed(said)}."
+
+
+_TRIGGERS = {
+    "touch": "sets the time of the last change",
+    "audit": "notes every change in a table of its own",
+    "shout": "writes a text in capitals",
+}
+
+
+def _key(key: Key) -> str:
+    parts = ", ".join(expression(part) for part in key.parts)
+    said = f"the primary key is ({parts})" if key.primary else f"({parts}) is unique"
+    if key.predicate is not None:
+        said += f" where {expression(key.predicate)}"
+    if not key.nulls_distinct:
+        said += " (NULLs are equal)"
+    return f"{said} (checked at the end)" if key.deferrable else said
+
+
+def _foreign_key(key: ForeignKey, schema: Schema) -> str:
+    own, theirs = ", ".join(key.columns), ", ".join(key.references)
+    said = f"({own}) refers to {called(key.parent, schema)} ({theirs})"
+    if key.on_delete is not Action.NO_ACTION:
+        said += f" on delete {key.on_delete}"
+    if key.on_update is not Action.NO_ACTION:
+        said += f" on update {key.on_update}"
+    return said
+
+
+def _differences(world: World) -> Iterator[str]:
+    if world.lacks:
+        yield f"The source lacks {listed(sorted(world.lacks))}."
+
+
+def _held(begin: str, schema: Schema, rows: Mapping[str, tuple[Row, ...]]) -> str:
+    some = {table: each for table, each in rows.items() if each}
+    if not some:
+        return f"{begin.removesuffix(', in this order,')} no rows."
+    if sum(map(len, some.values())) > _ALL:
+        numbers = [f"{counted(len(each), 'row')} of {table}" for table, each in some.items()]
+        return f"{begin} {listed(numbers)}."
+    told = [
+        f"in {called(table, schema)} {listed([_row(schema.by_id[table], row) for row in each])}"
+        for table, each in some.items()
+    ]
+    return f"{begin} {'; '.join(told)}."
+
+
+def _row(table: Table, row: Row) -> str:
+    return "(" + ", ".join(_cell(c.name, v) for c, v in zip(table.stored, row, strict=True)) + ")"
+
+
+def _cell(name: str, value: Value) -> str:
+    return f"{name} {literal(value)}"
+
+
+def _asked(options: Options) -> str:
+    flags: Sequence[str] = [
+        flag
+        for flag, given in (
+            ("--ids local", options.local_ids),
+            ("--strict-ids", options.strict_ids),
+            (f"--prefer newest:{options.prefer}", options.prefer),
+            ("--quarantine", options.quarantine),
+        )
+        if given
+    ]
+    flags = [*flags, *(f"--reference for {each.table}.{each.column}" for each in options.references)]
+    return f" with {listed(flags)}" if flags else ""
+
+
+def _claimed(failure: Failure) -> str:
+    claim = failure.claim
+    if claim is None:
+        return "The restore did not come to an end."
+    if claim.success:
+        return "The restore said that it had succeeded."
+    said = f", saying {literal_words(literal(claim.message, longest=240).strip(chr(39)))}"
+    return f"The restore said that it had failed{said if claim.message else ''}."
