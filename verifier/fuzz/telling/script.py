@@ -41,7 +41,7 @@ def _lines(failure: Failure, name: str) -> Iterator[str]:
     ):
         yield from _title(title)
         yield f"CREATE DATABASE :\"{each}\" TEMPLATE template0 ENCODING 'UTF8';"
-        yield f"\\connect :\"{each}\""
+        yield f'\\connect :"{each}"'
         yield "SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD';"
         yield text.rstrip("\n")
     yield from _backup(failure, name)

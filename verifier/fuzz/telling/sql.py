@@ -28,7 +28,8 @@ def both(world: World) -> tuple[str, str, str]:
     schema = world.schema
     own = _rest(schema, world.source, world.positions), _rest(schema, world.present, {})
     if _in_order(schema):
-        return ddl.create(schema), *(part.replace(ddl.links(schema), "") for part in own)
+        links = ddl.links(schema)
+        return ddl.create(schema), own[0].replace(links, ""), own[1].replace(links, "")
     return _schema_first(schema), *own
 
 
@@ -37,9 +38,7 @@ def _schema_first(schema: Schema) -> str:
     return f"{schema.script.rstrip()}\n" if schema.script else ddl.tables(schema)
 
 
-def _rest(
-    schema: Schema, rows: Mapping[str, tuple[Row, ...]], positions: Mapping[str, int]
-) -> str:
+def _rest(schema: Schema, rows: Mapping[str, tuple[Row, ...]], positions: Mapping[str, int]) -> str:
     """The rows, and what of the schema has to wait for them."""
     filled = fill(schema, rows)
     moved = "".join(

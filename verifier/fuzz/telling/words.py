@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from verifier.contract import Guarantee
 from verifier.fuzz.failure import Agreement, Failure
 from verifier.model.schema import Action, ForeignKey, Identity, Key, Row, Schema, Table, Value
+from verifier.model.types import Kind, resolve
 from verifier.model.world import BackupForm, Options, World
 from verifier.report.literal import literal
 from verifier.report.text import counted, listed
@@ -54,7 +55,7 @@ def sentences(failure: Failure) -> Iterator[str]:
         yield f"{failure.implementation} backs it up and restores that{_asked(world.options)}."
     else:
         ordered = {table: world.source.get(table, ()) for table in (*world.order, *world.source)}
-        yield _held("The backup holds, in this order,", world.schema, ordered)
+        yield _held("The backup holds", world.schema, ordered)
         yield f"{failure.implementation} restores it{_asked(world.options)}."
     breach = failure.breach
     yield f"The contract demands of it ({breach.guarantee}) that {DEMANDS[breach.guarantee]}."
@@ -84,17 +85,18 @@ def literal_words(text: str) -> str:
 
 
 def tables(schema: Schema) -> Iterator[str]:
-    """A sentence for each table."""
-    begin = "There is" if len(schema.tables) == 1 else "There are"
-    names = [_table(table, schema) for table in schema.tables]
-    yield f"{begin} {listed(names)}."
+    """What there is, and a sentence for each table that has rules."""
+    begin = "There is the table" if len(schema.tables) == 1 else "There are the tables"
+    yield f"{begin} {listed([_table(table, schema) for table in schema.tables])}."
     for table in schema.tables:
-        yield from _rules(table, schema)
+        said = list(_rules(table, schema))
+        if said:
+            yield f"In {called(table.id, schema)}, {listed(said)}."
 
 
 def _table(table: Table, schema: Schema) -> str:
     columns = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-    return f"the table {called(table.id, schema)} ({columns})"
+    return f"{called(table.id, schema)} ({columns})"
 
 
 def called(table: str, schema: Schema) -> str:
@@ -106,23 +108,17 @@ def called(table: str, schema: Schema) -> str:
 
 
 def _rules(table: Table, schema: Schema) -> Iterator[str]:
-    said = [*map(_key, table.keys), *(_foreign_key(key, schema) for key in table.foreign_keys)]
-    said += [f"its check {check.name} is {expression(check.condition)}" for check in table.checks]
-    said += [
-        f"{column.name} is computed as {expression(column.generated)}"
-        for column in table.columns
-        if column.generated is not None
-    ]
-    said += [
-        f"{column.name} is numbered by a sequence"
-        for column in table.columns
-        if column.identity is not Identity.NONE
-    ]
-    said += [f"it has a trigger that {_TRIGGERS[each]}" for each in table.triggers]
+    yield from map(_key, table.keys)
+    yield from (_foreign_key(key, schema) for key in table.foreign_keys)
+    yield from (f"{check.name} checks {expression(check.condition)}" for check in table.checks)
+    for column in table.columns:
+        if column.generated is not None:
+            yield f"{column.name} is computed as {expression(column.generated)}"
+        if column.identity is not Identity.NONE:
+            yield f"a sequence numbers {column.name}"
+    yield from (f"a trigger {_TRIGGERS[each]}" for each in table.triggers)
     if table.partitioning is not None:
-        said.append(f"it is partitioned by {table.partitioning.by} of {table.partitioning.column}")
-    if said:
-        yield f"Of {called(table.id, schema)}, {listed(said)}."
+        yield f"there are partitions by {table.partitioning.by} of {table.partitioning.column}"
 
 
 _TRIGGERS = {
@@ -133,54 +129,69 @@ _TRIGGERS = {
 
 
 def _key(key: Key) -> str:
-    parts = ", ".join(expression(part) for part in key.parts)
-    said = f"the primary key is ({parts})" if key.primary else f"({parts}) is unique"
+    parts = _several([expression(part) for part in key.parts])
+    said = f"{parts} is the primary key" if key.primary else f"{parts} is unique ({key.name})"
     if key.predicate is not None:
         said += f" where {expression(key.predicate)}"
     if not key.nulls_distinct:
-        said += " (NULLs are equal)"
-    return f"{said} (checked at the end)" if key.deferrable else said
+        said += ", NULLs being equal"
+    return f"{said}, checked at the end of a transaction" if key.deferrable else said
 
 
 def _foreign_key(key: ForeignKey, schema: Schema) -> str:
-    own, theirs = ", ".join(key.columns), ", ".join(key.references)
-    said = f"({own}) refers to {called(key.parent, schema)} ({theirs})"
+    parent = called(key.parent, schema)
+    said = f"{_several(key.columns)} refers to {_several(key.references)} of {parent} ({key.name})"
     if key.on_delete is not Action.NO_ACTION:
-        said += f" on delete {key.on_delete}"
+        said += f", on delete {key.on_delete}"
     if key.on_update is not Action.NO_ACTION:
-        said += f" on update {key.on_update}"
+        said += f", on update {key.on_update}"
     return said
+
+
+def _several(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def _differences(world: World) -> Iterator[str]:
     if world.lacks:
-        yield f"The source lacks {listed(sorted(world.lacks))}."
+        names = listed([name.removeprefix("public.") for name in sorted(world.lacks)])
+        yield f"The source does not have {names}, so that its rows may break that."
 
 
 def _held(begin: str, schema: Schema, rows: Mapping[str, tuple[Row, ...]]) -> str:
     some = {table: each for table, each in rows.items() if each}
     if not some:
-        return f"{begin.removesuffix(', in this order,')} no rows."
+        return f"{begin} no rows."
     if sum(map(len, some.values())) > _ALL:
-        numbers = [f"{counted(len(each), 'row')} of {table}" for table, each in some.items()]
+        numbers = [
+            f"{counted(len(each), 'row')} of {called(table, schema)}"
+            for table, each in some.items()
+        ]
         return f"{begin} {listed(numbers)}."
     told = [
-        f"in {called(table, schema)} {listed([_row(schema.by_id[table], row) for row in each])}"
-        for table, each in some.items()
+        f"{called(table, schema)} {row(schema.by_id[table], each, schema)}"
+        for table, held in some.items()
+        for each in held
     ]
-    return f"{begin} {'; '.join(told)}."
+    return f"{begin} {listed(told)}."
 
 
-def _row(table: Table, row: Row) -> str:
-    return "(" + ", ".join(_cell(c.name, v) for c, v in zip(table.stored, row, strict=True)) + ")"
+def row(table: Table, values: Row, schema: Schema) -> str:
+    """``(id 1, name 'Tea')``."""
+    cells = (
+        f"{column.name} {_value(value, resolve(column.type, schema).kind)}"
+        for column, value in zip(table.stored, values, strict=True)
+    )
+    return f"({', '.join(cells)})"
 
 
-def _cell(name: str, value: Value) -> str:
-    return f"{name} {literal(value)}"
+def _value(value: Value, kind: Kind) -> str:
+    number = kind in (Kind.INTEGER, Kind.NUMERIC, Kind.FLOAT4, Kind.FLOAT8)
+    return value if number and value is not None else literal(value)
 
 
 def _asked(options: Options) -> str:
-    flags: Sequence[str] = [
+    flags = [
         flag
         for flag, given in (
             ("--ids local", options.local_ids),
@@ -190,7 +201,10 @@ def _asked(options: Options) -> str:
         )
         if given
     ]
-    flags = [*flags, *(f"--reference for {each.table}.{each.column}" for each in options.references)]
+    flags = [
+        *flags,
+        *(f"--reference for {each.table}.{each.column}" for each in options.references),
+    ]
     return f" with {listed(flags)}" if flags else ""
 
 
