@@ -42,6 +42,9 @@ def scenario(failure: Failure, name: str) -> str:
         f"        target={_text(target)},\n" if target else "",
         "    )\n",
     ]
+    if failure.world.schema.script:
+        of_source, of_target = map(_text, sql.rows(failure.world))
+        parts.append(f"    world.load(source={of_source}, target={of_target})\n")
     if failure.world.options != Options():
         parts.append(f"    world.asks({_asked(failure.world.options)})\n")
     if failure.agreement is not None and failure.agreement.written:

@@ -11,48 +11,57 @@ from verifier.worlds.rows import fill, numbered, sequence, setval
 
 
 def target(world: World) -> str:
-    """The target before the restore."""
-    return _schema_first(world.schema) + _rest(world.schema, world.present, {})
+    """The target before the restore, for a superuser."""
+    return _whole(world.schema, world.present, {})
 
 
 def source(world: World) -> str:
-    """The source."""
-    schema = ddl.of_source(world)
-    return _schema_first(schema) + _rest(schema, world.source, world.positions)
+    """The source, likewise."""
+    return _whole(ddl.of_source(world), world.source, world.positions)
 
 
 def both(world: World) -> tuple[str, str, str]:
-    """What is run on both sides, and then the source's and the target's own part."""
+    """What is run on both sides, and then the source's and the target's own part.
+
+    With the rows, unless the schema is somebody's own script: then :func:`rows` has them.
+    """
+    schema, theirs = world.schema, ddl.of_source(world)
+    if schema.script:
+        return ("", theirs.script, schema.script) if world.lacks else (schema.script, "", "")
     if world.lacks:
         return "", source(world), target(world)
-    schema = world.schema
-    own = _rest(schema, world.source, world.positions), _rest(schema, world.present, {})
+    filled = fill(schema, world.source), fill(schema, world.present)
+    moved = _moved(schema, world.positions)
     if _in_order(schema):
-        links = ddl.links(schema)
-        return ddl.create(schema), own[0].replace(links, ""), own[1].replace(links, "")
-    return _schema_first(schema), *own
+        return ddl.create(schema), filled[0] + moved, filled[1]
+    links = ddl.links(schema)
+    return ddl.tables(schema), filled[0] + links + moved, filled[1] + links
 
 
-def _schema_first(schema: Schema) -> str:
-    """All of the schema that may stand before the rows."""
-    return f"{schema.script.rstrip()}\n" if schema.script else ddl.tables(schema)
+def rows(world: World) -> tuple[str, str]:
+    """The rows of the source and of the target, in no order that foreign keys would ask for."""
+    schema = world.schema
+    moved = _moved(schema, world.positions)
+    return fill(schema, world.source) + moved, fill(schema, world.present)
 
 
-def _rest(schema: Schema, rows: Mapping[str, tuple[Row, ...]], positions: Mapping[str, int]) -> str:
-    """The rows, and what of the schema has to wait for them."""
-    filled = fill(schema, rows)
-    moved = "".join(
+def _whole(
+    schema: Schema, held: Mapping[str, tuple[Row, ...]], positions: Mapping[str, int]
+) -> str:
+    filled, moved = fill(schema, held), _moved(schema, positions)
+    if not schema.script:
+        return ddl.tables(schema) + filled + ddl.links(schema) + moved
+    # Somebody's foreign keys and triggers stand already.
+    off = "SET session_replication_role = replica;  -- takes a superuser\n"
+    return f"{schema.script.rstrip()}\n{off}{filled}RESET session_replication_role;\n{moved}"
+
+
+def _moved(schema: Schema, positions: Mapping[str, int]) -> str:
+    return "".join(
         setval(sequence(table, column), positions[f"{table.id}.{column}"])
         for table, column in numbered(schema)
         if f"{table.id}.{column}" in positions
     )
-    if not schema.script:
-        return f"{filled}{ddl.links(schema)}{moved}"
-    if not filled:
-        return moved
-    # Somebody's foreign keys and triggers stand already, and the rows come in no order.
-    off = "SET session_replication_role = replica;  -- takes a superuser\n"
-    return f"{off}{filled}RESET session_replication_role;\n{moved}"
 
 
 def _in_order(schema: Schema) -> bool:
@@ -62,4 +71,4 @@ def _in_order(schema: Schema) -> bool:
         if table.triggers or any(key.parent not in seen for key in table.foreign_keys):
             return False
         seen.add(table.id)
-    return not schema.script
+    return True
