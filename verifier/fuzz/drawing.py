@@ -5,10 +5,21 @@ from __future__ import annotations
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from verifier.model.world import World
+from verifier.fuzz.catalogue import fixtures
+from verifier.fuzz.subject import Subject
+from verifier.model.world import Options, World
 
 BATCH = 40
 """Worlds in a batch. Hypothesis begins each with small ones."""
+
+
+def invented(subject: Subject) -> SearchStrategy[World]:
+    """Worlds that ``subject`` can be put to."""
+    options = None if subject.promises else Options()
+    found: SearchStrategy[World] = fixtures("strategies").worlds(
+        options=options, forms=subject.forms
+    )
+    return found
 
 
 def batch(worlds: SearchStrategy[World], number: int, part: int, size: int = BATCH) -> list[World]:

@@ -48,6 +48,11 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
         words = str(error).partition(";")[0]
         crash = Breach(Guarantee.RECOVERABILITY, CRASHED, words=words)
         return Judged(world, (crash,), None, None)
+    fates = getattr(subject.implementation, "fates", [])
+    if fates:
+        fate = fates[0]
+        fates.clear()
+        return Judged(world, (fate,), None, None)
     ask = ground.target.asker()
     expected, unmodelled = None, ""
     try:

@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
 from verifier.errors import NotOffered
-from verifier.fuzz.catalogue import fixtures
 from verifier.fuzz.confirming import confirm
-from verifier.fuzz.drawing import batch
+from verifier.fuzz.drawing import batch, invented
 from verifier.fuzz.failure import Cause, Failure, cause_of
 from verifier.fuzz.judging import Judged, judge
 from verifier.fuzz.shrinking import shrink
@@ -22,7 +22,7 @@ from verifier.implementations import Implementation
 from verifier.model.breach import Breach
 from verifier.model.world import World
 from verifier.servers import Pair
-from verifier.worlds.ground import Ground, Unfit
+from verifier.worlds.run import Ground, Unfit
 
 
 @dataclass
@@ -53,6 +53,9 @@ class Listener(Protocol):
     def begins(self, world: World) -> None:
         """It is about to be restored."""
 
+    def confirms(self, world: World) -> None:
+        """It is about to be run as a scenario."""
+
     def wanted(self, world: World, breaches: Iterable[Breach]) -> list[Breach]:
         """Of the breaches in ``world`` those that are new, and to be looked into."""
 
@@ -67,6 +70,9 @@ class Known:
         self.causes: set[Cause] = set()
 
     def begins(self, world: World) -> None:
+        pass
+
+    def confirms(self, world: World) -> None:
         pass
 
     def wanted(self, world: World, breaches: Iterable[Breach]) -> list[Breach]:
@@ -161,7 +167,7 @@ class Search:
     def _failure(self, first: Judged, cause: Cause, last: Judged, finished: bool) -> Failure:
         ordered = sorted(last.breaches, key=lambda each: cause_of(each) != cause)
         run = last.run
-        self._listener.begins(last.world)
+        self._listener.confirms(last.world)
         with tempfile.TemporaryDirectory(prefix="fuzz-") as directory:
             agreement = confirm(
                 last.world,
@@ -207,7 +213,14 @@ def search(
     """
     deadline = time.monotonic() + seconds
     found: list[Failure] = []
-    with Search(subject(implementation), pair, Known(), shrink_seconds=shrink_seconds) as looking:
-        for world in worlds(looking, seed):
-            ...
+    tested = subject(implementation)
+    strategy = invented(tested)
+    with Search(tested, pair, Known(), shrink_seconds=shrink_seconds) as looking:
+        for part in count():
+            for world in batch(strategy, seed, part):
+                if time.monotonic() > deadline:
+                    return found
+                found += looking.consider(world)
+                if found and stop_at_first:
+                    return found
     return found

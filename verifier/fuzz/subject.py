@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from verifier.implementations import Implementation
 from verifier.implementations.configured import Configured
@@ -10,7 +10,7 @@ from verifier.implementations.guest import Guest
 from verifier.implementations.initial_load import InitialLoad
 from verifier.implementations.pg_dump import DumpFormat, PgDump
 from verifier.implementations.row_by_row import RowByRow
-from verifier.model.world import BackupForm, Options, World
+from verifier.model.world import BackupForm
 
 _OWN = (BackupForm.OWN,)
 _SQL = (BackupForm.COPY, BackupForm.INSERTS)
@@ -30,15 +30,6 @@ class Subject:
     @property
     def name(self) -> str:
         return self.implementation.name
-
-    def fitted(self, world: World, number: int) -> World:
-        """``world`` as this implementation can be asked to restore it.
-
-        ``number`` settles which form a backup has where several will do.
-        """
-        form = world.form if world.form in self.forms else self.forms[number % len(self.forms)]
-        options = world.options if self.promises else Options()
-        return replace(world, form=form, options=options)
 
 
 def subject(implementation: Implementation) -> Subject:
