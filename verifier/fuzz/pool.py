@@ -28,6 +28,7 @@ from verifier.model.world import World
 
 _LOOK = 0.25
 """Seconds between two looks at the clock."""
+_FOR_EVER = float("inf")
 
 
 @dataclass
@@ -68,14 +69,18 @@ class Pool:
         self._workers: list[Process] = []
         self._began = self._until = 0.0
 
-    def run(self, seconds: float, seed: int, kept: Sequence[World] = ()) -> Found:
+    def run(
+        self, seconds: float, seed: int, kept: Sequence[World] = (), *, draw: bool = True
+    ) -> Found:
         """Search for ``seconds``, in the worlds of earlier runs first.
+
+        Without ``draw`` these are all, whatever time they take.
 
         Raises :class:`RestoreVerifierError` where no process can work at all.
         """
-        self._seconds = seconds
+        self._seconds = seconds if draw else _FOR_EVER
         self._tasks.extend(worker.Try(world, number) for number, world in enumerate(kept))
-        self._batches = (worker.Draw(seed, part) for part in count())
+        self._batches = (worker.Draw(seed, part) for part in (count() if draw else ()))
         try:
             with stoppable("what was found until then is told"):
                 for _ in range(self._jobs):
@@ -156,8 +161,10 @@ class Pool:
             each.give(self._careful.popleft())
         elif time.monotonic() > self._until:
             each.stop()
+        elif task := self._tasks.popleft() if self._tasks else next(self._batches, None):
+            each.give(task)
         else:
-            each.give(self._tasks.popleft() if self._tasks else next(self._batches))
+            each.stop()
 
     def _gone(self, each: Process) -> None:
         """Its channel has ended."""

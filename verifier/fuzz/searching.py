@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from verifier.errors import NotOffered
+import psycopg
+
+from verifier.errors import NotOffered, ServerError
 from verifier.fuzz.confirming import confirm
 from verifier.fuzz.drawing import batch, invented
 from verifier.fuzz.failure import Cause, Failure, cause_of
@@ -38,6 +42,8 @@ class Tally:
     """Worlds of which the model did not know what to expect, by the reason."""
     remarks: Counter[str] = field(default_factory=Counter)
     """What else is to be told, such as that something is not offered."""
+    unjudged: dict[str, World] = field(default_factory=dict)
+    """Worlds that the verifier itself failed in, by its words: the first of each."""
 
     def add(self, other: Tally) -> None:
         self.worlds += other.worlds
@@ -45,6 +51,7 @@ class Tally:
         self.unfit += other.unfit
         self.unmodelled.update(other.unmodelled)
         self.remarks.update(other.remarks)
+        self.unjudged = {**other.unjudged, **self.unjudged}
 
 
 class Listener(Protocol):
@@ -99,7 +106,8 @@ class Search:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._ground.close()
+        with suppress(psycopg.Error, ServerError):  # what is gone needs no clearing away
+            self._ground.close()
 
     def consider(self, world: World) -> Iterator[Failure]:
         """Put one world to it; the new failures as they are made small."""
@@ -130,6 +138,11 @@ class Search:
             return None
         except NotOffered as error:
             self.tally.remarks[f"not offered: {error}"] += 1
+            return None
+        except Exception as error:  # a slip of ours, which is told and must not end the search
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(last.filename).name}:{last.lineno}"
+            self.tally.unjudged[f"{type(error).__name__} at {where}: {error}"] = world
             return None
         if judged.run is None:
             self._revive()

@@ -6,6 +6,9 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from tempfile import TemporaryDirectory
+
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from verifier.config import Config
 from verifier.dsn import libpq_set_aside
@@ -132,6 +135,8 @@ def work(plain: dict[str, object], limits: Limits, channel: Connection) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this
     config = Config.from_plain(plain)
+    home = TemporaryDirectory(prefix="fuzz-")
+    set_hypothesis_home_dir(home.name)  # not the directory in which the command was called
     try:
         tested = subject(implementation(config.implementation, config.definitions))
         with libpq_set_aside(), choose(config).start() as pair:
@@ -145,6 +150,7 @@ def work(plain: dict[str, object], limits: Limits, channel: Connection) -> None:
         pass  # who gave the tasks is gone
     finally:
         channel.close()
+        home.cleanup()
 
 
 class _Worker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from verifier.contract import Guarantee
+from verifier.contract import Claim, Guarantee
 from verifier.fuzz.failure import Agreement, Failure
 from verifier.model.schema import Action, ForeignKey, Identity, Key, Row, Schema, Table, Value
 from verifier.model.types import Kind, resolve
@@ -59,8 +59,11 @@ def sentences(failure: Failure) -> Iterator[str]:
         yield f"{failure.implementation} restores it{_asked(world.options)}."
     breach = failure.breach
     yield f"The contract demands of it ({breach.guarantee}) that {DEMANDS[breach.guarantee]}."
-    yield _claimed(failure)
-    yield f"But {breach.cause}" + (f": {breach.words.rstrip('.')}." if breach.words else ".")
+    seen = breach.cause + (f": {breach.words.rstrip('.')}." if breach.words else ".")
+    if failure.claim is None:
+        yield f"But {seen}"
+    else:
+        yield f"{_claimed(failure.claim)} But {seen}"
 
 
 def agreement(found: Agreement | None) -> str:
@@ -208,11 +211,8 @@ def _asked(options: Options) -> str:
     return f" with {listed(flags)}" if flags else ""
 
 
-def _claimed(failure: Failure) -> str:
-    claim = failure.claim
-    if claim is None:
-        return "The restore did not come to an end."
+def _claimed(claim: Claim) -> str:
     if claim.success:
         return "The restore said that it had succeeded."
-    said = f", saying {literal_words(literal(claim.message, longest=240).strip(chr(39)))}"
-    return f"The restore said that it had failed{said if claim.message else ''}."
+    said = literal(claim.message, longest=240)[1:-1]
+    return f"The restore said that it had failed: {literal_words(said)}."
