@@ -55,15 +55,26 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
         return Judged(world, (fate,), None, None)
     ask = ground.target.asker()
     expected, unmodelled = None, ""
+    found = [*_called(done.findings)]
     try:
         expected = expect(world, ask)
     except NotModelled as error:
         unmodelled = str(error)
-    found = [*_called(done.findings)]
     if subject.promises and expected is not None:
         found += differences(world, expected, done.claim, done.observation)
-    found += breaches(world, done.claim, done.before.rows, done.observation, done.again)
-    return Judged(world, tuple(_demanded(found, subject, done)), done, expected, unmodelled)
+    try:
+        found += breaches(
+            world,
+            done.claim,
+            done.observation,
+            done.again,
+            before=done.before,
+            resumable=bool(getattr(subject.implementation, "resumable", False)),
+            ask=ask,
+        )
+    except NotModelled as error:
+        unmodelled = str(error)
+    return Judged(world, tuple(_demanded(found, subject)), done, expected, unmodelled)
 
 
 def _called(findings: Iterable[Finding]) -> Iterator[Breach]:
@@ -74,14 +85,10 @@ def _called(findings: Iterable[Finding]) -> Iterator[Breach]:
             yield Breach(each.guarantee, each.title, words=words)
 
 
-def _demanded(found: Iterable[Breach], subject: Subject, done: Run) -> Iterator[Breach]:
+def _demanded(found: Iterable[Breach], subject: Subject) -> Iterator[Breach]:
     """Without what the implementation does not offer, and each breach once."""
     seen = set()
-    resumable = bool(getattr(subject.implementation, "resumable", False))
     for each in found:
-        if each.guarantee in subject.implementation.not_offered or cause_of(each) in seen:
-            continue
-        if resumable and not done.claim.success and each.guarantee is Guarantee.ATOMICITY:
-            continue  # the next run is to go on from there
-        seen.add(cause_of(each))
-        yield each
+        if each.guarantee not in subject.implementation.not_offered and cause_of(each) not in seen:
+            seen.add(cause_of(each))
+            yield each

@@ -91,7 +91,9 @@ def _about(failure: Failure, found: Found) -> str:
     tables = counted(len(failure.world.schema.tables), "table")
     seen = counted(max(found.seen[failure.cause], 1), "world")
     small = "" if failure.finished else " (the time for more was up)"
-    return f"Seen in {seen}, first with {failure.first_size:,} rows; here, {size} in {tables}{small}."
+    return (
+        f"Seen in {seen}, first with {failure.first_size:,} rows; here, {size} in {tables}{small}."
+    )
 
 
 def _remarks(report: Report, width: int) -> Iterator[Line]:

@@ -164,6 +164,7 @@ class Search:
             judged.world,
             fails,
             near=breach.table,
+            forms=self._subject.forms,
             seconds=self._seconds,
             tell=lambda world: self._listener.smaller(world, breach),
         )

@@ -11,7 +11,7 @@ from verifier.model.types import Kind, resolve
 from verifier.model.world import BackupForm, Options, World
 from verifier.report.literal import literal
 from verifier.report.text import counted, listed
-from verifier.worlds.spelling import expression, qualified
+from verifier.worlds.spelling import expression, name, qualified
 
 _ALL = 12
 """Rows of a side that are told one by one."""
@@ -59,11 +59,13 @@ def sentences(failure: Failure) -> Iterator[str]:
         yield f"{failure.implementation} restores it{_asked(world.options)}."
     breach = failure.breach
     yield f"The contract demands of it ({breach.guarantee}) that {DEMANDS[breach.guarantee]}."
-    seen = breach.cause + (f": {breach.words.rstrip('.')}." if breach.words else ".")
+    seen = breach.words.rstrip(".") or breach.cause
+    if breach.cause not in seen:
+        seen = f"{breach.cause}: {seen}"
     if failure.claim is None:
-        yield f"But {seen}"
+        yield f"But {seen}."
     else:
-        yield f"{_claimed(failure.claim)} But {seen}"
+        yield f"{_claimed(failure.claim)} But {seen}."
 
 
 def agreement(found: Agreement | None) -> str:
@@ -98,7 +100,7 @@ def tables(schema: Schema) -> Iterator[str]:
 
 
 def _table(table: Table, schema: Schema) -> str:
-    columns = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+    columns = ", ".join(f"{name(column.name)} {column.type}" for column in table.columns)
     return f"{called(table.id, schema)} ({columns})"
 
 
@@ -106,7 +108,7 @@ def called(table: str, schema: Schema) -> str:
     """A table's name, with its schema where that is not the usual one."""
     found = schema.by_id.get(table)
     if found is None or found.schema == "public":
-        return table.removeprefix("public.")
+        return name(table.removeprefix("public."))
     return qualified(found.schema, found.name)
 
 
@@ -116,9 +118,9 @@ def _rules(table: Table, schema: Schema) -> Iterator[str]:
     yield from (f"{check.name} checks {expression(check.condition)}" for check in table.checks)
     for column in table.columns:
         if column.generated is not None:
-            yield f"{column.name} is computed as {expression(column.generated)}"
+            yield f"{name(column.name)} is computed as {expression(column.generated)}"
         if column.identity is not Identity.NONE:
-            yield f"a sequence numbers {column.name}"
+            yield f"a sequence numbers {name(column.name)}"
     yield from (f"a trigger {_TRIGGERS[each]}" for each in table.triggers)
     if table.partitioning is not None:
         yield f"there are partitions by {table.partitioning.by} of {table.partitioning.column}"
@@ -143,7 +145,8 @@ def _key(key: Key) -> str:
 
 def _foreign_key(key: ForeignKey, schema: Schema) -> str:
     parent = called(key.parent, schema)
-    said = f"{_several(key.columns)} refers to {_several(key.references)} of {parent} ({key.name})"
+    own, theirs = (_several([*map(name, each)]) for each in (key.columns, key.references))
+    said = f"{own} refers to {theirs} of {parent} ({key.name})"
     if key.on_delete is not Action.NO_ACTION:
         said += f", on delete {key.on_delete}"
     if key.on_update is not Action.NO_ACTION:
@@ -151,8 +154,8 @@ def _foreign_key(key: ForeignKey, schema: Schema) -> str:
     return said
 
 
-def _several(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+def _several(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
 
 def _differences(world: World) -> Iterator[str]:
@@ -182,7 +185,7 @@ def _held(begin: str, schema: Schema, rows: Mapping[str, tuple[Row, ...]]) -> st
 def row(table: Table, values: Row, schema: Schema) -> str:
     """``(id 1, name 'Tea')``."""
     cells = (
-        f"{column.name} {_value(value, resolve(column.type, schema).kind)}"
+        f"{name(column.name)} {_value(value, resolve(column.type, schema).kind)}"
         for column, value in zip(table.stored, values, strict=True)
     )
     return f"({', '.join(cells)})"
