@@ -70,6 +70,8 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
     config = Config.load(console.given(options, NAME), os.environ, Path.cwd())
     jobs = _jobs(options.jobs, "--jobs") if options.jobs is not None else os.cpu_count() or 1
     json_file = console.destination("--json", options.json)
+    if config.seed.rows is not None and config.schema is None:
+        raise UsageError(f"--seed {config.seed.rows} has rows for --schema only; give that, too")
     _need()
     from verifier.fuzz import keeping, reporting, running
     from verifier.implementations import implementation

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
 from verifier.fuzz.catalogue import fixtures
 from verifier.fuzz.subject import Subject
+from verifier.model.own import Own
 from verifier.model.world import Options, World
 
 BATCH = 40
 """Worlds in a batch. Hypothesis begins each with small ones."""
 
 
-def invented(subject: Subject) -> SearchStrategy[World]:
-    """Worlds that ``subject`` can be put to."""
-    options = None if subject.promises else Options()
-    found: SearchStrategy[World] = fixtures("strategies").worlds(
-        options=options, forms=subject.forms
+def invented(subject: Subject, own: Own | None = None) -> SearchStrategy[World]:
+    """Worlds that ``subject`` can be put to: of invented schemas, or of somebody's ``own``."""
+    worlds = fixtures("strategies").worlds(
+        schema=own and own.schema,
+        pools=own and own.pools,
+        options=None if subject.promises else Options(),
+        forms=subject.forms,
     )
-    return found
+
+    @composite
+    def invented_worlds(draw: DrawFn) -> World:  # whose name is short, for messages
+        world: World = draw(worlds)
+        return world
+
+    return invented_worlds()
 
 
 def batch(worlds: SearchStrategy[World], number: int, part: int, size: int = BATCH) -> list[World]:

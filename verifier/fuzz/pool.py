@@ -42,6 +42,8 @@ class Found:
     kept: dict[int, bool] = field(default_factory=dict)
     """Of the worlds of earlier runs that were tried again, whether they still fail."""
     versions: tuple[str, str] = ("", "")
+    unmade: tuple[str, ...] = ()
+    """Of a schema of one's own, what no rows can be made for."""
     seconds: float = 0.0
     """From the first world to the last."""
     left: float = 0.0
@@ -132,8 +134,8 @@ class Pool:
     def _heard(self, each: Process, said: object) -> None:
         each.hears(said)
         match said:
-            case worker.Ready(versions=versions):
-                self._found.versions = versions
+            case worker.Ready(versions=versions, unmade=unmade):
+                self._found.versions, self._found.unmade = versions, unmade
                 if not self._until:
                     self._began = time.monotonic()
                     self._until = self._began + self._seconds

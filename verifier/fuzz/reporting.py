@@ -27,8 +27,6 @@ class Report:
     handouts: Sequence[Handout]
     gone: int = 0
     """Worlds that failed in an earlier run and no longer do."""
-    unmade: Sequence[str] = ()
-    """Of a schema of one's own, what no rows could be made for."""
 
     @property
     def exit_code(self) -> int:
@@ -98,7 +96,7 @@ def _about(failure: Failure, found: Found) -> str:
 
 def _remarks(report: Report, width: int) -> Iterator[Line]:
     tally = report.found.tally
-    said = [*report.unmade]
+    said = [f"not made of the schema: {text}" for text in report.found.unmade]
     if report.gone:
         said.append(f"{counted(report.gone, 'world')} of an earlier run no longer fails")
     said += [f"{counted(number, 'time')}: {text}" for text, number in tally.remarks.most_common(5)]
@@ -126,6 +124,7 @@ def to_plain(report: Report) -> dict[str, object]:
         "implementation": report.implementation,
         "seed": report.seed,
         "versions": {"source": found.versions[0], "target": found.versions[1]},
+        "unmade": list(found.unmade),
         "worlds": found.tally.worlds,
         "failing": found.tally.failing,
         "seconds": round(found.seconds, 3),

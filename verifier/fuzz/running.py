@@ -46,7 +46,7 @@ def run(wanted: Wanted, tell: Callable[[Found], None] = lambda found: None) -> R
         worlds = [_read(wanted.replay)]
         found = Pool(config, 1, limits, tell).run(0, wanted.seed, worlds, draw=False)
         return _report(wanted, found)
-    kept = Kept(wanted.database, config.implementation)
+    kept = Kept(wanted.database, config.implementation, str(config.schema or ""))
     earlier = kept.fetch()
     pool = Pool(config, wanted.jobs, limits, tell)
     found = pool.run(config.minutes * 60, wanted.seed, earlier)

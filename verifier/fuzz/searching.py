@@ -70,6 +70,13 @@ class Listener(Protocol):
         """A smaller world for a wanted breach was found."""
 
 
+def slip(error: Exception) -> str:
+    """An error that is not somebody's, but the verifier's own, and where it was raised."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    return f"{type(error).__name__} at {place}: {error}".partition("\n")[0]
+
+
 class Known:
     """A listener that wants every cause once."""
 
@@ -140,9 +147,7 @@ class Search:
             self.tally.remarks[f"not offered: {error}"] += 1
             return None
         except Exception as error:  # a slip of ours, which is told and must not end the search
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(last.filename).name}:{last.lineno}"
-            self.tally.unjudged[f"{type(error).__name__} at {where}: {error}"] = world
+            self.tally.unjudged[slip(error)] = world
             return None
         if judged.run is None:
             self._revive()

@@ -16,12 +16,14 @@ from verifier.errors import RestoreVerifierError, UsageError
 from verifier.fuzz.apart import Apart
 from verifier.fuzz.drawing import batch, invented
 from verifier.fuzz.failure import Failure
-from verifier.fuzz.searching import Search, Tally
+from verifier.fuzz.searching import Search, Tally, slip
 from verifier.fuzz.subject import Subject, subject
 from verifier.implementations import implementation
 from verifier.model.breach import Breach
+from verifier.model.own import Own
 from verifier.model.world import World
 from verifier.servers import Pair, choose
+from verifier.worlds.own import load
 
 # -- what it is told -------------------------------------------------------------------------
 
@@ -65,6 +67,8 @@ class Ready:
     """The servers run."""
 
     versions: tuple[str, str]
+    unmade: tuple[str, ...] = ()
+    """Of a schema of one's own, what no rows can be made for."""
 
 
 @dataclass(frozen=True)
@@ -140,24 +144,37 @@ def work(plain: dict[str, object], limits: Limits, channel: Connection) -> None:
     try:
         tested = subject(implementation(config.implementation, config.definitions))
         with libpq_set_aside(), choose(config).start() as pair:
-            channel.send(Ready((pair.source.version, pair.target.version)))
-            _Worker(tested, pair, limits, channel).run()
+            own = _own(config, pair)
+            unmade = tuple(map(str, own.unmade)) if own else ()
+            channel.send(Ready((pair.source.version, pair.target.version), unmade))
+            _Worker(tested, own, pair, limits, channel).run()
     except UsageError as error:
         channel.send(Trouble(str(error), usage=True))
     except RestoreVerifierError as error:
         channel.send(Trouble(str(error), usage=False))
-    except EOFError:
+    except (EOFError, BrokenPipeError):
         pass  # who gave the tasks is gone
+    except Exception as error:  # a slip of ours, told in one line
+        channel.send(Trouble(f"{slip(error)}; please report it", usage=False))
     finally:
         channel.close()
         home.cleanup()
 
 
+def _own(config: Config, pair: Pair) -> Own | None:
+    if config.schema is None:
+        return None
+    return load(pair, config.schema, config.seed.rows, config.control_tables)
+
+
 class _Worker:
     """Listens to what its search does, and passes it on."""
 
-    def __init__(self, tested: Subject, pair: Pair, limits: Limits, channel: Connection) -> None:
+    def __init__(
+        self, tested: Subject, own: Own | None, pair: Pair, limits: Limits, channel: Connection
+    ) -> None:
         self._tested, self._pair, self._limits = tested, pair, limits
+        self._worlds = invented(tested, own)
         self._channel = channel
         self._stopped = False
 
@@ -166,8 +183,7 @@ class _Worker:
             while not self._stopped:
                 task = self._heard()
                 if isinstance(task, Draw):
-                    strategy = invented(self._tested)
-                    self._put(search, batch(strategy, task.seed, task.part)[task.skip :])
+                    self._put(search, batch(self._worlds, task.seed, task.part)[task.skip :])
                 elif isinstance(task, Try) and task.fate is not None:
                     with self._search(self._careful()) as apart:
                         self._put(apart, [task.world])
