@@ -71,6 +71,8 @@ def test_every_setting_can_come_from_every_place(file):
         "rows": "7",
         "schema": "postgresql://u@h/three",
         "seed": "8",
+        "minutes": "2.5",
+        "world_timeout": "12",
         "control_tables": "one, two",
         "ignore": "public.tea.updated_at: the restore stamps it",
         "schemas": "one, two",
