@@ -12,15 +12,18 @@ from tests.model.small import (
     Rows,
     failed,
     found,
+    key,
     partly,
+    refers,
     reject,
     seen,
+    table,
     world,
 )
 from verifier.contract import Claim, Guarantee
 from verifier.model.allowed import breaches
 from verifier.model.judging.ending import INVENTED
-from verifier.model.schema import Column, Expression, Op, Schema, Table, column
+from verifier.model.schema import Column, Expression, Op, Row, Schema, Table, column
 from verifier.model.world import Observation, Options, World
 
 SHOP = ("1", "a", "a@x", "1.10", "Ann")
@@ -333,6 +336,32 @@ def test_a_row_whose_parent_only_the_target_has_is_no_orphan() -> None:
     }
 
 
+def test_a_survivor_without_what_its_children_refer_to() -> None:
+    code = table(
+        "code", "id:integer name:text code:text", key("code_pk", "id", primary=True),
+        key("code_name", "name"), key("code_code", "code"),
+    )  # fmt: skip
+    child = table(
+        "child",
+        "id:integer code:text",
+        key("child_pk", "id", primary=True),
+        refers("child_code", "code", "code", "code"),
+    )
+    codes = (("1", "x", "c"), ("2", "x", None))
+    given = World(
+        schema=Schema(tables=(code, child)),
+        source={"public.code": codes, "public.child": (("1", "c"),)},
+    )
+
+    def guarantees(claim: Claim, survivor: Row, *children: Row) -> set[Guarantee]:
+        after = Observation(rows={"public.code": (survivor,), "public.child": children})
+        return {each.guarantee for each in breaches(given, claim, after)} - {Guarantee.HONESTY}
+
+    assert guarantees(DONE, codes[0], ("1", "c")) == set()
+    assert guarantees(partly(reject("child", "1")), codes[1]) == set()
+    assert guarantees(DONE, codes[1], ("1", None)) == {Guarantee.MERGING}
+
+
 def test_a_resumable_implementation_may_leave_a_part() -> None:
     half = seen({"shop": [SHOP]})
     claim = failed(*NAMED)
@@ -395,7 +424,7 @@ def test_what_is_left_switched_off() -> None:
 
 def test_a_generated_column_is_what_its_row_makes_of_it() -> None:
     lower = Expression(op=Op.LOWER, arguments=(column("name"),))
-    table = Table(
+    made = Table(
         name="t",
         columns=(
             Column(name="name", type="text"),
@@ -403,7 +432,7 @@ def test_a_generated_column_is_what_its_row_makes_of_it() -> None:
         ),
     )
     rows = {"public.t": (("Ann",),)}
-    given = World(schema=Schema(tables=(table,)), source=rows)
+    given = World(schema=Schema(tables=(made,)), source=rows)
     for value, right in (("ann", True), ("Ann", False)):
         after = Observation(rows=rows, generated={"public.t": ((value,),)})
         assert (breaches(given, DONE, after) == []) is right
