@@ -84,7 +84,9 @@ def _kept(state: State, table: Table, survivor: Entry, members: list[Entry]) -> 
     if survivor.stays:
         return None
     final = state.final(survivor) if survivor.held else survivor.row
-    if own is None or key_of(table, survivor.backup) == key_of(table, final):
+    # A number that is made anew says nothing; the same number is as good.
+    equal = table.id in state.local and key_of(table, survivor.backup) == key_of(table, final)
+    if own is None or equal:
         return survivor
 
     def called(row: Row) -> bool:

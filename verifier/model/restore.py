@@ -173,7 +173,7 @@ def _match(state: State, tables: list[Table]) -> None:
         rejected = 0
         for table in tables:
             rejected += matching.match(state, table)
-            numbering.pair(state, table)
+            matching.pair(state, table)
         moved = follow(state, tables)
         if not moved and not rejected:
             return
