@@ -26,12 +26,16 @@ _USES = 200
 """Worlds in one database; each leaves dead rows in its catalogue."""
 _PARTING = 1.0
 """Seconds in which the sessions of those who are done have to end."""
-_RECOVERY = 20.0
+_RECOVERY = 5.0
 """Seconds in which a server that crashed has to answer again."""
-_OTHERS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-)
+_SESSIONS = """
+SELECT format('pid %s, %s, %s', pid, state, left(query, 80)) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+_CUT = """
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 Rows = Mapping[str, tuple[Row, ...]]
 """Table id → rows."""
 
@@ -82,19 +86,31 @@ class Site:
     def observe(self) -> Observation:
         """What there is now, with what became of the structure.
 
-        Raises :class:`~verifier.errors.ServerDied`.
+        A session that bars the way is cut. Raises :class:`~verifier.errors.ServerDied`.
         """
         try:
-            try:
-                observation = self._seen.observe(self._connected())
-            except psycopg.OperationalError:  # the session was cut, by a crash perhaps
-                self._await_server()
-                observation = self._seen.observe(self._connected())
+            observation = self._seen.observe(self._connected())
+        except psycopg.OperationalError:
+            observation = self._insisted()
         except psycopg.Error as error:
-            self._raise_if_dead(error)
             observation = self._seen.unseen(words(error))
         self._intact = not observation.trouble
         return observation
+
+    def leftovers(self) -> list[str]:
+        """The sessions that others still have here, after a while in which they might end.
+
+        None are seen of a server that does not answer.
+        """
+        deadline = time.monotonic() + _PARTING
+        try:
+            while sessions := reading.ask(self._connected(), _SESSIONS)[0]:
+                if time.monotonic() > deadline:
+                    return [str(words) for (words,) in sessions]
+                time.sleep(0.002)
+        except psycopg.Error:
+            pass
+        return []
 
     def asker(self) -> Asker:
         """Evaluates expressions for rows of the world's tables, until the next one is made."""
@@ -142,27 +158,25 @@ class Site:
 
     def _is_usable(self) -> bool:
         """Whether there is a database that nobody else holds on to."""
-        if self._database is None or self._uses >= _USES or not self._intact:
-            return False
-        deadline = time.monotonic() + _PARTING
+        used_up = self._database is None or self._uses >= _USES or not self._intact
+        return not used_up and not self.leftovers()
+
+    def _insisted(self) -> Observation:
+        """What there is, once the server answers and nobody else is there."""
+        deadline = time.monotonic() + _RECOVERY
+        while not self._server.alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
         try:
-            while reading.ask(self._connected(), _OTHERS) != [[("0",)]]:
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(0.002)
-        except psycopg.Error:
-            return False
-        return True
+            reading.ask(self._connected(), _CUT)
+            return self._seen.observe(self._connected())
+        except psycopg.Error as error:
+            self._raise_if_dead(error)
+            return self._seen.unseen(words(error))
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._session is None or self._session.closed:
             self._session = reading.connect(self.database.admin)
         return self._session
-
-    def _await_server(self) -> None:
-        deadline = time.monotonic() + _RECOVERY
-        while not self._server.alive() and time.monotonic() < deadline:
-            time.sleep(0.05)
 
     def _raise_if_dead(self, error: psycopg.Error) -> None:
         server = self._server
