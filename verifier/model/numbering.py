@@ -131,9 +131,6 @@ def _problems(state: State, roots: dict[Place, frozenset[Place]]) -> Iterator[st
     for table in (table for table in state.schema.tables if state.entries[table.id]):
         if any(len(roots.get((table.id, each.name), ())) > 1 for each in table.stored):
             yield "a column refers to two tables that number their rows each on its own"
-        split = table.partitioning
-        if split is not None and (table.id, split.column) in roots:
-            yield "a partition's numbers would change"
         for key in table.foreign_keys:
             for ours, theirs in zip(key.columns, key.references, strict=True):
                 if (table.id, ours) in roots and (key.parent, theirs) not in roots:
