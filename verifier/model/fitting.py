@@ -54,13 +54,28 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
             return total
 
 
-def _orphans(state: State, table: Table, key: ForeignKey) -> int:
+def broken_references(state: State, entry: Entry) -> set[str]:
+    """Names of the foreign keys by which a row would have no parent."""
+    table, row = entry.table, entry.row
+    return {
+        key.name
+        for key in references(table)
+        if (cells := state.cells(table, key.columns, row)) and cells not in _parents(state, key)
+    }
+
+
+def _parents(state: State, key: ForeignKey) -> set[KeyValue | None]:
+    """What rows of the backup can refer to by ``key``."""
     parent = state.schema.by_id[key.parent]
-    there = {
+    return {
         state.cells(parent, key.references, row)
         for row in state.afterwards(parent)
         if (parent.id, row) not in state.doubted
     }
+
+
+def _orphans(state: State, table: Table, key: ForeignKey) -> int:
+    there = _parents(state, key)
     places = [table.places[name] for name in key.columns]
     rejected = 0
     for entry in list(state.entries[table.id]):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from verifier.contract import Counts
+from verifier.model import fitting
 from verifier.model.schema import Identity, Row, Table, Value
 from verifier.model.state import Entry, State, identity
 
@@ -49,7 +50,7 @@ def rejections(state: State) -> tuple[Turned, ...]:
             each.entry.table.id,
             key_of(each.entry.table, each.entry.backup),
             each.reason,
-            each.constraints,
+            each.constraints | fitting.broken_references(state, each.entry),
         )
         for each in state.rejected
     )
