@@ -10,7 +10,8 @@
     ├── NotOffered                  an implementation says that it does not do what is asked
     ├── BackupError                 a backup cannot be made
     │   └── BackupRefused           … or is not accepted as data (names the line)
-    └── ObservationError            the oracle could not look: the verdict is unknown
+    ├── ObservationError            the oracle could not look: the verdict is unknown
+    └── Unfit                       a world that cannot be made on real servers
 
 A message names what was tried, what was found and what to do, and never holds a
 password: connection strings go through :class:`verifier.dsn.Dsn`, which shows
@@ -54,3 +55,7 @@ class BackupRefused(BackupError):
 
 class ObservationError(RestoreVerifierError):
     """The oracle could not look; whatever it was about to judge is unknown."""
+
+
+class Unfit(RestoreVerifierError):
+    """A world that cannot be made: its schema is refused, a row by its own side, or its form."""

@@ -74,7 +74,7 @@ def ground(servers: Pair) -> Iterator[Ground]:
         yield made
 
 
-@pytest.mark.parametrize("form", [form for form in BackupForm if form is not BackupForm.JSON])
+@pytest.mark.parametrize("form", BackupForm)
 def test_restored_twice(ground: Ground, form: BackupForm) -> None:
     found = run(ground, implementation("initial-load"), replace(WORLD, form=form))
     assert found.before.rows == WORLD.present

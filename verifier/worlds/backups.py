@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from verifier.errors import UsageError
+from verifier.errors import Unfit
 from verifier.model.schema import Row, Table
 from verifier.model.world import BackupForm, World
+from verifier.worlds import json_form
 from verifier.worlds.rows import inserts, numbered, sequence, setval
 from verifier.worlds.spelling import names, of_table
 
@@ -57,24 +58,29 @@ def write(world: World, directory: Path, sequences: Mapping[str, str] | None = N
 
     ``sequences``: the names of the sequences by ``table id.column``, as SQL writes them, where
     they are not those that PostgreSQL gives by itself.
-    Raises :class:`UsageError` for a world whose backup is the implementation's own.
+    Raises :class:`Unfit` for a world whose backup is the implementation's own, or holds a
+    value that its form cannot carry.
     """
-    path = directory / "backup.sql"
+    path = directory / ("backup.json" if world.form is BackupForm.JSON else "backup.sql")
     path.write_text(dump(world, sequences), encoding="utf-8", newline="")
     return path
 
 
 def dump(world: World, sequences: Mapping[str, str] | None = None) -> str:
-    """The text of the file."""
+    """The text of the file that :func:`write` writes."""
+    tables, positions = list(in_order(world)), dict(_positions(world, sequences or {}))
+    if world.form is BackupForm.JSON:
+        return json_form.dump(world, tables, positions)
     if world.form not in _ROWS:
-        raise UsageError(f"a backup in the form {world.form} is not written here")
+        raise Unfit(
+            f"a backup in the form {world.form!r} is made by an implementation alone; "
+            "choose another form"
+        )
     written = _ROWS[world.form]
-    parts = [
-        written(table, world.source[table.id])
-        for table in in_order(world)
-        if world.source.get(table.id)
-    ]
-    return _PREAMBLE + "".join(parts) + "".join(_positions(world, sequences or {})) + _END
+    parts = [_PREAMBLE]
+    parts += [written(each, world.source[each.id]) for each in tables if world.source.get(each.id)]
+    parts += [setval(sequence, position) for sequence, position in positions.items()]
+    return "".join([*parts, _END])
 
 
 def in_order(world: World) -> Iterator[Table]:
@@ -105,8 +111,9 @@ _ROWS: Mapping[BackupForm, Callable[[Table, tuple[Row, ...]], str]] = {
 }
 
 
-def _positions(world: World, sequences: Mapping[str, str]) -> Iterator[str]:
+def _positions(world: World, sequences: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """The names of sequences, as SQL writes them, and where they stand."""
     for table, column in numbered(world.schema):
         key = f"{table.id}.{column}"
         if key in world.positions:
-            yield setval(sequences.get(key) or sequence(table, column), world.positions[key])
+            yield sequences.get(key) or sequence(table, column), world.positions[key]

@@ -13,12 +13,13 @@ from typing import Any
 
 import psycopg
 
-from verifier.errors import RestoreVerifierError, ServerDied
+from verifier.errors import ServerDied, Unfit
 from verifier.model.schema import Row, Schema
 from verifier.model.world import Observation
 from verifier.servers import Database, Databases, Pair, Server, Side
 from verifier.servers.sessions import words
 from verifier.worlds import ddl, reading, rows, triggers
+from verifier.worlds.asking import Asker
 from verifier.worlds.spelling import name, of_table
 
 _USES = 200
@@ -33,10 +34,6 @@ _OTHERS = (
 )
 Rows = Mapping[str, tuple[Row, ...]]
 """Table id → rows."""
-
-
-class Unfit(RestoreVerifierError):
-    """A world that cannot be made: its schema is refused, or a row by its own side."""
 
 
 class Site:
@@ -99,6 +96,10 @@ class Site:
         self._intact = not observation.trouble
         return observation
 
+    def asker(self) -> Asker:
+        """Evaluates expressions for rows of the world's tables, until the next one is made."""
+        return Asker(self._connected(), self._seen.schema)
+
     def distrust(self) -> None:
         """Make the next world in another database: nobody knows what became of this one."""
         self._intact = False
@@ -123,8 +124,8 @@ class Site:
         else:
             parts = [*self._owned(schema, inserts)]
         parts += rows.positions(schema, content, given)
-        self._seen = reading.Structure.made(session, schema, "".join(parts))
-        observation = self._seen.observe(session)
+        self._seen = reading.Structure(schema)
+        observation = self._seen.made(session, "".join(parts))
         self._intact = True
         return observation
 

@@ -6,6 +6,7 @@ The values are PostgreSQL's own texts under :data:`PINNED`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -43,14 +44,19 @@ Connection = psycopg.Connection[Any]
 Results = list[list[Row]]
 
 
+_FINGERPRINT = "structure_of_a_world"
 PIN = "".join(f"SET {key} = {literal(value)};\n" for key, value in PINNED.items())
 
 
 def connect(dsn: Dsn) -> Connection:
     """An autocommit session under :data:`PINNED`, and UTF-8 whatever its server has."""
-    session = sessions.connect(dsn, client_encoding="UTF8")
+    # What comes back in one script after the other is of other tables each time.
+    session = sessions.connect(dsn, client_encoding="UTF8", prepare_threshold=None)
     try:
         ask(session, PIN)
+        # To plan it takes longer than all the rest of an observation.
+        query = fingerprint.query(session.info.server_version // 10000)
+        ask(session, f"PREPARE {_FINGERPRINT} AS {query}")
     except BaseException:
         session.close()
         raise
@@ -96,31 +102,38 @@ class Structure:
         self._before: Fingerprint = {}
         self._audited = triggers.audited(schema)
 
-    @classmethod
-    def made(cls, session: Connection, schema: Schema, script: str) -> Structure:
-        """What ``script`` made. Raises :class:`psycopg.Error`."""
-        columns = {f"{table.id}.{column}": (table, column) for table, column in numbered(schema)}
+    def made(self, session: Connection, script: str) -> Observation:
+        """What is there once ``script`` has made it; :meth:`observe` compares with that.
+
+        Raises :class:`psycopg.Error`.
+        """
+        columns = {
+            f"{table.id}.{column}": (table, column) for table, column in numbered(self.schema)
+        }
         calls = [
             f"pg_get_serial_sequence({literal(of_table(table))}, {literal(column)})"
             for table, column in columns.values()
         ]
-        query = fingerprint.query(session.info.server_version // 10000)
-        *_, structure, named = ask(session, f"{script};{query};SELECT {', '.join(calls)}")
-        found = cls(schema)
-        found._before = fingerprint.read(structure)
+        *_, named = ask(session, f"{script};SELECT {', '.join(calls)}")
         pairs = zip(columns, named[0], strict=True)
-        found.sequences = {key: sequence for key, sequence in pairs if sequence is not None}
-        return found
+        self.sequences = {key: sequence for key, sequence in pairs if sequence is not None}
+        observation, self._before = self._read(session)
+        return observation
 
     def observe(self, session: Connection) -> Observation:
         """What there is now; what differs from what was made is trouble.
 
         Raises :class:`psycopg.Error`.
         """
+        observation, now = self._read(session)
+        trouble = (*observation.trouble, *fingerprint.differences(self._before, now))
+        return replace(observation, trouble=trouble)
+
+    def _read(self, session: Connection) -> tuple[Observation, Fingerprint]:
         statements = [_select(table) for table in self.schema.tables]
         statements += map(_following, self.sequences.values())
         statements += [f"SELECT count(*) FROM {triggers.AUDIT}"] if self._audited else []
-        statements += [fingerprint.query(session.info.server_version // 10000)]
+        statements += [f"EXECUTE {_FINGERPRINT}"]
         results = iter(ask(session, ";".join(statements)))
         rows, generated = {}, {}
         for table in self.schema.tables:
@@ -130,10 +143,10 @@ class Structure:
                 generated[table.id] = tuple(_some(found, table, stored=False))
         following = {key: int(next(results)[0][0] or 0) for key in self.sequences}
         trouble = _audit(next(results)[0][0]) if self._audited else []
-        trouble += fingerprint.differences(self._before, fingerprint.read(next(results)))
-        return Observation(
+        observation = Observation(
             rows=rows, generated=generated, sequences=following, trouble=tuple(trouble)
         )
+        return observation, fingerprint.read(next(results))
 
     def unseen(self, why: str) -> Observation:
         """Of a database that cannot be read as what was made."""

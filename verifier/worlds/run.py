@@ -12,14 +12,15 @@ from typing import Protocol, runtime_checkable
 
 from verifier.calls import Calls
 from verifier.contract import Claim, Finding
+from verifier.errors import Unfit
 from verifier.implementations import Backup, Implementation
 from verifier.implementations.guest import Guest
 from verifier.model.world import BackupForm, Observation, Options, World
 from verifier.transfer import Ids, Reference, RestoreOptions
 from verifier.worlds import backups, ddl
-from verifier.worlds.ground import Ground, Site, Unfit
+from verifier.worlds.ground import Ground
 
-__all__ = ["Ground", "Run", "Site", "Unfit", "restore_options", "run"]
+__all__ = ["Ground", "Run", "Unfit", "restore_options", "run"]
 
 
 @runtime_checkable
