@@ -55,9 +55,17 @@ def violations(
 
 
 def of_row(
-    keys: Keys, table: Table, row: Row, lacks: frozenset[str] = frozenset()
+    keys: Keys,
+    table: Table,
+    row: Row,
+    lacks: frozenset[str] = frozenset(),
+    *,
+    sure: bool = False,
 ) -> Iterator[Violation]:
-    """The rules that a row breaks by itself."""
+    """The rules that a row breaks by itself.
+
+    ``sure``: raise :class:`NotModelled` for a check that nobody can evaluate.
+    """
     if len(row) != len(table.stored):
         yield Violation("a row has not the columns of its table", table.id, table, row)
         return
@@ -65,28 +73,32 @@ def of_row(
         if value is None and needed(table, column.name, keys.schema, lacks):
             rule = f"{table.id}.{column.name}"
             yield Violation("a NOT NULL column is NULL", rule, table, row)
-        yield from _of_domain(keys, table, row, column.name, lacks)
+        yield from _of_domain(keys, table, row, column.name, lacks, sure)
     for check in table.checks:
-        if check.name not in lacks and _refuses(keys, check, table, row):
+        if check.name not in lacks and _refuses(keys, check, table, row, sure):
             yield Violation("a check is false", check.name, table, row)
     if not _has_partition(keys, table, row):
         yield Violation("no partition takes the row", table.id, table, row)
 
 
 def _of_domain(
-    keys: Keys, table: Table, row: Row, column: str, lacks: frozenset[str]
+    keys: Keys, table: Table, row: Row, column: str, lacks: frozenset[str], sure: bool
 ) -> Iterator[Violation]:
     domain = domain_of(keys.types[table.id, column], keys.schema)
     value = row[table.places[column]]
     for check in domain.checks if domain else ():
-        if domain and check.name not in lacks and _refuses(keys, check, table_of(domain), (value,)):
+        if not domain or check.name in lacks:
+            continue
+        if _refuses(keys, check, table_of(domain), (value,), sure):
             yield Violation("a domain's check is false", check.name, table, row, column)
 
 
-def _refuses(keys: Keys, check: Check, table: Table, row: Row) -> bool:
+def _refuses(keys: Keys, check: Check, table: Table, row: Row, sure: bool) -> bool:
     try:
         return keys.refuses(check, table, row)
     except NotModelled:
+        if sure:
+            raise
         return False
 
 

@@ -48,6 +48,20 @@ def has_equality(type: str, schema: Schema) -> bool:
     return kind not in (Kind.UNKNOWN, Kind.JSON)
 
 
+def cast_to_text(type: str, schema: Schema, value: Value) -> Value:
+    """``value::text``, which is not how every type prints."""
+    kind = resolve(type, schema)
+    if value is None:
+        return None
+    if kind.kind is Kind.CHAR:
+        return value.rstrip(" ")
+    if kind.kind is Kind.BOOLEAN:
+        return "true" if _boolean(kind, value) else "false"
+    if kind.name == "inet" and "/" not in value:
+        return f"{value}/{128 if ':' in value else 32}"
+    return value
+
+
 def ordered(type: Type, value: str) -> Any:
     """What ``value`` is sorted by, comparable with that of other values of the type.
 

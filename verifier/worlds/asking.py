@@ -24,9 +24,9 @@ class Asker:
 
     def __call__(self, table: Table, asked: Expression, row: Row) -> Value:
         """The value of ``asked`` for ``row``; :class:`NotModelled` where the server has none."""
-        read = asked.reads
+        computed = any(name not in table.places for name in asked.reads)
         given = tuple(
-            value if column.name in read or not read else None
+            value if computed or column.name in asked.reads else None
             for column, value in zip(table.stored, row, strict=True)
         )
         question = (table.id, asked, given)

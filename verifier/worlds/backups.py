@@ -96,9 +96,10 @@ def copy_line(row: Row) -> str:
 
 
 def _copied(table: Table, rows: tuple[Row, ...]) -> str:
-    columns = names(tuple(column.name for column in table.stored))
+    columns = tuple(column.name for column in table.stored)
+    listed = f"({names(columns)})" if columns else ""
     lines = "".join(map(copy_line, rows))
-    return f"COPY {of_table(table)} ({columns}) FROM stdin;\n{lines}\\.\n\n\n"
+    return f"COPY {of_table(table)} {listed} FROM stdin;\n{lines}\\.\n\n\n"
 
 
 def _inserted(table: Table, rows: tuple[Row, ...]) -> str:

@@ -29,6 +29,8 @@ from verifier.model.types import domain_of
 from verifier.model.values import has_equality
 from verifier.worlds import catalogue, partitions
 from verifier.worlds.deparsed import expression
+from verifier.worlds.reading import PINNED
+from verifier.worlds.spelling import literal
 
 Record = dict[str, Any]
 
@@ -45,12 +47,18 @@ _NO_TABLES = {
     "m": "a materialised view: it has no rows of its own",
     "f": "a foreign table: its rows are elsewhere",
 }
-# As the model has values: ISO dates in UTC, and every name with its schema.
-_SETTINGS = """
-SET LOCAL search_path = ''; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL TimeZone = 'UTC';
-SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1;
-SET LOCAL bytea_output = 'hex'
-"""
+_VALUES = (
+    "TimeZone",
+    "DateStyle",
+    "IntervalStyle",
+    "extra_float_digits",
+    "bytea_output",
+    "lc_monetary",
+    "xmloption",
+    "quote_all_identifiers",
+)
+AS_TEXT = "".join(f"SET {key} = {literal(PINNED[key])};\n" for key in _VALUES)
+"""Has values, and expressions with values in them, printed as the model has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +79,13 @@ def reflect(connection: psycopg.Connection[Any], script: str = "") -> Reflected:
     Partitions are parts of their root. Tables of extensions are left out.
     """
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_SETTINGS)
+        cursor.execute(settled().encode())
         return _Reflection(cursor).reflected(script)
+
+
+def settled() -> str:
+    """Settings for one transaction: as :data:`AS_TEXT`, with every name's schema spelled out."""
+    return (AS_TEXT + "SET search_path = ''").replace("SET ", "SET LOCAL ")
 
 
 @dataclass

@@ -13,6 +13,9 @@ _NAME_BYTES = 63
 def inserts(table: Table, rows: Iterable[Row]) -> Iterator[str]:
     """A statement a row, with the columns named; generated ones are left out."""
     columns = tuple(column.name for column in table.stored)
+    if not columns:
+        yield from (f"INSERT INTO {of_table(table)} DEFAULT VALUES;\n" for _ in rows)
+        return
     always = any(column.identity is Identity.ALWAYS for column in table.stored)
     system = " OVERRIDING SYSTEM VALUE" if always else ""
     begin = f"INSERT INTO {of_table(table)} ({names(columns)}){system} VALUES"

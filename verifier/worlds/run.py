@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from verifier.calls import Calls
-from verifier.contract import Claim, Finding
+from verifier.contract import Claim, Evidence, Finding, Guarantee
 from verifier.errors import Unfit
 from verifier.implementations import Backup, Implementation
 from verifier.implementations.guest import Guest
@@ -42,7 +42,7 @@ class Run:
     again: tuple[Claim, Observation] | None = None
     """The same after the backup was restored once more; not after a restore that failed."""
     findings: tuple[Finding, ...] = ()
-    """What the calls showed or left behind: files, processes, passwords."""
+    """What the calls showed or left behind: passwords, files, processes, sessions."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each phase took: ``make``, ``back up``, ``restore``, ``observe``."""
 
@@ -137,6 +137,7 @@ class _Course:
 
     def _observed(self) -> Observation:
         with self._timed("observe"):
+            self._findings += map(_left_session, self._ground.target.leftovers())
             return self._ground.target.observe()
 
     def _calls(self, implementation: Implementation) -> Calls:
@@ -157,3 +158,11 @@ def _asked(implementation: Implementation, options: RestoreOptions) -> Implement
     if not isinstance(own, Askable):
         return implementation
     return own.asked(options)
+
+
+def _left_session(words: str) -> Finding:
+    return Finding(
+        guarantee=Guarantee.RECOVERABILITY,
+        title="the restore left a session behind",
+        evidence=(Evidence("target", words=words),),
+    )

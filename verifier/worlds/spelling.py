@@ -69,7 +69,8 @@ def of_type(schema: Schema, text: str) -> str:
         return text
     own = {each.name for each in schema.enums} | {each.name for each in schema.domains}
     base, brackets, rest = text.partition("[")
-    return f"{qualified('public', base)}{brackets}{rest}" if base in own else text
+    bare = base[1:-1].replace('""', '"') if base.startswith('"') else base
+    return f"{qualified('public', bare)}{brackets}{rest}" if bare in own else text
 
 
 _FORMS: Mapping[Op, str] = {

@@ -1,0 +1,227 @@
+"""Which rows of the backup are one row, and which row of the target each of them is.
+
+Rows of the backup that are equal on a unique key of the target are duplicates. The last of
+them survives, or the newest where there is a recency column; ties are settled by the
+primary key. A row is the row of the target with the same identity, else the one that it
+collides with on another unique key.
+
+- A row of the target that *is* a row of the backup by identity is no collision for others:
+  its other keys are overwritten (values that were swapped). So it is with one that several
+  rows collide with: it becomes one of them, by the first key that anything collides on, and
+  by that key the last.
+- What only a merged row collides with does not count if its survivor has a value in no
+  unique key but its identity: nobody would find it again in the row that it took over.
+- Duplicates that are more than one row of the target are all rejected.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verifier.model.keys import KeyValue
+from verifier.model.schema import Key, Row, Table
+from verifier.model.state import Entry, Held, State, column, identity
+from verifier.model.types import Kind, resolve
+from verifier.model.values import ordered
+
+Hit = tuple[int, Key, Held]
+"""Place of the key among the table's, the key, and the row of the target."""
+
+
+def match(state: State, table: Table) -> int:
+    """Decide it for every row of ``table``; the number of rows that had to be rejected."""
+    rejected = 0
+    while True:
+        groups = _Groups(state, table)
+        groups.record()
+        found = groups.reject_ambiguous() or groups.reject_outdated()
+        rejected += found
+        if not found:
+            return rejected
+
+
+class _Groups:
+    """The duplicates of one table."""
+
+    def __init__(self, state: State, table: Table) -> None:
+        self.state, self.table = state, table
+        self.keys = state.keys(table)
+        self.identity = identity(table)
+        self.entries = list(state.entries[table.id])
+        self.ties: dict[Entry, set[str]] = {entry: set() for entry in self.entries}
+        self.members = self._members()
+        self.survivor = {
+            entry: winner
+            for group in self.members
+            for winner in [self._winner(group)]
+            for entry in group
+        }
+        self.hits = self._claimed(self._released(self._hits()))
+
+    # --- duplicates -----------------------------------------------------------------------
+
+    def _members(self) -> list[list[Entry]]:
+        """Rows that are equal on some unique key, together."""
+        group = {entry: [entry] for entry in self.entries}
+        for key in self.keys:
+            for equal in self._by_value(key).values():
+                for entry in equal if len(equal) > 1 else ():
+                    self.ties[entry].add(key.name)
+                    one, other = group[equal[0]], group[entry]
+                    if one is not other:
+                        one += other
+                        for moved in other:
+                            group[moved] = one
+        return [list(each) for each in {id(each): each for each in group.values()}.values()]
+
+    def _by_value(self, key: Key) -> dict[KeyValue, list[Entry]]:
+        found: dict[KeyValue, list[Entry]] = {}
+        for entry in self.entries:
+            value = self.state.value(self.table, key, entry.row)
+            if value is not None:
+                found.setdefault(value, []).append(entry)
+        return found
+
+    def _winner(self, group: list[Entry]) -> Entry:
+        name = recency(self.state, self.table)
+        if not name or len(group) == 1:
+            return max(group, key=lambda entry: entry.number)
+        newest = [self._time(name, entry.row) for entry in group]
+        best = max(newest)
+        tied = [entry for entry, time in zip(group, newest, strict=True) if time == best]
+        if len(tied) > 1 and self.identity is not None:
+            columns = self.identity.columns
+            first = max(self._sorted(columns, entry.row) for entry in tied)
+            tied = [entry for entry in tied if self._sorted(columns, entry.row) == first]
+        return max(tied, key=lambda entry: entry.number)
+
+    def _time(self, name: str, row: Row) -> tuple[Any, ...]:
+        """Without one it is older than all others."""
+        return self._sorted((name,), row)
+
+    def _sorted(self, columns: tuple[str, ...], row: Row) -> tuple[Any, ...]:
+        return tuple(in_order(self.state, self.table, name, row) for name in columns)
+
+    # --- rows of the target ---------------------------------------------------------------
+
+    def _hits(self) -> dict[Entry, list[Hit]]:
+        """The rows of the target that each row is, or collides with."""
+        hits: dict[Entry, list[Hit]] = {entry: [] for entry in self.entries}
+        own: set[Held] = set()
+        for place, key in enumerate(self.keys):
+            there = {
+                self.state.value(self.table, key, held.now): held
+                for held in self.state.held[self.table.id]
+                if key is self.identity or held not in own
+            }
+            there.pop(None, None)
+            for entry in self.entries:
+                held = there.get(self.state.value(self.table, key, entry.row))
+                if held is not None:
+                    hits[entry].append((place, key, held))
+                    if key is self.identity:
+                        own.add(held)
+        return hits
+
+    def _released(self, hits: dict[Entry, list[Hit]]) -> dict[Entry, list[Hit]]:
+        """Without what only a merged row collides with, if its survivor cannot be found by it."""
+        others = [key for key in self.keys if key is not self.identity]
+        for entry, found in hits.items():
+            row = self.survivor[entry].row
+            lost = not any(self.state.value(self.table, key, row) for key in others)
+            if lost and self.survivor[entry] is not entry:
+                hits[entry] = [hit for hit in found if hit[1] is self.identity]
+        return hits
+
+    def _claimed(self, hits: dict[Entry, list[Hit]]) -> dict[Entry, list[Hit]]:
+        """Each row of the target with one survivor only."""
+        claims: dict[Held, list[tuple[int, int]]] = {}
+        for entry, found in hits.items():
+            for place, _, held in found:
+                claims.setdefault(held, []).append((place, -self.survivor[entry].number))
+        best = {held: -min(found)[1] for held, found in claims.items()}
+        return {
+            entry: [hit for hit in found if best[hit[2]] == self.survivor[entry].number]
+            for entry, found in hits.items()
+        }
+
+    # --- the answer -----------------------------------------------------------------------
+
+    def record(self) -> None:
+        """Tell every row what it is."""
+        for group in self.members:
+            names = {hit[1].name for entry in group for hit in self.hits[entry]}
+            names.update(*(self.ties[entry] for entry in group))
+            held = next(iter(self._rows(group)), None)
+            for entry in group:
+                entry.survivor, entry.ties = self.survivor[entry], tuple(sorted(names))
+                entry.itself = any(hit[1] is self.identity for hit in self.hits[entry])
+            winner = self.survivor[group[0]]
+            winner.held = held
+            winner.adopts = held is not None and self.identity is not None and not winner.itself
+            winner.stays = held is not None and self._newer(held.now, winner.row)
+
+    def _rows(self, group: list[Entry]) -> set[Held]:
+        return {hit[2] for entry in group for hit in self.hits[entry]}
+
+    def _newer(self, held: Row, row: Row) -> bool:
+        return newer(self.state, self.table, held, row)
+
+    def reject_ambiguous(self) -> int:
+        return sum(
+            self.state.reject(group, "matches different rows of the target", group[0].ties)
+            for group in self.members
+            if len(self._rows(group)) > 1
+        )
+
+    def reject_outdated(self) -> int:
+        """Reject what collides with a row of the target that is newer than its own, and stays."""
+        rejected = 0
+        for winner in list(self.state.survivors(self.table)):
+            if winner.held is None or not winner.stays:
+                continue
+            held = winner.held.now
+            for key in self.keys:
+                value = self.state.value(self.table, key, held)
+                hurt = [
+                    entry
+                    for entry in self.state.entries[self.table.id]
+                    if value is not None
+                    and entry.survivor is not winner
+                    and self.state.value(self.table, key, entry.row) == value
+                ]
+                rejected += self.state.reject(
+                    hurt, "collides with a row of the target that is newer and stays", [key.name]
+                )
+        return rejected
+
+
+def recency(state: State, table: Table) -> str:
+    """The column by which the newest row is preferred, if the table has it."""
+    name = state.options.prefer
+    return name if name in table.places else ""
+
+
+def newer(state: State, table: Table, held: Row, row: Row) -> bool:
+    """Whether a row of the target is newer than the backup's."""
+    name = recency(state, table)
+    if not name or held == row:
+        return False
+    place = table.places[name]
+    if held[place] is None or row[place] is None:
+        return False
+    return bool(in_order(state, table, name, held) > in_order(state, table, name, row))
+
+
+def in_order(state: State, table: Table, name: str, row: Row) -> tuple[Any, ...]:
+    """What rows are sorted by a column by; NULL comes first.
+
+    Texts are sorted as in the databases that worlds are made in, which have the C locale.
+    """
+    value = row[table.places[name]]
+    if value is None:
+        return (0,)
+    kind = resolve(column(table, name).type, state.schema)
+    if kind.kind is Kind.TEXT:
+        return (1, value.encode())
+    return (1, ordered(kind, value))

@@ -1,0 +1,270 @@
+"""Databases that numbered their rows on their own: numbers that a sequence made say nothing.
+
+Such numbers, and every reference to them, are moved out of the way first, to where no number
+of the target is. So they identify rows of the backup, and none of the target. A row that is
+found by another key takes over the target's number, and a new one gets the next number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from verifier.model.following import parent_of
+from verifier.model.schema import (
+    Expression,
+    ForeignKey,
+    Identity,
+    Key,
+    Row,
+    Table,
+)
+from verifier.model.state import (
+    Entry,
+    Held,
+    State,
+    column,
+    identifies,
+    identity,
+    put,
+    references,
+)
+from verifier.model.types import Kind, resolve
+
+AWAY = 1 << 62
+"""What is added to a number that is to be out of the way."""
+Place = tuple[str, str]
+"""A table's id and a column's name."""
+
+
+def detach(state: State) -> str:
+    """Move the numbers of the backup out of the way; why that is not possible, if it is not."""
+    schema = state.schema
+    roots = _roots(state)
+    problem = next(_problems(state, roots), "")
+    if problem:
+        return problem
+    state.moved = frozenset(roots)
+    state.local = {table.id: _numbered(table) for table in schema.tables}
+    state.matchless = frozenset(
+        key.name
+        for table in schema.tables
+        for key in table.keys
+        if key is not identity(table) and any(_fed(table, name) for name in _reads(key))
+    )
+    state.unchecked = frozenset(
+        check.name
+        for table in schema.tables
+        for check in table.checks
+        if any((table.id, name) in roots for name in check.condition.reads)
+    )
+    soft = {(each.table, each.column) for each in state.options.references}
+    bound = {
+        (table.id, c) for table in schema.tables for k in table.foreign_keys for c in k.columns
+    }
+    for table in schema.tables:
+        moved = [
+            each.name
+            for each in table.stored
+            if (table.id, each.name) in roots
+            and ((table.id, each.name) in bound or (table.id, each.name) not in soft)
+        ]
+        for entry in state.entries[table.id]:
+            entry.start = entry.row = put(table, entry.backup, _away(table, moved, entry.backup))
+    return ""
+
+
+def _away(table: Table, moved: Iterable[str], row: Row) -> dict[str, str]:
+    cells = {name: row[table.places[name]] for name in moved}
+    return {name: str(int(cell) + AWAY) for name, cell in cells.items() if cell is not None}
+
+
+def _is_away(row: Row, place: int) -> bool:
+    value = row[place]
+    return value is not None and value.isdigit() and int(value) >= AWAY // 2
+
+
+def _fed(table: Table, name: str) -> bool:
+    return column(table, name).identity is not Identity.NONE
+
+
+def _reads(key: Key) -> frozenset[str]:
+    predicate: Sequence[Expression] = [key.predicate] if key.predicate else []
+    return frozenset().union(*(part.reads for part in (*key.parts, *predicate)))
+
+
+def _numbered(table: Table) -> tuple[str, ...]:
+    """The columns of the identity whose numbers a sequence makes; references are none."""
+    own = identity(table)
+    bound = {name for key in table.foreign_keys for name in key.columns}
+    return tuple(
+        name for name in (own.columns if own else ()) if _fed(table, name) and name not in bound
+    )
+
+
+def _roots(state: State) -> dict[Place, frozenset[Place]]:
+    """For every column with such numbers where they are made."""
+    schema = state.schema
+    made = [(table.id, name) for table in schema.tables for name in _numbered(table)]
+    roots = {place: frozenset([place]) for place in made}
+    links = [
+        ((table.id, ours), (key.parent, theirs))
+        for table in schema.tables
+        for key in table.foreign_keys
+        for ours, theirs in zip(key.columns, key.references, strict=True)
+    ]
+    for soft in state.options.references:
+        own = identity(schema.by_id[soft.parent])
+        cell = column(schema.by_id[soft.table], soft.column)
+        if own and resolve(cell.type, schema).kind in (Kind.INTEGER, Kind.NUMERIC):
+            links.append(((soft.table, soft.column), (soft.parent, own.columns[0])))
+    while True:
+        before = dict(roots)
+        for ours, theirs in links:
+            if theirs in roots:
+                roots[ours] = roots.get(ours, frozenset()) | roots[theirs]
+        if roots == before:
+            return roots
+
+
+def _problems(state: State, roots: dict[Place, frozenset[Place]]) -> Iterator[str]:
+    """Why rows of the backup's tables cannot be numbered or follow."""
+    for table in (table for table in state.schema.tables if state.entries[table.id]):
+        if any(len(roots.get((table.id, each.name), ())) > 1 for each in table.stored):
+            yield "a column refers to two tables that number their rows each on its own"
+        split = table.partitioning
+        if split is not None and (table.id, split.column) in roots:
+            yield "a partition's numbers would change"
+        for key in table.foreign_keys:
+            for ours, theirs in zip(key.columns, key.references, strict=True):
+                if (table.id, ours) in roots and (key.parent, theirs) not in roots:
+                    yield "a column refers to numbers that a sequence made and to others"
+
+
+# --- rows without any key but their number ---------------------------------------------------
+
+
+def unfindable(state: State, tables: Sequence[Table]) -> str:
+    """Why declared references keep rows of one component from being found, if they do."""
+    ids = {table.id for table in tables}
+    for soft in state.options.references:
+        inner = {soft.table, soft.parent} <= ids and state.local[soft.parent]
+        if inner and _found_whole(state, state.schema.by_id[soft.table]):
+            return "a declared reference keeps rows from being found again"
+    return ""
+
+
+def _found_whole(state: State, table: Table) -> bool:
+    """Whether some rows have to be found as a whole."""
+    others = [key for key in state.keys(table) if key is not identity(table)]
+    return _by_whole_rows(state, table) and any(
+        all(state.value(table, key, entry.row) is None for key in others)
+        for entry in state.entries[table.id]
+    )
+
+
+def _by_whole_rows(state: State, table: Table) -> bool:
+    """Whether a row may have nothing but its number that identifies it."""
+    if not state.local.get(table.id):
+        return False
+    others = [key for key in state.keys(table) if key is not identity(table)]
+    return not any(identifies(table, key) for key in others)
+
+
+def pair(state: State, table: Table) -> None:
+    """Let rows without any key but their number be rows of the target that equal them else.
+
+    Equal rows pair off one to one: in the order of the backup, and of the target's numbers.
+    """
+    if not _by_whole_rows(state, table):
+        return
+    local = state.local[table.id]
+    taken = {survivor.held for survivor in state.survivors(table)}
+    free: dict[Row, list[Held]] = {}
+    numbers = [table.places[name] for name in local]
+    for held in sorted(
+        state.held[table.id], key=lambda held: [int(held.row[n] or 0) for n in numbers]
+    ):
+        if held not in taken:
+            free.setdefault(put(table, held.row, dict.fromkeys(local)), []).append(held)
+    for survivor in sorted(state.survivors(table), key=lambda entry: entry.number):
+        equal = free.get(put(table, survivor.row, dict.fromkeys(local)))
+        if survivor.held is None and equal:
+            survivor.held, survivor.adopts = equal.pop(0), True
+
+
+def reject_circular(state: State, tables: Sequence[Table]) -> int:
+    """Reject rows that could not be found again, because they refer to each other in a circle.
+
+    Each of them is known by its references only, and so are the rows that it refers to.
+    """
+    loose = {
+        entry
+        for table in tables
+        for entry in state.entries[table.id]
+        if _is_loose(state, table, entry, _inner(state, table, tables))
+    }
+    while True:
+        found = {
+            entry
+            for entry in loose
+            if not any(
+                parent_of(state, key, entry) in loose for key in _inner(state, entry.table, tables)
+            )
+        }
+        if not found:
+            break
+        loose -= found
+    ordered = [e for table in tables for e in state.entries[table.id] if e in loose]
+    return state.reject(ordered, "refers to itself in a circle and has no key but its number")
+
+
+def _inner(state: State, table: Table, tables: Sequence[Table]) -> list[ForeignKey]:
+    """References of local numbers within one component."""
+    ids = {each.id for each in tables}
+    return [
+        key
+        for key in references(table)
+        if key.parent in ids and any((key.parent, name) in state.moved for name in key.references)
+    ]
+
+
+def _is_loose(state: State, table: Table, entry: Entry, inner: list[ForeignKey]) -> bool:
+    within = {name for key in inner for name in key.columns}
+    if not any(_is_away(entry.row, table.places[name]) for name in within):
+        return False
+    keys = [
+        key
+        for key in state.keys(table)
+        if not _reads(key) & within and not (key is identity(table) and state.local[table.id])
+    ]
+    return all(state.value(table, key, entry.row) is None for key in keys)
+
+
+# --- new numbers -----------------------------------------------------------------------------
+
+
+def reject_taken(state: State, table: Table) -> int:
+    """Reject rows whose number, which is no key of theirs, another row of the target has."""
+    rejected = 0
+    for key in (key for key in table.keys if key.name in state.matchless):
+        for survivor in list(state.survivors(table)):
+            value = state.value(table, key, state.final(survivor))
+            hurt = any(
+                held is not survivor.held and state.value(table, key, held.row) == value
+                for held in state.held[table.id]
+            )
+            if value is not None and hurt:
+                rejected += state.reject([survivor], "its number is taken", [key.name])
+    return rejected
+
+
+def number(state: State, table: Table) -> None:
+    """Give the new rows the next numbers, in the order of the backup."""
+    for name in state.local.get(table.id, ()):
+        place = table.places[name]
+        there = [int(held.row[place] or 0) for held in state.held[table.id]]
+        following = max([0, *there]) + 1
+        for entry in sorted(state.survivors(table), key=lambda entry: entry.number):
+            if entry.held is None:
+                entry.numbers = {**entry.numbers, name: str(following)}
+                following += 1

@@ -1,0 +1,200 @@
+"""What the built-in implementation promises to make of a world (``docs/contract.md``).
+
+Tables come in the order of the target's foreign keys, parents first, those of a cycle
+together. Of each:
+
+1. rows that do not fit by themselves are rejected, and rows without a parent, and so on
+   with all that refer to them;
+2. the others are told apart: duplicates are merged, and rows become rows of the target
+   (:mod:`matching`). References follow what they refer to (:mod:`following`), which may
+   make rows equal that were not: within a cycle this goes on until nothing moves;
+3. rows that cannot become what was decided are rejected, and the rest is decided anew.
+
+If any row was rejected, nothing is written, unless they may be set aside (quarantine).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from verifier.contract import Counts
+from verifier.model import fitting, matching, numbering, outcome
+from verifier.model.expressions import Ask, refuse
+from verifier.model.following import cascade, follow
+from verifier.model.order import components
+from verifier.model.outcome import Merged, Turned
+from verifier.model.schema import Row, Table
+from verifier.model.state import State, identity
+from verifier.model.world import BackupForm, World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """How a restore is to end."""
+
+    success: bool
+    exit_code: int
+    rows: Mapping[str, tuple[Row, ...]]
+    """Table id → what the target holds, in no order. All tables of the schema."""
+    generated: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    """Table id → the values of its generated columns, row by row as in ``rows``."""
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    """By table id; of a failure only what is rejected."""
+    rejections: tuple[Turned, ...] = ()
+    merges: tuple[Merged, ...] = ()
+    sequences: Mapping[str, int] = field(default_factory=dict)
+    """``table id.column`` → the least number that its sequence may give next."""
+    refusal: str = ""
+    """Why nothing was done, if that is no matter of single rows."""
+
+
+def expect(world: World, ask: Ask = refuse) -> Expected:
+    """What the built-in implementation promises to make of ``world``.
+
+    ``ask`` evaluates what only a server can. Raises
+    :class:`~verifier.model.breach.NotModelled`, and what ``ask`` raises.
+    """
+    state = State(world, ask)
+    why = _unusable(state)
+    if why:
+        return _refused(world, 2, why)
+    if world.options.local_ids and (why := numbering.detach(state)):
+        return _refused(world, 1, why)
+    why = _decide(state)
+    if why:
+        return _refused(world, 1, why)
+    if state.rejected and not world.options.quarantine:
+        return Expected(
+            success=False,
+            exit_code=1,
+            rows=_present(world),
+            counts=outcome.rejected_counts(state),
+            rejections=outcome.rejections(state),
+        )
+    late = [table for table in world.schema.tables if _fails_at_the_end(state, table)]
+    if late:
+        return _refused(world, 1, f"rows of {late[0].id} break a check with their new numbers")
+    return Expected(
+        success=True,
+        exit_code=1 if state.rejected else 0,
+        rows={table.id: tuple(state.afterwards(table)) for table in world.schema.tables},
+        generated={
+            table.id: tuple(map(partial(state.generated, table), state.afterwards(table)))
+            for table in world.schema.tables
+        },
+        counts=outcome.counts(state),
+        rejections=outcome.rejections(state),
+        merges=outcome.merges(state),
+        sequences=outcome.sequences(state),
+    )
+
+
+def _unusable(state: State) -> str:
+    """Why the options do not fit the world, or each other."""
+    world, options = state.world, state.world.options
+    if options.local_ids and options.quarantine:
+        return "rows that are set aside would hold numbers of both databases"
+    for soft in options.references:
+        own = identity(world.schema.by_id[soft.parent])
+        if own is None or len(own.columns) != 1:
+            return "a declared reference is to a table without a key of one column"
+        if soft.column not in world.schema.by_id[soft.table].places:
+            return "a declared reference is in a column that is generated"
+    named = [
+        table
+        for table in world.schema.tables
+        if world.source.get(table.id) or world.form is BackupForm.OWN
+    ]
+    if options.prefer and not any(matching.recency(state, table) for table in named):
+        return "no table of the backup has the column to prefer rows by"
+    return ""
+
+
+def _refused(world: World, exit_code: int, why: str) -> Expected:
+    return Expected(success=False, exit_code=exit_code, rows=_present(world), refusal=why)
+
+
+def _present(world: World) -> dict[str, tuple[Row, ...]]:
+    return {table.id: tuple(world.present.get(table.id, ())) for table in world.schema.tables}
+
+
+def _decide(state: State) -> str:
+    """Decide what becomes of every row; why that is not possible, if it is not."""
+    while True:
+        for tables in components(state.world):
+            state.together = tables
+            why = _settle(state, tables)
+            if why:
+                return why
+        if not fitting.forsaken(state):
+            return ""
+
+
+def _settle(state: State, tables: list[Table]) -> str:
+    """Decide what becomes of the rows of ``tables``; why that is not possible, if it is not."""
+    local = state.options.local_ids
+    if local and (why := numbering.unfindable(state, tables)):
+        return why
+    for table in tables:
+        fitting.misfits(state, table)
+    while True:
+        _begin(state, tables)
+        fitting.orphans(state, tables)
+        if local and numbering.reject_circular(state, tables):
+            continue
+        _match(state, tables)
+        if not fitting.orphans(state, tables) + _unwritable(state, tables):
+            break
+    if local:
+        for table in tables:
+            numbering.number(state, table)
+        _follow(state, tables)
+    return ""
+
+
+def _begin(state: State, tables: list[Table]) -> None:
+    """Every row is its own again, and refers to what its parents became."""
+    for table in tables:
+        for entry in state.entries[table.id]:
+            entry.forget()
+    cascade(state, tables)
+    _follow(state, tables)
+
+
+def _follow(state: State, tables: list[Table]) -> None:
+    while follow(state, tables):
+        pass
+
+
+def _match(state: State, tables: list[Table]) -> None:
+    while True:
+        rejected = 0
+        for table in tables:
+            rejected += matching.match(state, table)
+            numbering.pair(state, table)
+        moved = follow(state, tables)
+        if not moved and not rejected:
+            return
+        _follow(state, tables)
+        fitting.orphans(state, tables)
+
+
+def _unwritable(state: State, tables: list[Table]) -> int:
+    rejected = 0
+    for table in tables:
+        rejected += fitting.unwritable(state, table)
+        if state.options.local_ids:
+            rejected += numbering.reject_taken(state, table)
+    return rejected
+
+
+def _fails_at_the_end(state: State, table: Table) -> bool:
+    """Whether a check that was left to the server refuses a row."""
+    return any(
+        state.known.refuses(check, table, row)
+        for check in table.checks
+        if check.name in state.unchecked
+        for row in state.afterwards(table)
+    )

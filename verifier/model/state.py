@@ -1,0 +1,219 @@
+"""The rows of both sides in the middle of a restore, and what is decided about them so far."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from verifier.model.expressions import Ask, evaluate
+from verifier.model.keys import Keys, KeyValue, needed
+from verifier.model.schema import (
+    Column,
+    ForeignKey,
+    Key,
+    Row,
+    Schema,
+    Table,
+    Value,
+)
+from verifier.model.world import World
+
+_NO_DOMAINS = Schema(tables=())
+"""A column is not known to be NOT NULL by a domain that is."""
+
+
+@dataclass(eq=False)
+class Held:
+    """A row of the target."""
+
+    row: Row
+    now: Row
+    """As :attr:`row`, with references that follow by ON UPDATE CASCADE."""
+
+
+@dataclass(eq=False)
+class Entry:
+    """A row of the backup on its way into the target."""
+
+    table: Table
+    number: int
+    """Its place among the rows of its table in the backup."""
+    backup: Row
+    start: Row
+    """As :attr:`backup`; numbers that mean nothing here are out of the way (:mod:`numbering`)."""
+    row: Row
+    """As :attr:`start`, with references that follow."""
+    survivor: Entry = field(init=False)
+    """The row that it is merged into; itself if it is not."""
+    held: Held | None = None
+    """The row of the target that it and its duplicates are; only of a survivor."""
+    adopts: bool = False
+    """Whether it takes over the identity of :attr:`held`, because it came with another one."""
+    itself: bool = False
+    """Whether it came with the identity of its survivor's :attr:`held`."""
+    stays: bool = False
+    """Whether :attr:`held` is newer, and stays as it is."""
+    ties: tuple[str, ...] = ()
+    """Names of the keys that tie it and its duplicates to each other and to :attr:`held`."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """New numbers of a new row, by column."""
+
+    def __post_init__(self) -> None:
+        self.survivor = self
+
+    def forget(self) -> None:
+        """Be a row of its own again."""
+        self.survivor, self.held, self.ties, self.numbers = self, None, (), {}
+        self.adopts = self.itself = self.stays = False
+
+
+@dataclass(frozen=True, eq=False)
+class Rejected:
+    """A row of the backup that cannot be restored."""
+
+    entry: Entry
+    reason: str
+    constraints: frozenset[str]
+    """What may be named as the constraint that it breaks."""
+
+
+class State:
+    """Everything that is known in the middle of the restore of ``world``."""
+
+    def __init__(self, world: World, ask: Ask) -> None:
+        self.world, self.schema, self.options = world, world.schema, world.options
+        self._ask = ask
+        self.known = Keys(world.schema, ask)
+        self.held = {
+            table.id: [Held(row, row) for row in world.present.get(table.id, ())]
+            for table in self.schema.tables
+        }
+        self.entries = {
+            table.id: [
+                Entry(table, number, row, row, row)
+                for number, row in enumerate(world.source.get(table.id, ()))
+            ]
+            for table in self.schema.tables
+        }
+        """Those that are not rejected."""
+        self.rejected: list[Rejected] = []
+        self.together: list[Table] = []
+        """The tables that are being decided."""
+        self.matchless: frozenset[str] = frozenset()
+        """Names of unique keys by which no row is found (:mod:`numbering`)."""
+        self.local: dict[str, tuple[str, ...]] = {}
+        """Table → the columns of its identity whose numbers are made anew."""
+        self.moved: frozenset[tuple[str, str]] = frozenset()
+        """Tables and columns with such numbers, or with references to them."""
+        self.unchecked: frozenset[str] = frozenset()
+        """Names of checks that only the finished row is held to (:mod:`numbering`)."""
+
+    # --- keys -----------------------------------------------------------------------------
+
+    def keys(self, table: Table) -> list[Key]:
+        """The unique keys that rows are found by: the identity, then by size and name."""
+        own = identity(table)
+        others = sorted(
+            (key for key in table.keys if key is not own and key.name not in self.matchless),
+            key=lambda key: (len(key.parts), key.name.encode()),
+        )
+        return ([own] if own else []) + others
+
+    def value(self, table: Table, key: Key, row: Row) -> KeyValue | None:
+        """What ``key`` makes of ``row``, equal for rows that collide; ``None`` if none can."""
+        return self.known.value(table, key, row)
+
+    def cells(self, table: Table, columns: Iterable[str], row: Row) -> KeyValue | None:
+        """The values of ``columns``, to be compared with others; ``None`` if one is NULL."""
+        found = self.known.cells(table, columns, row)
+        return None if None in found else found
+
+    # --- rows -----------------------------------------------------------------------------
+
+    def reject(
+        self, entries: Collection[Entry], reason: str, constraints: Iterable[str] = ()
+    ) -> int:
+        """Take ``entries`` out; the number of them."""
+        for entry in entries:
+            self.entries[entry.table.id].remove(entry)
+            self.rejected.append(Rejected(entry, reason, frozenset(constraints)))
+        return len(entries)
+
+    def survivors(self, table: Table) -> Iterator[Entry]:
+        return (entry for entry in self.entries[table.id] if entry.survivor is entry)
+
+    def final(self, entry: Entry) -> Row:
+        """The row of the target that ``entry`` ends as."""
+        survivor = entry.survivor
+        held = survivor.held
+        if held is None:
+            return put(survivor.table, survivor.row, survivor.numbers)
+        if survivor.stays:
+            return held.now
+        return put(survivor.table, survivor.row, self._kept(survivor, held))
+
+    def _kept(self, survivor: Entry, held: Held) -> dict[str, Value]:
+        """Of the identity, what the row of the target keeps."""
+        own = identity(survivor.table)
+        if own is None or not survivor.adopts:
+            return {}
+        return {name: held.now[survivor.table.places[name]] for name in own.columns}
+
+    def afterwards(self, table: Table) -> list[Row]:
+        """What the table holds when all is written."""
+        written = [each for each in self.survivors(table) if not each.stays]
+        return self.staying(table) + [self.final(survivor) for survivor in written]
+
+    def staying(self, table: Table) -> list[Row]:
+        """The rows of the target that no row of the backup is written to."""
+        taken = {each.held for each in self.survivors(table) if not each.stays}
+        return [held.now for held in self.held[table.id] if held not in taken]
+
+    def generated(self, table: Table, row: Row) -> Row:
+        """The values of its generated columns."""
+        expressions = (each.generated for each in table.columns if each.generated is not None)
+        return tuple(evaluate(each, table, row, self._ask, self.schema) for each in expressions)
+
+    def changes(self, table: Table) -> list[tuple[Entry, Held, Row]]:
+        """The survivors that change a row of the target: the row, and what it becomes."""
+        found = []
+        for survivor in self.survivors(table):
+            final = self.final(survivor)
+            if survivor.held is not None and final != survivor.held.row:
+                found.append((survivor, survivor.held, final))
+        return found
+
+
+# --- what a table is made of --------------------------------------------------------------
+
+
+def column(table: Table, name: str) -> Column:
+    return next(each for each in table.columns if each.name == name)
+
+
+def put(table: Table, row: Row, values: Mapping[str, Value]) -> Row:
+    """``row`` with some ``values`` by column."""
+    return tuple(
+        values.get(each.name, value) for each, value in zip(table.stored, row, strict=True)
+    )
+
+
+def identity(table: Table) -> Key | None:
+    """The key by which a row is itself: the primary key, else one that every row has."""
+    whole = [key for key in table.keys if key.primary or identifies(table, key)]
+    whole.sort(key=lambda key: (not key.primary, len(key.parts), key.name.encode()))
+    return whole[0] if whole else None
+
+
+def identifies(table: Table, key: Key) -> bool:
+    """Whether every row has a value in ``key``, column by column."""
+    return (
+        bool(key.columns)
+        and not key.predicate
+        and all(needed(table, name, _NO_DOMAINS) for name in key.columns)
+    )
+
+
+def references(table: Table) -> tuple[ForeignKey, ...]:
+    """Its foreign keys, by name."""
+    return tuple(sorted(table.foreign_keys, key=lambda key: key.name.encode()))
