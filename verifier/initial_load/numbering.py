@@ -56,6 +56,11 @@ class Numbering:
                 staged.descending = self._bounds(self._sequence(staged, staged.local[0]))[0] < 0
         return problems
 
+    def begin_again(self) -> None:
+        """Forget the numbers that were made: what was decided is undone."""
+        self._counters.clear()
+        self._made.clear()
+
     def taken(self, staged: Staged) -> int:
         """Reject rows whose kept number another row has; the number of them."""
         rejected = 0
