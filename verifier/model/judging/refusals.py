@@ -1,0 +1,156 @@
+"""Which rows of the source have to be rejected, and which may be.
+
+A row that breaks a rule of the target has to be, with everything that cannot stand without it.
+Where it depends on what the contract leaves open, a restore may go either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from verifier.model.judging.choices import Ranked
+from verifier.model.judging.leeway import leeway
+from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.things import Choice, Settlement
+from verifier.model.rules import of_row
+from verifier.model.schema import ForeignKey
+from verifier.model.world import Options
+
+AMBIGUOUS = "it matches two different rows of the target"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a row cannot be restored."""
+
+    reason: str
+    """Without names and values."""
+    constraint: str
+    sure: bool = True
+    """Whether it is so whatever the others become."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What of the source is to be rejected."""
+
+    must: dict[Node, Refusal]
+    may: frozenset[Node]
+    """``must`` is not among them."""
+    merging: frozenset[Node]
+    """Those that are one thing with others, if nothing is rejected."""
+
+
+def bounds(matter: Matter, options: Options, choices: Sequence[Choice] = ()) -> Bounds:
+    """The rows that every right restore rejects, and those that one may reject.
+
+    ``choices``: what else may become of the rows, beside the first and the last surviving.
+    Raises :class:`~verifier.model.breach.NotModelled`.
+    """
+    found = [_Refusals(matter, choice) for choice in (Ranked(0), Ranked(-1), *choices)]
+    must = {
+        node: refusal
+        for node, refusal in found[0].refused.items()
+        if all(node in each.refused and each.refused[node].sure for each in found)
+        # One that is older than a row of the target is not written, whatever else it matches.
+        and not (options.prefer and refusal.reason == AMBIGUOUS)
+    }
+    may = {node for each in found for node in each.doubtful()} - must.keys()
+    may |= leeway(matter, [each.settlement for each in found], may | must.keys(), options)
+    merging = {node for each in found for node in each.merging()}
+    return Bounds(must, frozenset(may - must.keys()), frozenset(merging))
+
+
+class _Refusals:
+    """What has to be rejected if the rows that survive are those of one choice."""
+
+    def __init__(self, matter: Matter, choice: Choice) -> None:
+        self._matter = matter
+        self.refused: dict[Node, Refusal] = {}
+        self.unsure: set[Node] = set()
+        self._whole = self.settlement = Settlement(matter, choice)
+        while found := (dict(self._unfit()) or dict(self._ambiguous())):
+            self.refused |= found
+            self.settlement = Settlement(matter, choice, self.refused)
+
+    def merging(self) -> Iterator[Node]:
+        """Rows of the source that are one thing with other rows, which have other names."""
+        for thing in (thing for things in self._whole.things.values() for thing in things):
+            rows = [self._whole.rows[node] for node in (*thing.source, *thing.present)]
+            names = {self._matter.name(thing.table.id, row) for row in rows}
+            if len(rows) > 1 and (None in names or len(names) > 1):
+                yield from thing.source
+
+    def doubtful(self) -> Iterator[Node]:
+        """Rows that may be rejected as well as restored, or not for sure have to be."""
+        yield from self.refused
+        yield from self.unsure
+        for thing in (thing for things in self._whole.things.values() for thing in things):
+            for node in thing.source:
+                if node not in self.refused and not self._is_settled(thing, node):
+                    yield node
+
+    def _is_settled(self, thing: Thing, node: Node) -> bool:
+        """Whether it is one thing with the same rows, whether or not some are rejected."""
+        now = self.settlement.of[node]
+        others = {other for other in thing.source if other not in self.refused}
+        return len(thing.present) < 2 and (others, thing.present) == (set(now.source), now.present)
+
+    def _unfit(self) -> Iterator[tuple[Node, Refusal]]:
+        for table in self._matter.tables:
+            for node in self._matter.source(table.id):
+                if node in self.refused:
+                    continue
+                refusal = self._by_itself(node) or self._orphaned(node)
+                if refusal:
+                    yield node, refusal
+
+    def _by_itself(self, node: Node) -> Refusal | None:
+        """By a rule for single rows, as the row came or with its references moved."""
+        table, matter = self._matter.table(node), self._matter
+        came = next(of_row(matter.keys, table, matter.rows[node]), None)
+        goes = next(of_row(matter.keys, table, self.settlement.rows[node]), None)
+        if came and not goes:
+            self.unsure.add(node)
+        return Refusal(goes.cause, goes.rule, came is not None) if goes else None
+
+    def _orphaned(self, node: Node) -> Refusal | None:
+        for key in self._matter.table(node).foreign_keys:
+            if self._is_partial(node, key):
+                return Refusal("its reference is NULL in part", key.name)
+            if not self._matter.refers(node, key):
+                continue
+            parent = self.settlement.parent(node, key)
+            if parent is None:
+                parents = self._matter.parents(node, key)
+                mates = [mate for each in parents for mate in self._whole.of[each].source]
+                reason = "its parent cannot be restored" if parents else "its parent does not exist"
+                refused = (self.refused.get(mate) for mate in mates)
+                sure = all(each is not None and each.sure for each in refused)
+                return Refusal(reason, key.name, sure)
+            moves = self.settlement.moves(node)
+            overwritten = parent.present and self.settlement.of[parent].source
+            if any(c in moves and (overwritten or moves[c] is None) for c in key.columns):
+                self.unsure.add(node)
+        return None
+
+    def _is_partial(self, node: Node, key: ForeignKey) -> bool:
+        row, places = self._matter.rows[node], self._matter.table(node).places
+        values = {row[places[column]] is None for column in key.columns}
+        return key.full and len(values) > 1
+
+    def _ambiguous(self) -> Iterator[tuple[Node, Refusal]]:
+        """Of the first table that has any: what the others collide with depends on them."""
+        for table in self._matter.tables:
+            found = False
+            for thing in self.settlement.things[table.id]:
+                for node in thing.source:
+                    matches = self.settlement.matches[node]
+                    if len(thing.present) > 1 or len(matches) > 1:
+                        found = True
+                        sure = matches.isdisjoint(self.settlement.contested)
+                        name = ", ".join(sorted(thing.ties))
+                        yield node, Refusal(AMBIGUOUS, name, sure)
+            if found:
+                return
