@@ -12,18 +12,18 @@ _ALL = (
         says="only rows that refer to nothing take their children along when they merge",
         file="repoint.py",
         old="""\
-    if not _moved(conn, parent):
+    if not _moved(conn, catalog, parent):
 """,
         new="""\
     below = any(key.child == parent.table.oid for key in catalog.foreign_keys)
-    if not _moved(conn, parent) or below:
+    if not _moved(conn, catalog, parent) or below:
 """,
     ),
     Plant(
         name="key_made_of_a_reference",
         says="a child follows its merged parent, but what refers to the child by that column stays",
         file="repoint.py",
-        old="changed |= shift(conn, catalog, tables, staged, other, follows, depth + 1)",
+        old="changed |= shift(conn, catalog, tables, other, follows, depth + 1)",
         new="changed |= set()",
     ),
     Plant(
