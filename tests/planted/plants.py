@@ -87,12 +87,12 @@ _ALL = (
         file="repoint.py",
         old="""\
     changed: set[int] = set()
-    for key, child in references(catalog, tables, parent):
+    for link in links(conn, catalog, tables, parent):
 """,
         new="""\
     changed: set[int] = set()
     _adopt(conn, parent)
-    for key, child in references(catalog, tables, parent):
+    for link in links(conn, catalog, tables, parent):
 """,
     ),
     Plant(
