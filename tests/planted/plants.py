@@ -61,7 +61,7 @@ _ALL = (
     Plant(
         name="half_null_is_an_orphan",
         says="a composite foreign key with one NULL in it has to have a parent",
-        file="checks.py",
+        file="parents.py",
         old='where = [f"s.{column} IS NOT NULL" for column in columns]',
         new="where = [f\"num_nonnulls({', '.join(f's.{column}' for column in columns)}) > 0\"]",
     ),
@@ -100,9 +100,9 @@ _ALL = (
     Plant(
         name="quarantine_without_grandchildren",
         says="what refers to a row that was rejected for its own parent is kept",
-        file="checks.py",
+        file="parents.py",
         old="""\
-        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same})" for staged in family_
+        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{_written(staged)})"
 """,
         new="""\
         f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}) AND NOT EXISTS ("
@@ -110,13 +110,12 @@ _ALL = (
         f" AND r.tab = {staged.number} AND ("
         + ", ".join(f"r.data->>{literal(name)}" for name in key.references)
         + f") = ({', '.join(f's.{c}::text' for c in columns)}))"
-        for staged in family_
 """,
     ),
     Plant(
         name="orphans_once",
         says="orphans are looked for once, and not what refers to them in the same table",
-        file="checks.py",
+        file="parents.py",
         old="""\
         if not found:
             return total

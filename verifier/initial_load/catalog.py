@@ -17,6 +17,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 BOUNDS = "partition bounds"
 """The name under which a partition's bounds are one of its checks."""
+PARTITIONS = "partitions"
+"""The name under which those of all its partitions together are a check of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class ForeignKey:
     """MATCH FULL: all columns NULL or none."""
     deferrable: bool
     follows: bool
-    """Whether the server itself changes children when a parent's columns change."""
+    """Whether the server itself changes children along with a parent's columns."""
     period: bool = False
     """The last column is a range, to be covered by those of the parents together."""
     partition: int | None = None
@@ -170,7 +172,12 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
        format('%I.%I', n.nspname, c.relname) AS quoted, c.relkind = 'p' AS partitioned,
        coalesce((SELECT a.relid FROM pg_partition_ancestors(c.oid) WITH ORDINALITY a(relid, step)
                  ORDER BY a.step DESC LIMIT 1), c.oid)::oid::bigint AS root,
-       CASE WHEN c.relispartition THEN pg_get_partition_constraintdef(c.oid) END AS bounds
+       CASE WHEN c.relispartition THEN pg_get_partition_constraintdef(c.oid)
+            WHEN c.relkind = 'p' THEN (
+              SELECT coalesce(string_agg(format('(%s)', pg_get_partition_constraintdef(p.relid)),
+                                         ' OR '), 'false')
+              FROM pg_partition_tree(c.oid) p WHERE p.isleaf AND p.relid <> c.oid)
+       END AS bounds
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND n.nspname !~ '^pg_(toast|temp_)'
@@ -247,7 +254,7 @@ ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 _FOREIGN_KEYS = """
 SELECT k.conname AS name, k.conrelid::bigint AS child, k.confrelid::bigint AS parent,
        k.confmatchtype = 'f' AS full, k.condeferrable AS deferrable,
-       k.confupdtype IN ('c', 'n', 'd') AS follows,
+       k.confupdtype = 'c' AS follows,
        {period} AS period,
        (SELECT array_agg(a.attname::text ORDER BY u.no) FROM unnest(k.conkey)
           WITH ORDINALITY u(att, no)
@@ -306,7 +313,7 @@ def load(conn: Connection) -> Catalog:
         oid, bounds = row["oid"], row.pop("bounds")
         own = [Check(**check) for check in checks.get(oid, [])]
         if bounds:
-            own.append(Check(BOUNDS, bounds))
+            own.append(Check(BOUNDS if row["root"] != oid else PARTITIONS, bounds))
         tables[oid] = Table(
             **row,
             columns={column["name"]: Column(**column) for column in columns.get(oid, [])},

@@ -19,7 +19,6 @@ from verifier.dsn import Dsn
 from verifier.errors import BackupRefused
 from verifier.initial_load import changes, output, statements
 from verifier.initial_load.catalog import Column, ForeignKey
-from verifier.initial_load.checks import family
 from verifier.initial_load.engine import attempt
 from verifier.initial_load.export import (
     copy_head,
@@ -29,6 +28,7 @@ from verifier.initial_load.export import (
     refuse_objects,
 )
 from verifier.initial_load.order import components
+from verifier.initial_load.parents import family
 from verifier.initial_load.plan import Plan
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged

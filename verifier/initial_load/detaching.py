@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from verifier.initial_load import cells
 from verifier.initial_load.catalog import Catalog, Connection, SoftReference
-from verifier.initial_load.checks import family
 from verifier.initial_load.local_ids import LocalIds, Place
 from verifier.initial_load.offset import OFFSET, ROOM
+from verifier.initial_load.parents import family
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Content, Staged
 

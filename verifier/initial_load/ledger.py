@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from verifier.contract import Merge, Rejection
 from verifier.initial_load.catalog import Connection
 from verifier.initial_load.reading import quarantine
 from verifier.initial_load.reading.quarantine import Quarantined
-from verifier.initial_load.session import run
+from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged
 
 
@@ -24,10 +25,15 @@ class NotKept(Exception):
     """The rejected rows cannot be written to their file; the message says why."""
 
 
+FOLLOWS = "its parent is rejected: "
+"""How the reason of a rejection begins that only follows from another one."""
+
+
 def create(conn: Connection) -> None:
     conn.execute(
         "CREATE TEMP TABLE restore_rejected"
-        " (tab int, n bigint, key json, data json, reason text, con text) ON COMMIT DROP"
+        " (tab int, n bigint, key json, data json, reason text, con text,"
+        "  no bigint GENERATED ALWAYS AS IDENTITY) ON COMMIT DROP"
     )
     conn.execute(
         "CREATE TEMP TABLE restore_was"
@@ -68,6 +74,60 @@ def reject(
         reason=reason,
         constraint=constraint,
     ).rowcount
+
+
+@contextmanager
+def undoable(conn: Connection, tables: list[Staged]) -> Iterator[list[int]]:
+    """A block that is undone if it rejects rows of ``tables``, which are then rejected again.
+
+    The list is filled with the number of these rows. Whatever the block did on the way, for
+    rows that are gone now, may have been wrong.
+    """
+    rejected: list[int] = []
+    row = conn.execute("SELECT coalesce(max(no), 0) FROM pg_temp.restore_rejected").fetchone()
+    conn.execute("SAVEPOINT grouped")
+    yield rejected
+    causes = _causes(conn, tables, row[0] if row else 0)
+    rejected.append(len(causes))
+    if causes:
+        conn.execute("ROLLBACK TO grouped")
+        for staged in tables:
+            staged.inserts = staged.updates = staged.stays = 0  # of tables that are no more
+        _again(conn, tables, causes)
+    conn.execute("RELEASE grouped")
+
+
+_Cause = tuple[int, int, str, str | None]
+"""Number of the table, ordinal of the row, reason and constraint."""
+
+
+def _causes(conn: Connection, tables: list[Staged], since: int) -> list[_Cause]:
+    """The rejections of rows of ``tables`` since, without those that only follow from others."""
+    rows: list[_Cause] = conn.execute(
+        "SELECT tab, n, reason, con FROM pg_temp.restore_rejected WHERE no > %s AND tab = ANY (%s)",
+        [since, [staged.number for staged in tables]],
+    ).fetchall()
+    return [row for row in rows if not row[2].startswith(FOLLOWS)] or rows
+
+
+def _again(conn: Connection, tables: list[Staged], causes: list[_Cause]) -> None:
+    conn.execute(
+        "CREATE TEMP TABLE restore_again (tab int, n bigint, reason text, con text,"
+        " PRIMARY KEY (tab, n)) ON COMMIT DROP"
+    )
+    with conn.cursor().copy("COPY pg_temp.restore_again FROM STDIN") as copy:
+        for row in causes:
+            copy.write_row(row)
+    for staged in tables:
+        same = paste("FROM pg_temp.restore_again l WHERE l.tab = {no}", no=str(staged.number))
+        reject(
+            conn,
+            staged,
+            paste("s.{n} IN (SELECT l.n {same})", n=staged.ordinal, same=same),
+            paste("(SELECT l.reason {same} AND l.n = b.{n})", n=staged.ordinal, same=same),
+            paste("(SELECT l.con {same} AND l.n = b.{n})", n=staged.ordinal, same=same),
+        )
+    conn.execute("DROP TABLE pg_temp.restore_again")
 
 
 def rejections(conn: Connection, tables: list[Staged]) -> tuple[Rejection, ...]:

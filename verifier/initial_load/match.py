@@ -147,7 +147,7 @@ def _groups(conn: Connection) -> None:
 
 def _prefer(conn: Connection, staged: Staged) -> None:
     """The newest row of a group wins, not the last."""
-    key = "".join(f", s.{c.quoted} DESC" for c in staged.identity if c.kind in "NSDU")
+    key = "".join(f", s.{c.quoted} DESC" for c in staged.identity)
     run(
         conn,
         "UPDATE pg_temp.restore_group g SET winner = m.best FROM ("

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from verifier.initial_load import cells, detaching, preflight, repoint
 from verifier.initial_load.catalog import Catalog, Column, Connection
-from verifier.initial_load.checks import family
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.local_ids import LocalIds
 from verifier.initial_load.match import evaluated, same
+from verifier.initial_load.parents import family
 from verifier.initial_load.planned import inserted, updated
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Content, Staged, among

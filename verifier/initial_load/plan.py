@@ -18,6 +18,7 @@ from verifier.initial_load import (
     local_ids,
     match,
     outcome,
+    parents,
     preflight,
     repoint,
     soft_references,
@@ -181,24 +182,39 @@ class Plan:
             checks.complete(self.conn, staged)
             checks.rows(self.conn, staged)
         while True:
-            checks.orphans(self.conn, self.catalog, self.content.tables, tables)
+            parents.orphans(self.conn, self.catalog, self.content.tables, tables)
             if self.numbering and whole_rows.circular(self.conn, self.catalog, tables):
                 continue
-            if any(staged.grouped for staged in tables) or not all(
-                [survey.plain(self.conn, staged) for staged in tables]
-            ):
-                self._group(tables)
-            # A rejected row may be the parent or the survivor of others.
-            if not sum(self._plan(staged) for staged in tables):
+            if not self._told_apart(tables):
                 break
         if self.numbering:
             for staged in tables:
                 _ready(self.numbering.number(staged))
 
-    def _plan(self, staged: Staged) -> int:
+    def _told_apart(self, tables: list[Staged]) -> int:
+        """Plan what is written of one component; rows that were rejected for it, if any.
+
+        A rejected row may be the parent or the survivor of others: what moved because of it
+        is undone, and everything has to be decided once more without it.
+        """
+        if not any(staged.grouped for staged in tables) and all(
+            [survey.plain(self.conn, staged) for staged in tables]
+        ):
+            return sum(self._plan(staged, tables) for staged in tables)
+        with ledger.undoable(self.conn, tables) as rejected:
+            self._group(tables)
+            for staged in tables:
+                self._plan(staged, tables)
+        return rejected[0]
+
+    def _plan(self, staged: Staged, component: list[Staged]) -> int:
         """Reject what cannot be written as it is; the number of rows."""
         rejected = write.plan(self.conn, self.catalog, staged)
-        rejected += checks.forsaken(self.conn, self.catalog, self.content.tables, staged)
+        if staged.grouped:
+            # A row that moved has other values than the backup's.
+            rejected += checks.rows(self.conn, staged)
+        rejected += parents.stranded(self.conn, self.catalog, staged, component)
+        rejected += parents.forsaken(self.conn, self.catalog, self.content.tables, staged)
         rejected += self.overlaps.reject(staged)
         if self.numbering:
             rejected += self.numbering.taken(staged)
@@ -225,7 +241,7 @@ class Plan:
                 moved |= repoint.repoint(conn, self.catalog, everything, staged)
             if not moved & own and left == _rows(conn, tables):
                 break
-            checks.orphans(conn, self.catalog, everything, tables)
+            parents.orphans(conn, self.catalog, everything, tables)
         for staged in tables:
             changes.by_fate(conn, staged)
 
@@ -244,20 +260,20 @@ def _lock(conn: Connection, content: Content) -> None:
 
 def _order(catalog: Catalog, tables: list[Staged]) -> list[list[Staged]]:
     """The staged tables by components of the target's foreign keys, parents first."""
-    parents: dict[int, list[int]] = {}
+    above: dict[int, list[int]] = {}
     for staged in sorted(tables, key=lambda one: one.table.quoted):
-        parents[staged.number] = [
+        above[staged.number] = [
             parent.number
             for key in catalog.foreign_keys
             if key.child == staged.table.oid
-            for parent in checks.family(tables, key.parent)
+            for parent in parents.family(tables, key.parent)
         ] + [
             parent.number
             for soft in catalog.references
-            if staged in checks.family(tables, soft.child)
-            for parent in checks.family(tables, soft.parent)
+            if staged in parents.family(tables, soft.child)
+            for parent in parents.family(tables, soft.parent)
         ]
-    return [[tables[number] for number in found] for found in components(parents)]
+    return [[tables[number] for number in found] for found in components(above)]
 
 
 def _rows(conn: Connection, tables: list[Staged]) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from verifier.initial_load import cells
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
-from verifier.initial_load.checks import family
-from verifier.initial_load.session import paste, run
+from verifier.initial_load.ledger import reject
+from verifier.initial_load.parents import family
+from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged, among
 
 _MOVED = "(f.n <> f.winner OR f.adopted)"
@@ -158,6 +159,22 @@ def shift(
     # The child's own text, not the parent's: of parents 1 and 1.0 it has one already.
     differs = " OR ".join(f"c.{c.quoted}::text IS DISTINCT FROM m.f{no}::text" for no, c in ours)
     rows = f"{moved} m JOIN {child.rows} c ON {where} AND ({differs})"
+    lost = " OR ".join(f"m.f{no} IS NULL" for no, _ in ours)
+    rejected = reject(
+        conn,
+        child,
+        paste(
+            "s.{n} IN (SELECT c.{n} FROM {rows} WHERE {lost})",
+            n=child.ordinal,
+            rows=rows,
+            lost=lost,
+        ),
+        literal(
+            f"what its parent merged with has no {', '.join(key.references)}, by which "
+            f"{catalog.tables[key.parent].quoted} is referred to"
+        ),
+        literal(key.name),
+    )
     if {column.name for column in child.key} & set(key.columns):
         _remember(conn, child, rows, "NULL")
     below = [
@@ -185,7 +202,7 @@ def shift(
         differs=differs,
     ).rowcount
     if not done:
-        return set()
+        return {child.table.oid} if rejected else set()
     changed = {child.table.oid}
     for other, staged in below:
         named = enumerate((child.table.columns[name].quoted for name in other.references), 1)

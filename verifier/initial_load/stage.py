@@ -42,6 +42,8 @@ class Staged:
     updates: int = 0
     stays: int = 0
     """Rows of :attr:`kept`."""
+    suspected: bool = False
+    """Whether rows were rejected for what the target has under their number (:mod:`suspects`)."""
     local: tuple[Column, ...] = ()
     """The columns of the identity whose numbers are made anew (:mod:`local_ids`)."""
     descending: bool = False

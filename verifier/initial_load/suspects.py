@@ -13,6 +13,10 @@ from verifier.initial_load.match import evaluated, same
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 
+WHY = (
+    "has the sequence-made key of a row of the target that it shares no other unique "
+    "key with: perhaps not the same row (--strict-ids)"
+)
 _SHOWN = 5
 """Keys of a table that a note names."""
 
@@ -21,16 +25,15 @@ def refuse(conn: Connection, staged: Staged) -> int:
     """Reject them; the number of rows."""
     if not _possible(staged):
         return 0
-    return reject(
+    rejected = reject(
         conn,
         staged,
         paste("s.{n} IN ({suspects})", n=staged.ordinal, suspects=_suspects(staged)),
-        literal(
-            "has the sequence-made key of a row of the target that it shares no other unique "
-            "key with: perhaps not the same row (--strict-ids)"
-        ),
+        literal(WHY),
         literal(staged.table.identity.name if staged.table.identity else ""),
     )
+    staged.suspected |= rejected > 0
+    return rejected
 
 
 def note(conn: Connection, staged: Staged) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey, UniqueKey
 from verifier.initial_load.changes import as_text
-from verifier.initial_load.checks import family
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.offset import moved
+from verifier.initial_load.parents import family
 from verifier.initial_load.session import array, literal, paste, run
 from verifier.initial_load.stage import Staged, among
 

@@ -70,6 +70,8 @@ class ForeignKey:
     """The partition of :attr:`parent` that is referred to by itself, if it is one."""
     bounds: str | None = None
     """SQL over a row of :attr:`parent` that says whether it belongs to that partition."""
+    cascades: bool = False
+    """The server changes children along with their parent (``ON UPDATE CASCADE``)."""
 
     @property
     def referred(self) -> str:

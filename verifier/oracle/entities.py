@@ -105,6 +105,24 @@ class Universe:
         values = self.rows(node).reference(node.position, foreign_key.columns)
         return values in self._directory.get(place, {})
 
+    def keeps(self, parent: Node, foreign_key: ForeignKey) -> bool:
+        """Whether the target's row ``parent`` keeps what ``foreign_key`` refers to.
+
+        A source row that becomes that row brings other values, or the same; what the row
+        keeps of itself is its identity.
+        """
+        identity = self.table(parent.table).identity
+        changing = set(foreign_key.referenced) - set(identity.columns if identity else ())
+        own, members = self.row(parent), self.entity_of[parent].source
+        return not members or all(
+            any(self.row(node).get(name, own[name]) == own[name] for node in members)
+            for name in changing
+        )
+
+    def checked(self, name: str) -> frozenset[str]:
+        """The columns of the table ``name`` that a check looks at."""
+        return frozenset(column for check in self.table(name).checks for column in check.columns)
+
     def is_overwritten(self, node: Node, foreign_key: ForeignKey) -> bool:
         """Whether only a row of the target has what ``node`` points to, and not for long.
 

@@ -105,7 +105,8 @@ SELECT k.conname::text, format('%I.%I', n.nspname, c.relname),
         JOIN pg_operator o ON o.oid = u.num JOIN pg_namespace s ON s.oid = o.oprnamespace),
        coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false),
        CASE WHEN p.relispartition THEN format('%I.%I', pn.nspname, p.relname) END,
-       CASE WHEN p.relispartition THEN pg_get_partition_constraintdef(p.oid) END
+       CASE WHEN p.relispartition THEN pg_get_partition_constraintdef(p.oid) END,
+       k.confupdtype = 'c'
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace

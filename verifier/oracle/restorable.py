@@ -8,11 +8,13 @@ depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from verifier.oracle.catalog import ForeignKey
 from verifier.oracle.collisions import constraint_of
-from verifier.oracle.entities import SOURCE, TARGET, Node, Universe
+from verifier.oracle.entities import SOURCE, TARGET, Entity, Node, Universe
 from verifier.oracle.fitting import Clash, Excluded, Unfit
 
 
@@ -63,8 +65,13 @@ def gaps(universe: Universe) -> list[Gap]:
     return found
 
 
-def obstacles(universe: Universe, unfit: Unfit, excluded: Excluded) -> dict[Node, Obstacle]:
-    """Every source row that cannot be restored, with the reason."""
+def obstacles(
+    universe: Universe,
+    unfit: Unfit,
+    excluded: Excluded,
+    excused: Mapping[Node, Obstacle] = MappingProxyType({}),
+) -> dict[Node, Obstacle]:
+    """Every source row that cannot be restored, with the reason; ``excused`` ones among them."""
     found: dict[Node, Obstacle] = {}
     for table, columns in unfit.items():
         for column, positions in columns.items():
@@ -79,12 +86,30 @@ def obstacles(universe: Universe, unfit: Unfit, excluded: Excluded) -> dict[Node
                 obstacle = Obstacle("it matches two different rows of the target", key)
             if obstacle:
                 found[node] = obstacle
+    found = {**excused, **_forsaken(universe), **found}
     beside = {}
     for table, clashes in excluded.items():
         for clash in clashes:
             beside.update(_exclude(universe, found, table, clash))
     found = {**beside, **found}
     _spread(universe, found)
+    return found
+
+
+def _forsaken(universe: Universe) -> dict[Node, Obstacle]:
+    """Rows that would take from a row of the target, which is nobody else's, what it refers to."""
+    found: dict[Node, Obstacle] = {}
+    for child in (node for entity in universe.entities for node in entity.target):
+        if universe.entity_of[child].source:
+            continue
+        for foreign_key in universe.parents[child.table]:
+            parent = universe.parent(child, foreign_key)
+            if foreign_key.cascades or parent is None or parent not in universe.entity_of:
+                continue
+            if not universe.keeps(parent, foreign_key):
+                reason = f"a row of {child.table} in the target refers to what it would overwrite"
+                members = universe.entity_of[parent].source
+                found |= dict.fromkeys(members, Obstacle(reason, foreign_key.name))
     return found
 
 
@@ -135,6 +160,34 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
                 foreign_key.name,
             )
     return None
+
+
+def hindered(universe: Universe) -> dict[Node, Obstacle]:
+    """Rows that only some choices of survivors let in: they may be restored, or be rejected.
+
+    A reference may lead to a survivor without the column that is referred to, or to one that
+    the row's own table does not allow it to refer to.
+    """
+    found: dict[Node, Obstacle] = {}
+    for entity in universe.entities:
+        for node in entity.source:
+            for foreign_key in universe.parents[node.table]:
+                parent = universe.parent(node, foreign_key)
+                family = universe.entity_of.get(parent) if parent is not None else None
+                if family is None or len(family.source) + len(family.target) < 2:
+                    continue
+                if _may_lack(universe, family, foreign_key):
+                    reason = f"a survivor of its parent in {foreign_key.referred} has no value"
+                    found[node] = Obstacle(reason, foreign_key.name)
+                elif universe.checked(node.table).intersection(foreign_key.columns):
+                    reason = f"a check of {node.table} may refuse the survivor of its parent"
+                    found[node] = Obstacle(reason, foreign_key.name)
+    return found
+
+
+def _may_lack(universe: Universe, family: Entity, foreign_key: ForeignKey) -> bool:
+    rows = (universe.row(node) for node in (*family.source, *family.target))
+    return any(row.get(name) is None for row in rows for name in foreign_key.referenced)
 
 
 def _spread(universe: Universe, found: dict[Node, Obstacle]) -> None:

@@ -19,7 +19,7 @@ from verifier.oracle.integrity import judge_integrity
 from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.naming import Named
 from verifier.oracle.ordering import judge_order, ordered
-from verifier.oracle.restorable import downstream, gaps, obstacles
+from verifier.oracle.restorable import downstream, gaps, hindered, obstacles
 from verifier.oracle.rows import judge_large_objects, judge_rows, judge_untouched
 from verifier.oracle.snapshot import Snapshot
 
@@ -73,13 +73,27 @@ class Judge:
         that was not told of its COMMIT may have come as far. What a ``resumable`` one
         leaves when it fails is judged by its next run.
         """
-        judge = self
+        judge = self._excusing(restore.claim)
         if self._universe.contested and not self._reshaped(restore.after):
-            judge = self._knowing(restore.after)
+            judge = self._knowing(restore.after)._excusing(restore.claim)
         judgement = judge._judge(restore, disturbed)
         if not restore.claim.success:
             self._left_changed(restore, judgement, resumable, clean if disturbed else None)
         return judgement
+
+    def _excusing(self, claim: Claim) -> Judge:
+        """This judge, when rows were rejected that need not be restored."""
+        named = Named(claim.rejections or ())
+        excused = {
+            node: obstacle
+            for node, obstacle in hindered(self._universe).items()
+            if named.covers(node.table, self._key(node), self._universe.row(node))
+        }
+        if not excused:
+            return self
+        excusing = copy(self)
+        excusing._obstacles = obstacles(self._universe, self._unfit, self._excluded, excused)
+        return excusing
 
     def _knowing(self, after: Snapshot) -> Judge:
         """This judge, when it has seen what the rows became that several would have."""

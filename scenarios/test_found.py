@@ -1,0 +1,61 @@
+"""What generated worlds found, or an adversary: each once broke a restore that kept all others."""
+
+import pytest
+
+
+@pytest.mark.guarantee("preservation", "honesty")
+@pytest.mark.trap("U03")
+def test_code_that_somebody_elses_row_would_lose(scenario, world):
+    """The target's own row refers to a code that the backup overwrites; the foreign key's ON UPDATE
+    SET NULL takes the reference from it, and nobody hears of it.
+    """
+    world(
+        """
+        CREATE TABLE tariff (id int PRIMARY KEY, code text UNIQUE);
+        CREATE TABLE contract (
+            id int PRIMARY KEY, code text REFERENCES tariff (code) ON UPDATE SET NULL);
+        """,
+        source="INSERT INTO tariff VALUES (1, 'new')",
+        target="INSERT INTO tariff VALUES (1, 'old'); INSERT INTO contract VALUES (9, 'old')",
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "honesty")
+@pytest.mark.trap("U02")
+def test_survivor_without_what_it_is_referred_to_by(scenario, world):
+    """Of two duplicates only the one that loses has the code that a child refers to; the child
+    follows to a NULL, and belongs to nobody.
+    """
+    world(
+        """
+        CREATE TABLE tariff (id int PRIMARY KEY, name text, code text UNIQUE);
+        CREATE TABLE contract (id int PRIMARY KEY, code text REFERENCES tariff (code));
+        """,
+        source="""
+        INSERT INTO tariff VALUES (1, 'night', 'n1'), (2, 'night', NULL);
+        INSERT INTO contract VALUES (1, 'n1');
+        """,
+        target="ALTER TABLE tariff ADD UNIQUE (name)",
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "honesty")
+@pytest.mark.trap("U02", "O02")
+def test_duplicate_below_its_duplicate(scenario, world):
+    """Merged with the row that it stands below, a row would be its own parent, which a check
+    forbids; who looks at checks before rows are merged learns of it from the server, one by one.
+    """
+    world(
+        """
+        CREATE TABLE place (id int PRIMARY KEY, name text, part_of int REFERENCES place,
+            CONSTRAINT not_part_of_itself CHECK (part_of <> id));
+        """,
+        source="""
+        INSERT INTO place VALUES (1, 'north', NULL), (2, 'north', 1),
+            (3, 'south', NULL), (4, 'south', 3), (5, 'east', NULL);
+        """,
+        target="ALTER TABLE place ADD UNIQUE (name)",
+    )
+    scenario.restore().prove()

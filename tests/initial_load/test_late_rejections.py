@@ -1,0 +1,115 @@
+"""Rows that are rejected when others were already merged with them, or counted on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.initial_load.conftest import Move
+from verifier.transfer import RestoreOptions
+
+
+@pytest.fixture
+def aside(move: Move, tmp_path: Path) -> Move:
+    """A restore that sets rejected rows aside."""
+    move.options = replace(move.options, quarantine=tmp_path / "rejected.jsonl")
+    return move
+
+
+TWINS = "CREATE TABLE b (id text PRIMARY KEY, a text REFERENCES a);"
+
+
+def test_children_stay_with_their_parent_where_its_survivor_is_rejected(aside: Move) -> None:
+    claim = aside(
+        "CREATE TABLE a (id text PRIMARY KEY, name text, no int GENERATED ALWAYS AS IDENTITY);"
+        + TWINS,
+        "INSERT INTO a VALUES ('1', 'x'), ('2', 'x'); INSERT INTO b VALUES ('1', '1'), ('2', '2')",
+        "ALTER TABLE a ADD UNIQUE (name); INSERT INTO a (id, name, no)"
+        " OVERRIDING SYSTEM VALUE VALUES ('2', 'y', 7)",
+    )
+    assert claim.rejections is not None
+    assert [(one.table, dict(one.key)) for one in claim.rejections] == [
+        ("public.a", {"id": "2"}),
+    ]
+    assert "GENERATED ALWAYS" in claim.rejections[0].reason
+    assert aside.target.execute("SELECT id, name FROM a ORDER BY id") == [("1", "x"), ("2", "y")]
+    # By its key, the target's row 2 is the one that the second child refers to.
+    assert aside.target.execute("SELECT id, a FROM b ORDER BY id") == [("1", "1"), ("2", "2")]
+
+
+def test_children_stay_with_their_parent_where_its_survivor_is_suspected(aside: Move) -> None:
+    aside.options = replace(aside.options, strict_ids=True)
+    claim = aside(
+        "CREATE TABLE a (id serial PRIMARY KEY, name text);"
+        "CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);",
+        "INSERT INTO a VALUES (1, 'x'), (2, 'x'); INSERT INTO b VALUES (1, 1), (2, 2)",
+        "ALTER TABLE a ADD UNIQUE (name); INSERT INTO a VALUES (2, 'y')",
+    )
+    assert claim.success
+    assert aside.target.execute("SELECT * FROM a ORDER BY id") == [(1, "x"), (2, "y")]
+    assert aside.target.execute("SELECT * FROM b") == [(1, 1)]
+    assert [one.key["id"] for one in claim.rejections or ()] == ["2", "2"]
+
+
+def test_check_that_only_a_merged_row_breaks(aside: Move) -> None:
+    claim = aside(
+        "CREATE TABLE a (id int PRIMARY KEY, name text, up int REFERENCES a, CHECK (up <> id));",
+        "INSERT INTO a VALUES (1, 'x', NULL), (2, 'x', 1), (3, 'y', NULL), (4, 'y', 3)",
+        "ALTER TABLE a ADD UNIQUE (name)",
+    )
+    assert claim.success
+    assert aside.target.execute("SELECT id FROM a ORDER BY id") == [(1,), (3,)]
+    assert [one.key["id"] for one in claim.rejections or ()] == ["2", "4"]
+
+
+def test_part_that_nobody_made_for_the_survivors_number(aside: Move) -> None:
+    claim = aside(
+        "CREATE TABLE a (id int PRIMARY KEY, name text);"
+        "CREATE TABLE b (id int, a int REFERENCES a) PARTITION BY LIST (a);"
+        "CREATE TABLE b1 PARTITION OF b FOR VALUES IN (1);",
+        "INSERT INTO a VALUES (1, 'x'); INSERT INTO b VALUES (1, 1)",
+        "ALTER TABLE a ADD UNIQUE (name); INSERT INTO a VALUES (2, 'x')",
+    )
+    assert claim.success
+    assert [one.table for one in claim.rejections or ()] == ["public.b"]
+
+
+@pytest.mark.parametrize("up", ["'a'", "'new'"])
+def test_row_that_counts_on_a_code_that_changes_or_stays(aside: Move, up: str) -> None:
+    aside.options = replace(aside.options, prefer="t")
+    claim = aside(
+        "CREATE TABLE a (id int PRIMARY KEY, code text UNIQUE, t int, up text);",
+        f"INSERT INTO a VALUES (1, 'new', 3, NULL), (2, 'c', 3, {up}), (3, 'd', 3, 'new')",
+        "ALTER TABLE a ADD FOREIGN KEY (up) REFERENCES a (code);"
+        "INSERT INTO a VALUES (1, 'old', 5, NULL)",
+    )
+    assert claim.success
+    assert [one.key["id"] for one in claim.rejections or ()] == ["2", "3"]
+    assert all("parent" in one.reason for one in claim.rejections or ())
+
+
+def test_row_that_counts_on_a_code_of_another_table_that_stays(aside: Move) -> None:
+    aside.options = replace(aside.options, prefer="t")
+    claim = aside(
+        "CREATE TABLE a (id int PRIMARY KEY, code text UNIQUE, t int);"
+        "CREATE TABLE b (a text REFERENCES a (code));",
+        "INSERT INTO a VALUES (1, 'new', 3); INSERT INTO b VALUES ('new')",
+        "INSERT INTO a VALUES (1, 'old', 5)",
+    )
+    assert claim.success
+    assert [one.table for one in claim.rejections or ()] == ["public.b"]
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_tie_is_settled_by_a_key_of_any_type(move: Move, order: tuple[int, int]) -> None:
+    move.options = RestoreOptions(prefer="t")
+    rows = {1: "('1 day', 'x', 5, 'one')", 2: "('2 days', 'x', 5, 'two')"}
+    claim = move(
+        "CREATE TABLE a (id interval PRIMARY KEY, name text, t int, what text);",
+        f"INSERT INTO a VALUES {', '.join(rows[one] for one in order)}",
+        "ALTER TABLE a ADD UNIQUE (name)",
+    )
+    assert claim.success
+    assert move.target.execute("SELECT what FROM a") == [("two",)]

@@ -1,0 +1,203 @@
+"""Rows whose parents are missing, and rows that others count on: foreign keys, by query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from verifier.initial_load import suspects
+from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
+from verifier.initial_load.ledger import FOLLOWS, reject
+from verifier.initial_load.offset import told
+from verifier.initial_load.periods import uncovered
+from verifier.initial_load.session import literal, paste
+from verifier.initial_load.stage import Staged, among
+
+
+def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: list[Staged]) -> int:
+    """Reject the rows of ``among`` without a parent in the backup or the target, transitively."""
+    total = 0
+    while True:
+        found = 0
+        for child in among:
+            for key in catalog.foreign_keys:
+                if key.child != child.table.oid or not _staged(child, key):
+                    continue
+                if key.period:
+                    found += uncovered(conn, catalog, family(tables, key.parent), child, key)
+                else:
+                    found += _orphans(conn, catalog, tables, child, key)
+        total += found
+        if not found:
+            return total
+
+
+def stranded(conn: Connection, catalog: Catalog, child: Staged, component: list[Staged]) -> int:
+    """Reject rows whose parent in the same component turns out to be another than it was.
+
+    Which target rows change, and which stay as they are because they are newer, is known only
+    when the component is planned.
+    """
+    rejected = 0
+    for key in catalog.foreign_keys:
+        parents = [one for one in family(component, key.parent) if one.updates or one.stays]
+        fixed = {column.name for parent in parents for column in parent.identity}
+        due = key.child == child.table.oid and _staged(child, key) and not key.period
+        if due and parents and not set(key.references) <= fixed:
+            rejected += _orphans(conn, catalog, component, child, key)
+    return rejected
+
+
+def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
+    """Reject rows that would take from children in the target what they refer to.
+
+    Only columns outside the identity can change, so only keys that refer to such are
+    asked. A child that the backup overwrites, too, is none.
+    """
+    rejected = 0
+    fixed = {column.name for column in parent.identity}
+    for key in catalog.foreign_keys:
+        linked = key.parent == parent.table.root
+        free = not (key.follows or key.period or set(key.references) <= fixed)
+        if linked and parent.updates and free:
+            rejected += _forsaken(conn, catalog, tables, parent, key)
+    return rejected
+
+
+def _forsaken(
+    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged, key: ForeignKey
+) -> int:
+    child = catalog.tables[key.child]
+    ours = [child.columns[name].quoted for name in key.columns]
+    theirs = [parent.table.columns[name].quoted for name in key.references]
+    refers = " AND ".join(f"k.{a} = t.{b}" for a, b in zip(ours, theirs, strict=True))
+    kept = " AND ".join(f"o.{column} = t.{column}" for column in theirs)
+    overwritten = "".join(
+        f" AND NOT EXISTS (SELECT FROM {staged.rows} w WHERE "
+        + " AND ".join(f"w.{c.quoted} = k.{c.quoted}" for c in staged.identity)
+        + ")"
+        for staged in tables
+        if staged.table.oid == key.child and staged.identity and _staged(staged, key)
+    )
+    return reject(
+        conn,
+        parent,
+        paste(
+            "s.{n} IN (SELECT c.n FROM {change} c JOIN {target} t"
+            " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid"
+            " WHERE {there} AND NOT EXISTS (SELECT FROM {rows} o WHERE {kept})"
+            " AND EXISTS (SELECT FROM {child} k WHERE {refers} {overwritten}))",
+            n=parent.ordinal,
+            change=parent.change,
+            target=parent.table.only,
+            there=_there(key),
+            rows=among(parent.rows, key),
+            kept=kept,
+            child=child.only,
+            refers=refers,
+            overwritten=overwritten,
+        ),
+        literal(f"rows of {child.quoted} in the target refer to what it would overwrite"),
+        literal(key.name),
+    )
+
+
+def _there(key: ForeignKey) -> str:
+    """SQL that a row ``t`` of the target stands in the partition that ``key`` refers to."""
+    if key.partition is None:
+        return "true"
+    return paste(
+        "t.tableoid IN (SELECT relid FROM pg_partition_tree({oid}))", oid=str(key.partition)
+    )
+
+
+def family(tables: Sequence[Staged], parent: int) -> list[Staged]:
+    """The staged tables whose rows a foreign key to ``parent`` may point to."""
+    return [s for s in tables if parent in (s.table.oid, s.table.root)]
+
+
+def _staying(parents: list[Staged], key: ForeignKey) -> str:
+    """SQL that a target row ``p`` keeps the columns that ``key`` refers to, and is meant by it.
+
+    A row that the backup is about to overwrite keeps its identity, and nothing else.
+    """
+    return _meant(parents) + "".join(
+        f" AND NOT EXISTS (SELECT FROM {parent.change} c"
+        f" WHERE c.t_oid = p.tableoid AND c.t_ctid = p.ctid)"
+        for parent in parents
+        if parent.updates and not set(key.references) <= {c.name for c in parent.identity}
+    )
+
+
+def _meant(parents: list[Staged]) -> str:
+    """SQL that a target row ``p`` is not what a rejected row was suspected not to be."""
+    return "".join(
+        paste(
+            " AND NOT EXISTS (SELECT FROM pg_temp.restore_rejected r WHERE r.tab = {number}"
+            " AND r.reason = {why} AND {same})",
+            number=str(parent.number),
+            why=literal(suspects.WHY),
+            same=" AND ".join(
+                f"r.key->>{literal(c.name)} = {told(c, f'p.{c.quoted}')}" for c in parent.identity
+            ),
+        )
+        for parent in parents
+        if parent.suspected
+    )
+
+
+def _written(parent: Staged) -> str:
+    """SQL that the staged row ``p`` is not left out for a newer row of the target."""
+    if not parent.stays:
+        return ""
+    return f" AND NOT EXISTS (SELECT FROM {parent.kept} k WHERE k.n = p.{parent.ordinal})"
+
+
+def _staged(child: Staged, key: ForeignKey) -> bool:
+    return set(key.columns) <= {column.name for column in child.columns}
+
+
+def _orphans(
+    conn: Connection, catalog: Catalog, tables: list[Staged], child: Staged, key: ForeignKey
+) -> int:
+    parent = catalog.tables[key.referred]
+    columns = [child.table.columns[name].quoted for name in key.columns]
+    references = [parent.columns[name].quoted for name in key.references]
+    told_ = [
+        told(child.table.columns[name], f"b.{child.table.columns[name].quoted}")
+        for name in key.columns
+    ]
+    pairs = list(zip(columns, references, strict=True))
+    family_ = family(tables, key.parent)
+    same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
+    where = [f"s.{column} IS NOT NULL" for column in columns]
+    where += [
+        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{_written(staged)})"
+        for staged in family_
+    ]
+    where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
+    if key.full and len(columns) > 1:
+        mixed = f"num_nulls({', '.join(f's.{c}' for c in columns)})"
+        reject(
+            conn,
+            child,
+            f"{mixed} > 0 AND {mixed} < {len(columns)}",
+            literal(f"{key.name} is MATCH FULL and only some of its columns are NULL"),
+            literal(key.name),
+        )
+    numbers = ", ".join(str(staged.number) for staged in family_) or "-1"
+    lost = " AND ".join(
+        f"r.key->>{literal(name)} = {shown}"
+        for name, shown in zip(key.references, told_, strict=True)
+    )
+    place = f"{parent.quoted} ({', '.join(references)}) = ("
+    values = " || ', ' || ".join(told_)
+    return reject(
+        conn,
+        child,
+        " AND ".join(where),
+        f"CASE WHEN EXISTS (SELECT FROM pg_temp.restore_rejected r"
+        f" WHERE r.tab IN ({numbers}) AND {lost})"
+        f" THEN {literal(FOLLOWS)} ELSE {literal('has no parent: ')} END"
+        f" || {literal(place)} || {values} || ')'",
+        literal(key.name),
+    )
