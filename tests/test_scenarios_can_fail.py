@@ -17,6 +17,7 @@ from scenarios import (
     test_contested,
     test_exclusion,
     test_fidelity,
+    test_found,
     test_keys,
     test_large_objects,
     test_ordering,
@@ -49,6 +50,10 @@ from verifier.servers import Pair, choose
 
 keys, values, tables, refusal = test_keys, test_fidelity, test_structure, test_refusal
 CASES = [
+    # What was found.
+    by_id(test_found.test_code_that_somebody_elses_row_would_lose, G.PRESERVATION, OWN),
+    Case(test_found.test_survivor_without_what_it_is_referred_to_by, "deaf", G.HONESTY, LIE),
+    Case(test_found.test_duplicate_below_its_duplicate, "deaf", G.HONESTY, LIE),
     # Uniqueness and merging.
     by_id(keys.test_rows_known_by_different_ones_of_several_keys, G.MERGING, APART),
     by_id(keys.test_deleted_rows_are_outside_of_a_partial_key, G.MERGING, APART),

@@ -7,7 +7,7 @@ no order of rows then.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from verifier.model.schema import (
     Schema,
     Table,
 )
+from verifier.model.types import domain_of
 from verifier.model.world import World
 from verifier.worlds import triggers
 from verifier.worlds.spelling import expression, literal, name, names, of_table, of_type, qualified
@@ -40,9 +41,15 @@ _SERIAL = {
 }
 
 
+_END = "\n;\n"
+"""After somebody's script, which may end in a comment or without a semicolon."""
+
+
 def create(schema: Schema) -> str:
     """SQL that makes ``schema`` in an empty database."""
-    return schema.script or tables(schema) + links(schema)
+    if schema.script:
+        return schema.script + _END
+    return tables(schema) + links(schema)
 
 
 def source(world: World) -> str:
@@ -65,7 +72,7 @@ def of_source(world: World) -> Schema:
         schema,
         tables=tuple(_without_references(table, lacks, by_id) for table in bare),
         domains=tuple(replace(each, checks=_kept(each.checks, lacks)) for each in schema.domains),
-        script=schema.script and schema.script + "".join(_drops(schema, lacks)),
+        script=schema.script and "".join([schema.script, _END, *_drops(schema, lacks)]),
     )
 
 
@@ -108,24 +115,32 @@ def _is_key(parent: Table, columns: tuple[str, ...]) -> bool:
 def _drops(schema: Schema, lacks: Collection[str]) -> Iterator[str]:
     """What takes ``lacks`` away from a schema that somebody's script has made."""
     for table in schema.tables:
-        alter = f"\nALTER TABLE {of_table(table)}"
-        constraints = {key.name for key in table.keys if key.constraint}
-        constraints |= {check.name for check in table.checks}
-        constraints |= {key.name for key in table.foreign_keys}
-        for each in sorted(constraints.intersection(lacks)):
+        alter = f"ALTER TABLE {of_table(table)}"
+        constraints = [key for key in table.keys if _in_table(key)]
+        for each in _named((*constraints, *table.checks, *table.foreign_keys), lacks):
             # One that went with the key that it refers to is gone already.
-            yield f"{alter} DROP CONSTRAINT IF EXISTS {name(each)} CASCADE;"
-        for key in table.keys:
-            if not key.constraint and key.name in lacks:
-                yield f"\nDROP INDEX {qualified(table.schema, key.name)} CASCADE;"
+            yield f"{alter} DROP CONSTRAINT IF EXISTS {each} CASCADE;\n"
+        for each in _named([key for key in table.keys if key not in constraints], lacks):
+            yield f"DROP INDEX {name(table.schema)}.{each} CASCADE;\n"
         for column in table.columns:
             if f"{table.id}.{column.name}" in lacks:
-                yield f"{alter} ALTER COLUMN {name(column.name)} DROP NOT NULL;"
+                yield f"{alter} ALTER COLUMN {name(column.name)} DROP NOT NULL;\n"
+    spelled = {domain_of(kind, schema): kind for kind in _types(schema)}
     for domain in schema.domains:
-        for check in domain.checks:
-            if check.name in lacks:
-                kind = of_type(schema, domain.name)
-                yield f"\nALTER DOMAIN {kind} DROP CONSTRAINT {name(check.name)};"
+        for each in _named(domain.checks, lacks):
+            if domain in spelled:
+                yield f"ALTER DOMAIN {spelled[domain]} DROP CONSTRAINT {each};\n"
+
+
+def _types(schema: Schema) -> Iterator[str]:
+    """The types of all columns as SQL spells them, of an array that of its elements."""
+    for table in schema.tables:
+        yield from (column.type.partition("[")[0] for column in table.columns)
+
+
+def _named(parts: Iterable[Key | Check | ForeignKey], lacks: Collection[str]) -> Iterator[str]:
+    """The names of those ``parts`` that are lacking, as SQL writes them."""
+    return (name(part.name) for part in parts if part.name in lacks)
 
 
 def tables(schema: Schema) -> str:

@@ -18,9 +18,10 @@ from verifier.model.schema import Row, Schema
 from verifier.model.world import Observation
 from verifier.servers import Database, Databases, Pair, Server, Side
 from verifier.servers.sessions import words
-from verifier.worlds import ddl, reading, rows, triggers
+from verifier.worlds import ddl, reading, rows
 from verifier.worlds.asking import Asker
-from verifier.worlds.spelling import name, of_table
+from verifier.worlds.detaching import Detached
+from verifier.worlds.spelling import of_table
 
 _USES = 200
 """Worlds in one database; each leaves dead rows in its catalogue."""
@@ -28,14 +29,12 @@ _PARTING = 1.0
 """Seconds in which the sessions of those who are done have to end."""
 _RECOVERY = 5.0
 """Seconds in which a server that crashed has to answer again."""
-_SESSIONS = """
-SELECT format('pid %s, %s, %s', pid, state, left(query, 80)) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+_OTHERS = """
+FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+AND pid <> pg_backend_pid() AND pid <> {}
 """
-_CUT = """
-SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-"""
+_SESSIONS = "SELECT format('pid %s, %s, %s', pid, state, left(query, 80))" + _OTHERS
+_CUT = "SELECT pg_terminate_backend(pid, 1000)" + _OTHERS
 Rows = Mapping[str, tuple[Row, ...]]
 """Table id → rows."""
 
@@ -46,10 +45,12 @@ class Site:
     def __init__(self, server: Server, databases: Databases) -> None:
         self._server, self._databases = server, databases
         self._database: Database | None = None
-        self._session: reading.Connection | None = None
+        self._observer: reading.Connection | None = None
+        self._maker: reading.Connection | None = None
         self._seen = reading.Structure(Schema(tables=()))
         self._intact = False
         self._uses = 0
+        self._detached = Detached()
 
     @property
     def database(self) -> Database:
@@ -65,7 +66,8 @@ class Site:
     def make(self, schema: Schema, content: Rows, given: Mapping[str, int]) -> Observation:
         """Make ``schema`` hold ``content``, with its sequences at ``given``; what is there then.
 
-        Raises :class:`Unfit`, and :class:`~verifier.errors.ServerDied`.
+        A schema that a script makes is made once, and filled again and again.
+        Raises :class:`~verifier.errors.Unfit` and :class:`~verifier.errors.ServerDied`.
         """
         if self._is_usable():
             # What fails may be due to another world's leftovers.
@@ -89,7 +91,7 @@ class Site:
         A session that bars the way is cut. Raises :class:`~verifier.errors.ServerDied`.
         """
         try:
-            observation = self._seen.observe(self._connected())
+            observation = self._seen.observe(self._observing())
         except psycopg.OperationalError:
             observation = self._insisted()
         except psycopg.Error as error:
@@ -104,7 +106,7 @@ class Site:
         """
         deadline = time.monotonic() + _PARTING
         try:
-            while sessions := reading.ask(self._connected(), _SESSIONS)[0]:
+            while sessions := reading.ask(self._observing(), self._others(_SESSIONS))[0]:
                 if time.monotonic() > deadline:
                     return [str(words) for (words,) in sessions]
                 time.sleep(0.002)
@@ -114,7 +116,7 @@ class Site:
 
     def asker(self) -> Asker:
         """Evaluates expressions for rows of the world's tables, until the next one is made."""
-        return Asker(self._connected(), self._seen.schema)
+        return Asker(self._making(), self._seen.schema)
 
     def distrust(self) -> None:
         """Make the next world in another database: nobody knows what became of this one."""
@@ -122,44 +124,55 @@ class Site:
 
     def discard(self) -> None:
         """Drop the database together with everything that holds on to it."""
-        if self._session is not None:
-            self._session.close()
-        database, self._database, self._session = self._database, None, None
+        for session in (self._observer, self._maker):
+            if session is not None:
+                session.close()
+        database, self._database = self._database, None
+        self._observer = self._maker = None
         self._intact, self._uses = False, 0
         if database is not None:
             self._databases.drop(database)
 
     def _made(self, schema: Schema, content: Rows, given: Mapping[str, int]) -> Observation:
-        session = self._connected()
         again = self._intact and self._seen.schema == schema
         self._intact = False
         self._uses += 1
-        inserts = rows.fill(schema, content)
-        if again:
-            parts = [_emptied(schema), *_unenforced(inserts)]
+        if schema.script:
+            script = self._filled(schema, content, again=again)
         else:
-            parts = [*self._owned(schema, inserts)]
-        parts += rows.positions(schema, content, given)
+            # Foreign keys come last: so the server itself says whether the rows fit.
+            fill = rows.fill(schema, content)
+            script = [self._cleared(), ddl.tables(schema), fill, ddl.links(schema)]
+        script += rows.positions(schema, content, given)
         self._seen = reading.Structure(schema)
-        observation = self._seen.made(session, "".join(parts))
+        observation = self._seen.made(self._making(), "".join(script), self._observing())
         self._intact = True
         return observation
 
-    def _owned(self, schema: Schema, inserts: str) -> list[str]:
-        """What makes ``schema`` as the account that implementations get, in place of another."""
-        user = self._server.user.parameters["user"]
-        role, back = f"SET ROLE {name(user)};\n", "RESET ROLE;\n"
-        begin = [role] if self._uses == 1 else [f"DROP OWNED BY {name(user)} CASCADE;\n", role]
-        if schema.script:
-            # Its settings end with it, and those that we need are set again.
-            return [*begin, schema.script, ";\n", back, reading.PIN, *_unenforced(inserts)]
-        # Foreign keys come last: so the server itself says whether the rows fit.
-        return [*begin, ddl.tables(schema), inserts, ddl.links(schema), back]
+    def _filled(self, schema: Schema, content: Rows, *, again: bool) -> list[str]:
+        """What fills the tables that the schema's script has made, which it is run for once."""
+        if not again:
+            reading.ask(self._making(), self._cleared())
+            # In a session of its own, whose settings are nobody else's.
+            self.database.execute(ddl.create(schema))
+            self._detached = Detached.read(self._observing())
+        empty = f"TRUNCATE {', '.join(map(of_table, schema.tables))} RESTART IDENTITY;\n"
+        return [self._detached.before, empty, rows.fill(schema, content), self._detached.after]
+
+    def _cleared(self) -> str:
+        """What takes away another world."""
+        return "" if self._uses == 1 else "DROP OWNED BY CURRENT_USER CASCADE;\n"
 
     def _is_usable(self) -> bool:
         """Whether there is a database that nobody else holds on to."""
         used_up = self._database is None or self._uses >= _USES or not self._intact
-        return not used_up and not self.leftovers()
+        return not used_up and self._is_ours() and not self.leftovers()
+
+    def _is_ours(self) -> bool:
+        """Whether the account is ours alone. What it owns may be dropped then, which would
+        take from another one what it was granted on other databases."""
+        accounts = {dsn.parameters.get("user") for dsn in (self._server.user, self._server.admin)}
+        return len(accounts) == 2
 
     def _insisted(self) -> Observation:
         """What there is, once the server answers and nobody else is there."""
@@ -167,16 +180,28 @@ class Site:
         while not self._server.alive() and time.monotonic() < deadline:
             time.sleep(0.05)
         try:
-            reading.ask(self._connected(), _CUT)
-            return self._seen.observe(self._connected())
+            reading.ask(self._observing(), self._others(_CUT))
+            return self._seen.observe(self._observing())
         except psycopg.Error as error:
             self._raise_if_dead(error)
             return self._seen.unseen(words(error))
 
-    def _connected(self) -> psycopg.Connection[Any]:
-        if self._session is None or self._session.closed:
-            self._session = reading.connect(self.database.admin)
-        return self._session
+    def _observing(self) -> psycopg.Connection[Any]:
+        """The administrator's session, which sees everything and runs nothing."""
+        if self._observer is None or self._observer.closed:
+            self._observer = reading.observer(self.database.admin)
+        return self._observer
+
+    def _making(self) -> psycopg.Connection[Any]:
+        """A session of the account that implementations get. Whatever a schema has that can be
+        run (checks, defaults, triggers) runs here."""
+        if self._maker is None or self._maker.closed:
+            self._maker = reading.connect(self.database.dsn)
+        return self._maker
+
+    def _others(self, query: str) -> str:
+        """``query`` about the sessions that are not ours."""
+        return query.format(0 if self._maker is None else self._maker.info.backend_pid)
 
     def _raise_if_dead(self, error: psycopg.Error) -> None:
         server = self._server
@@ -185,18 +210,6 @@ class Site:
                 f"the {server.side} server was running and is gone ({words(error)}); "
                 f"look for the reason in its last log lines:\n{server.log()}"
             ) from None
-
-
-def _emptied(schema: Schema) -> str:
-    tables = [of_table(table) for table in schema.tables]
-    tables += [triggers.AUDIT] if triggers.audited(schema) else []
-    return f"TRUNCATE {', '.join(tables)} RESTART IDENTITY;\n"
-
-
-def _unenforced(inserts: str) -> list[str]:
-    """``inserts`` in whatever order, and without triggers."""
-    replica = "SET session_replication_role = "
-    return [f"{replica}replica;\n", inserts, f"{replica}origin;\n"]
 
 
 class Ground:

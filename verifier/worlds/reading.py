@@ -32,7 +32,6 @@ PINNED: Mapping[str, str] = {
     "standard_conforming_strings": "on",
     "quote_all_identifiers": "off",
     "row_security": "off",
-    "session_replication_role": "origin",
     "check_function_bodies": "off",
     "client_min_messages": "error",
     # To look, or to make room for the next world, must not wait for what somebody left behind.
@@ -45,7 +44,6 @@ Results = list[list[Row]]
 
 
 _FINGERPRINT = "structure_of_a_world"
-PIN = "".join(f"SET {key} = {literal(value)};\n" for key, value in PINNED.items())
 
 
 def connect(dsn: Dsn) -> Connection:
@@ -53,13 +51,19 @@ def connect(dsn: Dsn) -> Connection:
     # What comes back in one script after the other is of other tables each time.
     session = sessions.connect(dsn, client_encoding="UTF8", prepare_threshold=None)
     try:
-        ask(session, PIN)
-        # To plan it takes longer than all the rest of an observation.
-        query = fingerprint.query(session.info.server_version // 10000)
-        ask(session, f"PREPARE {_FINGERPRINT} AS {query}")
+        ask(session, "".join(f"SET {key} = {literal(value)};" for key, value in PINNED.items()))
     except BaseException:
         session.close()
         raise
+    return session
+
+
+def observer(dsn: Dsn) -> Connection:
+    """A session for :meth:`Structure.observe`."""
+    session = connect(dsn)
+    # To plan it takes longer than all the rest of an observation.
+    query = fingerprint.query(session.info.server_version // 10000)
+    ask(session, f"PREPARE {_FINGERPRINT} AS {query}")
     return session
 
 
@@ -102,7 +106,7 @@ class Structure:
         self._before: Fingerprint = {}
         self._audited = triggers.audited(schema)
 
-    def made(self, session: Connection, script: str) -> Observation:
+    def made(self, maker: Connection, script: str, observer: Connection) -> Observation:
         """What is there once ``script`` has made it; :meth:`observe` compares with that.
 
         Raises :class:`psycopg.Error`.
@@ -114,10 +118,10 @@ class Structure:
             f"pg_get_serial_sequence({literal(of_table(table))}, {literal(column)})"
             for table, column in columns.values()
         ]
-        *_, named = ask(session, f"{script};SELECT {', '.join(calls)}")
+        *_, named = ask(maker, f"{script};SELECT {', '.join(calls)}")
         pairs = zip(columns, named[0], strict=True)
         self.sequences = {key: sequence for key, sequence in pairs if sequence is not None}
-        observation, self._before = self._read(session)
+        observation, self._before = self._read(observer)
         return observation
 
     def observe(self, session: Connection) -> Observation:

@@ -1,0 +1,96 @@
+"""Which of several rows survives: the first, the last, or the one that is seen to have."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.keys import KeyValue
+from verifier.model.schema import Row
+
+
+class Ranked:
+    """The first or the last of the source's rows, whatever a restore made of them."""
+
+    def __init__(self, place: int) -> None:
+        """``place``: 0 or -1."""
+        self._place = place
+
+    def survivor(self, thing: Thing, rows: Mapping[Node, Row], matter: Matter) -> Row | None:
+        if not thing.source:
+            return rows[thing.present[0]]
+        row = rows[thing.source[self._place]]
+        return with_identity(thing, row, matter) if thing.present else row
+
+    def claimant(
+        self,
+        node: Node,
+        claims: Sequence[Sequence[Node]],
+        rows: Mapping[Node, Row],
+        matter: Matter,
+    ) -> int:
+        return self._place % len(claims)
+
+
+class Observed:
+    """What a restore made of them, where that can be seen."""
+
+    def __init__(self, matter: Matter, after: Mapping[str, tuple[Row, ...]]) -> None:
+        self._after = after
+        self._last = Ranked(-1)
+        self._named: dict[str, dict[KeyValue, list[Row]]] = {}
+        for table in matter.schema.tables:
+            named = self._named.setdefault(table.id, defaultdict(list))
+            for row in after.get(table.id, ()):
+                name = matter.name(table.id, row)
+                if name is not None:
+                    named[name].append(row)
+
+    def candidates(self, thing: Thing, rows: Mapping[Node, Row], matter: Matter) -> list[Row]:
+        """The rows afterwards that carry an identity of the thing's rows; one is right."""
+        names = {matter.name(node.table, rows[node]) for node in (*thing.source, *thing.present)}
+        named = self._named[thing.table.id]
+        return [row for name in names if name is not None for row in named.get(name, ())]
+
+    def survivor(self, thing: Thing, rows: Mapping[Node, Row], matter: Matter) -> Row | None:
+        if matter.identity[thing.table.id] is None:
+            forms = {rows[node] for node in thing.source or thing.present}
+            found = [row for row in self._after.get(thing.table.id, ()) if row in forms][:1]
+        else:
+            found = self.candidates(thing, rows, matter)
+        return found[0] if len(found) == 1 else self._last.survivor(thing, rows, matter)
+
+    def claimant(
+        self,
+        node: Node,
+        claims: Sequence[Sequence[Node]],
+        rows: Mapping[Node, Row],
+        matter: Matter,
+    ) -> int:
+        """The one that it is nearest to."""
+        name = matter.name(node.table, rows[node])
+        named = self._named[node.table]
+        found = named.get(name, ()) if name is not None else self._after.get(node.table, ())
+
+        def alike(place: int) -> int:
+            return max(
+                (
+                    sum(one == other for one, other in zip(rows[member], row, strict=True))
+                    for member in claims[place]
+                    for row in found
+                ),
+                default=0,
+            )
+
+        return max(reversed(range(len(claims))), key=alike)
+
+
+def with_identity(thing: Thing, row: Row, matter: Matter) -> Row:
+    """``row`` under the identity that the target's row has."""
+    key = matter.identity[thing.table.id]
+    if key is None:
+        return row
+    own = {thing.table.places[column] for column in key.columns}
+    kept = matter.rows[thing.present[0]]
+    return tuple(kept[place] if place in own else value for place, value in enumerate(row))

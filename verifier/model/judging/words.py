@@ -1,0 +1,87 @@
+"""What a claim names, found among the rows that there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from verifier.contract import Claim, Merge, Rejection
+from verifier.model.judging.matter import Matter, Node
+from verifier.model.judging.refusals import Bounds
+from verifier.model.schema import Row, Table, Value
+from verifier.model.values import comparable, has_equality
+
+_PART = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
+
+
+def table_id(name: str) -> str:
+    """The id of a table that a claim names as SQL writes it: ``public."Order"``."""
+    parts = (quoted.replace('""', '"') or plain for quoted, plain in _PART.findall(name))
+    return ".".join(parts)
+
+
+def meant(matter: Matter, entry: Merge | Rejection) -> list[Node]:
+    """The rows of the source that an entry of a claim may be about; an empty key names none."""
+    table = matter.schema.by_id.get(table_id(entry.table))
+    if table is None or not entry.key:
+        return []
+    return [
+        node
+        for node in matter.source(table.id)
+        if fits(matter, table, matter.rows[node], entry.key)
+    ]
+
+
+def fits(matter: Matter, table: Table, row: Row, key: Mapping[str, Value]) -> bool:
+    """Whether ``row`` holds what a claim says of it: the very text or, as ``char(n)`` may come
+    without its blanks, an equal value."""
+    return all(
+        name in table.places and _is_same(matter, table, name, row[table.places[name]], value)
+        for name, value in key.items()
+    )
+
+
+def _is_same(matter: Matter, table: Table, column: str, own: Value, value: Value) -> bool:
+    type, schema = matter.keys.types[table.id, column], matter.schema
+    if own == value or own is None or value is None or not has_equality(type, schema):
+        return own == value
+    try:
+        return comparable(type, schema, own) == comparable(type, schema, value)
+    except (ValueError, ArithmeticError):
+        return False  # no value of the type
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The rows that a claim rejects, against those that are to be."""
+
+    unnamed: frozenset[Node]
+    """They have to be rejected, and the claim does not say so."""
+    needless: frozenset[Node]
+    """The target can take them, and the claim says that they are rejected."""
+    unknown: tuple[Rejection, ...]
+    """What it says of rows that there are not."""
+    rows: frozenset[Node]
+    """Those that are not in the target, by right or by what the claim says."""
+
+
+def rejected(claim: Claim, matter: Matter, bounds: Bounds) -> Rejected:
+    named: set[Node] = set()
+    needless: set[Node] = set()
+    unknown = []
+    for entry in claim.rejections or ():
+        rows = set(meant(matter, entry))
+        # Where several rows have the key that is named, it is one that may be rejected.
+        right = rows & bounds.must.keys() or rows & bounds.may
+        named |= right
+        if not right:
+            needless |= rows
+        if not rows:
+            unknown.append(entry)
+    return Rejected(
+        unnamed=frozenset(bounds.must.keys() - named),
+        needless=frozenset(needless),
+        unknown=tuple(unknown),
+        rows=frozenset(bounds.must.keys() | named | needless),
+    )
