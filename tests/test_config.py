@@ -71,6 +71,8 @@ def test_every_setting_can_come_from_every_place(file):
         "rows": "7",
         "schema": "postgresql://u@h/three",
         "seed": "8",
+        "minutes": "2.5",
+        "world_timeout": "12",
         "control_tables": "one, two",
         "ignore": "public.tea.updated_at: the restore stamps it",
         "schemas": "one, two",
@@ -401,7 +403,7 @@ def test_the_plain_form_carries_everything_to_another_process():
     config = Config.load(given, {}, Path("/nonexistent"))
     plain = config.to_plain()
     kinds = {type(value) for value in plain.values()}
-    assert kinds <= {str, int, bool, list, dict, type(None)}, "only what every serialiser knows"
+    assert kinds <= {str, int, float, bool, list, dict, type(None)}, "only what every serialiser knows"
     assert Config.from_plain(plain) == config
 
 

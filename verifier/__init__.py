@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from verifier.oracle import compare
     from verifier.scenario import GuaranteeBroken, Outcome, Scenario, Seed
     from verifier.servers import Database
-    from verifier.transfer import Exclude
+    from verifier.transfer import Exclude, Ids, Reference, RestoreOptions
 
 __version__ = "0.1.0"
 
@@ -92,6 +92,7 @@ __all__ = [
     "Guarantee",
     "GuaranteeBroken",
     "Held",
+    "Ids",
     "Ignore",
     "Implementation",
     "Interruption",
@@ -105,7 +106,9 @@ __all__ = [
     "Outcome",
     "Part",
     "Proof",
+    "Reference",
     "Rejection",
+    "RestoreOptions",
     "RestoreVerifierError",
     "Row",
     "RowChange",
@@ -187,7 +190,7 @@ _HOMES = {
     "verifier.oracle": ("compare",),
     "verifier.scenario": ("GuaranteeBroken", "Outcome", "Scenario", "Seed"),
     "verifier.servers": ("Database",),
-    "verifier.transfer": ("Exclude",),
+    "verifier.transfer": ("Exclude", "Ids", "Reference", "RestoreOptions"),
 }
 
 

@@ -22,6 +22,7 @@ from verifier.commands import (
     clean,
     convert,
     diff,
+    fuzz,
     implementations,
     matrix,
     restore,
@@ -48,6 +49,7 @@ _COMMANDS = (
     clean,
     selftest,
     matrix,
+    fuzz,
     implementations,
 )
 

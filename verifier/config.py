@@ -54,7 +54,7 @@ _rows = readers.whole("a whole number of rows, 1 or more", least=1)
 _limit = readers.whole("a whole number of rows, 0 or more", least=0)
 _jobs = readers.whole("a whole number, 1 or more", least=1)
 
-_SERVERS = (VERIFY, SELFTEST, MATRIX)
+_SERVERS = (VERIFY, SELFTEST, MATRIX, FUZZ)
 _WORLDS = (VERIFY, FUZZ)
 _FROM_FILE = (RESTORE, CONVERT, CLEAN)
 """The commands that read a backup."""
@@ -110,7 +110,7 @@ class Config:
         readers.text,
         "NAME",
         "the backup/restore implementation under test",
-        (VERIFY,),
+        _WORLDS,
     )
     rows: int = setting(
         300, _rows, "N", "about how many rows a seeded source holds, over all tables", (VERIFY,)
@@ -130,6 +130,16 @@ class Config:
         "for --schema take values from; or both, given one by one",
         _WORLDS,
         repeatable=True,
+    )
+    minutes: float = setting(
+        5.0, readers.minutes, "N", "how long to search for worlds in which something fails", (FUZZ,)
+    )
+    world_timeout: float = setting(
+        30.0,
+        readers.seconds,
+        "SECONDS",
+        "how long one world may take; an implementation that takes longer is stopped, and told of",
+        (FUZZ,),
     )
     control_tables: tuple[str, ...] = setting(
         ("_prisma_migrations", "InitialLoadSessions"),

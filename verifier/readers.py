@@ -84,15 +84,24 @@ def whole(what: str, *, least: int | None) -> Reader[int]:
 
 def seconds(given: object, where: str) -> float:
     """A time to wait, in seconds and parts of them, that PostgreSQL can count in milliseconds."""
+    return _amount(given, where, "seconds", 0.001, _LONGEST)
+
+
+def minutes(given: object, where: str) -> float:
+    """A time to work, in minutes and parts of them."""
+    return _amount(given, where, "minutes", 0.01, 10_000)
+
+
+def _amount(given: object, where: str, unit: str, least: float, most: int) -> float:
     number: float | None = None
     if isinstance(given, int | float) and not isinstance(given, bool):
         number = float(given)
     elif isinstance(given, str):
         with suppress(ValueError):
             number = float(text(given, where))
-    if number is None or not 0.001 <= number <= _LONGEST:
+    if number is None or not least <= number <= most:
         raise UsageError(
-            f"{where} is {given!r}; give a number of seconds, 0.001 or more and at most {_LONGEST}"
+            f"{where} is {given!r}; give a number of {unit}, {least} or more and at most {most}"
         )
     return number
 

@@ -6,7 +6,7 @@ data follow from: a number and a place, each at most once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from verifier import readers
@@ -37,6 +37,8 @@ class Seeds:
     """The same number makes the same data."""
     rows: Place | None = None
     """Rows whose values the data may take."""
+    chosen: bool = field(default=False, compare=False)
+    """Whether somebody gave the number."""
 
     def to_plain(self) -> list[object]:
         """What :func:`seeds` reads again, **passwords included**."""
@@ -59,7 +61,8 @@ def seeds(given: object, where: str) -> Seeds:
             numbers.append(_number(each, where))
     if len(numbers) > 1 or len(places) > 1:
         raise UsageError(f"{where} is given twice; give one number, one file or database, or both")
-    return Seeds(numbers[0] if numbers else Seeds().number, places[0] if places else None)
+    number = numbers[0] if numbers else Seeds().number
+    return Seeds(number, places[0] if places else None, chosen=bool(numbers))
 
 
 def _is_number(word: str) -> bool:

@@ -205,3 +205,29 @@ def test_numbers_that_a_sequence_made_stay_numbers() -> None:
         ),
     )
     assert small.world.source == {"public.t": (("2",), ("1",))}
+
+
+def test_names_are_made_plain_where_the_failure_does_not_need_them() -> None:
+    odd = Table(
+        name="Odd Name",
+        schema="else",
+        columns=(Column(name="a b", type="int"), Column(name="ORDER", type="int")),
+        keys=(Key(name="Odd Name_k", parts=(column("a b"),)),),
+        foreign_keys=(
+            ForeignKey(
+                name="Odd f", columns=("ORDER",), parent="else.Odd Name", references=("a b",)
+            ),
+        ),
+    )
+    world = World(
+        schema=Schema(tables=(odd,)),
+        source={"else.Odd Name": (("1", "1"),)},
+        lacks=frozenset({"Odd f"}),
+        order=("else.Odd Name",),
+    )
+    small = shrink(world, lambda each: bool(each.lacks and each.order and each.source)).world
+    (table,) = small.schema.tables
+    assert table.id == "public.t1"
+    assert {key.name for key in (*table.keys, *table.foreign_keys)} >= small.lacks
+    assert small.source == {"public.t1": ((None, None),)}
+    assert trouble(small) == []

@@ -137,6 +137,23 @@ def test_tables_and_rows_come_in_the_order_of_the_world() -> None:
     ]
 
 
+def test_json_is_what_javascript_can_hold() -> None:
+    of = dict(zip(VALUES, TABLES, strict=True))
+    data = json.loads(backups.dump(replace(WORLD, form=BackupForm.JSON)))["data"]
+    values = {kind: [row.get("a,b", ...) for row in data[each.name]] for kind, each in of.items()}
+    assert values["bigint"] == [2**53 - 1, str(2**53 + 1), str(-(2**63)), None]
+    assert values["float8"][1:] == ["-Infinity", 0.0, 1e300, 0.1, None]
+    assert values["jsonb"] == [{"a": [1, 2.5, None]}, None, ...]
+    assert values["bytea"][1] == {"type": "Buffer", "data": [0, 255]}
+    assert values["date"] == [
+        "2025-12-08T00:00:00.000Z",
+        "+000000-01-01T00:00:00.000Z",
+        "infinity",
+        None,
+    ]
+    assert values["text[]"][2:4] == ["[0:1]={x,y}", [["a", "b"], ["c", "d"]]]
+
+
 def test_names_of_sequences_are_cut_as_postgresql_cuts_them(ground: Ground) -> None:
     long = Table(
         name="t" * 50,

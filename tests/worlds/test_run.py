@@ -136,8 +136,10 @@ def test_rows_of_a_world_before_are_gone(ground: Ground) -> None:
     empty = run(ground, Theirs(lambda session: None), replace(WORLD, present={}), again=False)
     assert not any(empty.observation.rows.values())
     assert empty.observation.sequences == {"public.Owner.id": 1, "public.pet.id": 1}
+    database = ground.target.database
     other = replace(WORLD, schema=Schema(tables=(OWNER,)), source={}, present={})
     assert run(ground, INITIAL_LOAD, other).observation.rows == {"public.Owner": ()}
+    assert ground.target.database == database
 
 
 def test_options_reach_whoever_takes_them(ground: Ground) -> None:

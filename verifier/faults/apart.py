@@ -27,6 +27,10 @@ class Killed(Exception):
     """The process was killed before it returned."""
 
 
+class Ended(RuntimeError):
+    """The process ended by itself before the method returned."""
+
+
 class Unsendable(ObservationError):
     """The implementation cannot be called in another process, so that nothing is seen of it."""
 
@@ -56,7 +60,7 @@ class OwnProcess:
         if outcome is None:
             if self._killed:
                 raise Killed
-            raise RuntimeError(f"its process ended with exit code {self._process.exitcode}")
+            raise Ended(f"its process ended with exit code {self._process.exitcode}")
         returned, value = outcome
         if not returned:
             raise value

@@ -21,7 +21,7 @@ from verifier.model.schema import (
     Table,
     Trigger,
 )
-from verifier.model.types import Kind, resolve
+from verifier.model.types import Kind, domain_of, resolve
 from verifier.model.values import comparable
 from verifier.model.world import World
 
@@ -233,7 +233,7 @@ def _plainer(column: Column, schema: Schema, *, not_null: bool) -> Iterable[Colu
         yield replace(column, identity=Identity.NONE, default=None)
     if column.not_null and not not_null:
         yield replace(column, not_null=False)
-    domain = next((each for each in schema.domains if each.name == column.type), None)
+    domain = domain_of(column.type, schema)
     if domain is not None:
         yield replace(column, type=domain.base)
     if resolve(column.type, schema).kind is Kind.ENUM:

@@ -8,11 +8,11 @@ stays where the smaller world is possible and still fails in the same way.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from verifier.fuzz import edits, plainer
+from verifier.fuzz import edits, plainer, renaming
 from verifier.model.possible import trouble
 from verifier.model.schema import Table
 from verifier.model.world import BackupForm, Options, World
@@ -41,15 +41,17 @@ def shrink(
     fails: Fails,
     *,
     near: str = "",
+    forms: Collection[BackupForm] = tuple(BackupForm),
     seconds: float = 60.0,
     tell: Callable[[World], None] = lambda world: None,
 ) -> Shrunk:
     """The smallest world that is found from ``world`` and still ``fails``.
 
-    ``near`` is the id of the table that the failure is about, as a hint where to begin.
+    ``near`` is the id of the table that the failure is about, as a hint where to begin, and
+    ``forms`` are those that the backup may have.
     ``tell`` hears of every smaller one. Ends after ``seconds``, with what there is by then.
     """
-    work = _Work(world, fails, time.monotonic() + seconds, tell)
+    work = _Work(world, fails, time.monotonic() + seconds, tell, forms)
     try:
         while work.round(near):
             pass
@@ -60,9 +62,14 @@ def shrink(
 
 class _Work:
     def __init__(
-        self, world: World, fails: Fails, deadline: float, tell: Callable[[World], None]
+        self,
+        world: World,
+        fails: Fails,
+        deadline: float,
+        tell: Callable[[World], None],
+        forms: Collection[BackupForm],
     ) -> None:
-        self.world, self.tries = world, 0
+        self.world, self.tries, self._forms = world, 0, forms
         self._fails, self._deadline, self._tell = fails, deadline, tell
         self._seen: set[str] = {repr(world)}
 
@@ -85,6 +92,7 @@ class _Work:
         self._fewer(edits.places, edits.without_rows)
         for group in plainer.groups(self.world):
             any(self._try(candidate) for candidate in plainer.variants(self.world, group))
+        any(self._try(candidate) for candidate in renaming.renamed(self.world))
         return self.world is not before
 
     def _try(self, candidate: World | None) -> bool:
@@ -164,8 +172,9 @@ class _Work:
             {"references": ()},
         ):
             self._try(replace(self.world, options=replace(self.world.options, **change)))
-        if self.world.form not in (BackupForm.INSERTS, BackupForm.OWN):
-            self._try(replace(self.world, form=BackupForm.INSERTS))
+        for form in (BackupForm.INSERTS, BackupForm.COPY):  # the easiest to read first
+            if form in self._forms and self.world.form is not BackupForm.INSERTS:
+                self._try(replace(self.world, form=form))
         self._try(replace(self.world, order=()))
         self._try(replace(self.world, positions={}))
         self._try(replace(self.world, lacks=frozenset()))

@@ -75,7 +75,8 @@ class InitialLoad:
         """
         self._to_back_up = to_back_up or BackupOptions()
         self._to_restore = to_restore or RestoreOptions()
-        kind = "sql" if self._to_back_up.format in _SQL else self._to_back_up.format
+        self.format = self._to_back_up.format
+        kind = "sql" if self.format in _SQL else self.format
         self.file = f"backup.{kind}" + (f".{compress}" if compress else "")
         """What the backup is called; its name says how it is compressed."""
 

@@ -34,7 +34,7 @@ FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'cli
 AND pid <> pg_backend_pid() AND pid <> {}
 """
 _SESSIONS = "SELECT format('pid %s, %s, %s', pid, state, left(query, 80))" + _OTHERS
-_CUT = "SELECT pg_terminate_backend(pid, 1000)" + _OTHERS
+_CUT = "SELECT pg_terminate_backend(pid)" + _OTHERS
 Rows = Mapping[str, tuple[Row, ...]]
 """Table id → rows."""
 
