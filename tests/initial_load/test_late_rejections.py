@@ -113,3 +113,44 @@ def test_tie_is_settled_by_a_key_of_any_type(move: Move, order: tuple[int, int])
     )
     assert claim.success
     assert move.target.execute("SELECT what FROM a") == [("two",)]
+
+
+LINKED = (
+    "CREATE TABLE a (id int PRIMARY KEY, code text UNIQUE);"
+    "CREATE TABLE b (id int PRIMARY KEY, a text REFERENCES a (code), name text, t int);"
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "prefer"),
+    [("ALTER TABLE b ADD CHECK (t > 0);", ""), ("", "t")],
+    ids=["rejected", "left out"],
+)
+def test_row_that_was_to_overwrite_what_refers_to_a_code_is_not(
+    aside: Move, target: str, prefer: str
+) -> None:
+    aside.options = replace(aside.options, prefer=prefer)
+    claim = aside(
+        LINKED,
+        "INSERT INTO a VALUES (1, 'new'), (2, 'two'); INSERT INTO b VALUES (1, 'new', 'x', -1)",
+        target + "INSERT INTO a VALUES (1, 'old'); INSERT INTO b VALUES (1, 'old', 'x', 5)",
+    )
+    assert claim.success, claim.message
+    assert [(one.table, one.key["id"]) for one in claim.rejections or ()] == [
+        ("public.a", "1"),
+        ("public.b", "1"),
+    ]
+    assert aside.rows("SELECT * FROM a ORDER BY id") == [(1, "old"), (2, "two")]
+    assert aside.rows("SELECT * FROM b") == [(1, "old", "x", 5)]
+
+
+def test_row_that_is_overwritten_under_another_number_is_not_left_behind(move: Move) -> None:
+    claim = move(
+        LINKED,
+        "INSERT INTO a VALUES (1, 'new'); INSERT INTO b VALUES (7, 'new', 'x', 1)",
+        "ALTER TABLE b ADD UNIQUE (name);"
+        "INSERT INTO a VALUES (1, 'old'); INSERT INTO b VALUES (5, 'old', 'x', 1)",
+    )
+    assert claim.success, claim.message
+    assert move.rows("SELECT * FROM a") == [(1, "new")]
+    assert move.rows("SELECT * FROM b") == [(5, "new", "x", 1)]

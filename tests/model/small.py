@@ -77,6 +77,7 @@ SCHEMA = Schema(
               key("shop_pk", "id", primary=True), key("shop_code", "code"),
               key("shop_mail", "mail")),
         table("log", "at:text what:text"),
+        table("deed", "id:integer updatedAt:timestamp", key("deed_pk", "id", primary=True)),
     )
 )  # fmt: skip
 NO_KEYS = frozenset({"shop_code", "shop_mail", "item_name", "item_shop", "item_count"})

@@ -62,8 +62,13 @@ _ALL = (
         name="half_null_is_an_orphan",
         says="a composite foreign key with one NULL in it has to have a parent",
         file="parents.py",
-        old='where = [f"s.{column} IS NOT NULL" for column in columns]',
-        new="where = [f\"num_nonnulls({', '.join(f's.{column}' for column in columns)}) > 0\"]",
+        old="""\
+    where = [f"s.{column} IS NOT NULL" for column in columns]
+""",
+        new="""\
+    told_ = [f"coalesce({each}, 'NULL')" for each in told_]
+    where = [f"num_nonnulls({', '.join(f's.{column}' for column in columns)}) > 0"]
+""",
     ),
     Plant(
         name="swap_one_by_one",
