@@ -23,7 +23,7 @@ from tests.model.small import (
 from verifier.contract import Claim, Guarantee
 from verifier.model.allowed import breaches
 from verifier.model.judging.ending import INVENTED
-from verifier.model.schema import Column, Expression, Op, Row, Schema, Table, column
+from verifier.model.schema import Action, Column, Expression, Op, Row, Schema, Table, column
 from verifier.model.world import Observation, Options, World
 
 SHOP = ("1", "a", "a@x", "1.10", "Ann")
@@ -360,6 +360,37 @@ def test_a_survivor_without_what_its_children_refer_to() -> None:
     assert guarantees(DONE, codes[0], ("1", "c")) == set()
     assert guarantees(partly(reject("child", "1")), codes[1]) == set()
     assert guarantees(DONE, codes[1], ("1", None)) == {Guarantee.MERGING}
+
+
+@pytest.mark.parametrize("action", [Action.CASCADE, Action.NO_ACTION, Action.SET_NULL])
+def test_a_row_of_the_target_keeps_what_it_refers_to(action: Action) -> None:
+    code = table(
+        "code", "id:integer code:text", key("code_pk", "id", primary=True), key("code_code", "code")
+    )
+    child = table(
+        "child",
+        "id:integer code:text",
+        key("child_pk", "id", primary=True),
+        replace(refers("child_code", "code", "code", "code"), on_update=action),
+    )
+    given = World(
+        schema=Schema(tables=(code, child)),
+        source={"public.code": (("1", "new"),)},
+        present={"public.code": (("1", "old"),), "public.child": (("1", "old"),)},
+    )
+
+    def guarantees(claim: Claim, value: str, child: str | None) -> set[Guarantee]:
+        rows: dict[str, tuple[Row, ...]] = {
+            "public.code": (("1", value),),
+            "public.child": (("1", child),),
+        }
+        found = breaches(given, claim, Observation(rows=rows))
+        return {each.guarantee for each in found} - {Guarantee.HONESTY}
+
+    assert guarantees(partly(reject("code", "1")), "old", "old") == set()
+    follows = {Guarantee.PRESERVATION, Guarantee.COMPLETENESS}
+    assert guarantees(DONE, "new", "new") == (set() if action is Action.CASCADE else follows)
+    assert Guarantee.PRESERVATION in guarantees(DONE, "new", None)
 
 
 def test_a_resumable_implementation_may_leave_a_part() -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from verifier.model.judging.matter import Matter, Node
+from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.things import Settlement
 from verifier.model.keys import needed
-from verifier.model.schema import Identity, Key, Op, Table
+from verifier.model.schema import ForeignKey, Identity, Key, Op, Table
 from verifier.model.world import Options
 
 
@@ -89,20 +89,28 @@ def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[N
 
 def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
     """Rows that would change what a row of the target refers to, which stays."""
+    for child, _, thing in forsaken(settlement):
+        if set(settlement.of[child].source) <= set(refused):
+            yield from thing.source
+
+
+def forsaken(settlement: Settlement) -> Iterator[tuple[Node, ForeignKey, Thing]]:
+    """Rows of the target whose parent becomes a row without what they refer to.
+
+    With the foreign key, and the thing that the parent is a part of.
+    """
     matter = settlement.matter
     for table in matter.tables:
         for key in table.foreign_keys:
             for child in matter.nodes[table.id]:
-                if not child.present or not set(settlement.of[child].source) <= set(refused):
-                    continue
-                parent = settlement.parent(child, key)
+                parent = settlement.parent(child, key) if child.present else None
                 thing = settlement.of[parent] if parent is not None else None
                 survivor = settlement.survivors[thing] if thing is not None else None
-                if parent is None or thing is None or survivor is None:
+                if parent is None or thing is None or survivor is None or not thing.source:
                     continue
                 places = [thing.table.places[column] for column in key.references]
                 if any(survivor[place] != matter.rows[parent][place] for place in places):
-                    yield from thing.source
+                    yield child, key, thing
 
 
 def _changing_hands(settlement: Settlement) -> Iterator[Node]:

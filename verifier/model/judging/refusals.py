@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.model.judging.choices import Ranked
-from verifier.model.judging.leeway import leeway
+from verifier.model.judging.leeway import forsaken, leeway
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.things import Choice, Settlement
 from verifier.model.rules import of_row
-from verifier.model.schema import ForeignKey
+from verifier.model.schema import Action, ForeignKey
 from verifier.model.world import Options
 
 AMBIGUOUS = "it matches two different rows of the target"
@@ -70,7 +70,7 @@ class _Refusals:
         self.refused: dict[Node, Refusal] = {}
         self.unsure: set[Node] = set()
         self._whole = self.settlement = Settlement(matter, choice)
-        while found := (dict(self._unfit()) or dict(self._ambiguous())):
+        while found := (dict(self._unfit()) or dict(self._ambiguous()) or dict(self._forsaking())):
             self.refused |= found
             self.settlement = Settlement(matter, choice, self.refused)
 
@@ -154,3 +154,10 @@ class _Refusals:
                         yield node, Refusal(AMBIGUOUS, name, sure)
             if found:
                 return
+
+    def _forsaking(self) -> Iterator[tuple[Node, Refusal]]:
+        """Rows that would overwrite what a row refers to which only the target has."""
+        for child, key, thing in forsaken(self.settlement):
+            if key.on_update is not Action.CASCADE and not self.settlement.of[child].source:
+                for node in thing.source:
+                    yield node, Refusal("a row of the target refers to what it changes", key.name)
