@@ -1,4 +1,4 @@
-"""Each planted fault in the smallest world in which it shows: the engine is right, its copy is not."""
+"""Each planted fault in the smallest world in which it shows: only the planted engine is wrong."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ class Plan:
         is undone, and everything has to be decided once more without it.
         """
         if not any(staged.grouped for staged in tables) and all(
-            [survey.plain(self.conn, staged) for staged in tables]
+            [survey.plain(self.conn, self.catalog, staged) for staged in tables]
         ):
             return sum(self._plan(staged, tables) for staged in tables)
         with ledger.undoable(self.conn, tables) as undo:

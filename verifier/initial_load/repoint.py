@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from verifier.initial_load import cells
+from verifier.initial_load import cells, changes
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.parents import family
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged, among
-
-_MOVED = "(f.n <> f.winner OR f.adopted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
 
     Returns the oids of the tables with references that were moved.
     """
-    if not _moved(conn, parent):
+    if not _moved(conn, catalog, parent):
         return set()
     changed: set[int] = set()
     for link in links(conn, catalog, tables, parent):
@@ -40,13 +38,28 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
     return changed
 
 
-def _moved(conn: Connection, parent: Staged) -> bool:
+def _moved(conn: Connection, catalog: Catalog, parent: Staged) -> bool:
     """Fill ``restore_moved``: rows whose references must change, with their final identity.
 
     ``False`` if there are none. ``i1``, ``i2`` … is the identity of the target row, or
-    else of the winner.
+    else of the winner. ``t_oid`` and ``t_ctid`` are the target row where that stays as it is.
     """
-    some = run(conn, "SELECT 1 FROM {fate} f WHERE {moved} LIMIT 1", fate=parent.fate, moved=_MOVED)
+    newer = changes.newer(parent, "w") if catalog.called_otherwise(parent.table) else "false"
+    moved = "f.n <> f.winner OR f.adopted"
+    both = paste(
+        "{fate} f JOIN {rows} w ON w.{n} = f.winner"
+        " LEFT JOIN {target} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid",
+        fate=parent.fate,
+        rows=parent.rows,
+        n=parent.ordinal,
+        target=parent.table.only,
+    )
+    some = run(
+        conn,
+        "SELECT 1 FROM {rows} WHERE {moved} LIMIT 1",
+        rows=f"{parent.fate} f" if newer == "false" else both,
+        moved=f"{moved} OR {newer}",
+    )
     if some.fetchone() is None:
         return False
     conn.execute("DROP TABLE IF EXISTS pg_temp.restore_moved")
@@ -57,16 +70,13 @@ def _moved(conn: Connection, parent: Staged) -> bool:
     run(
         conn,
         "CREATE TEMP TABLE restore_moved ON COMMIT DROP AS "
-        "SELECT f.n, f.winner, f.adopted, f.con {final} FROM {fate} f "
-        "JOIN {rows} w ON w.{n} = f.winner "
-        "LEFT JOIN {target} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid "
-        "WHERE {moved}",
+        "SELECT f.n, f.winner, f.adopted, f.con, CASE WHEN {newer} THEN f.t_oid END AS t_oid,"
+        " CASE WHEN {newer} THEN f.t_ctid END AS t_ctid {final}"
+        " FROM {both} WHERE {moved} OR {newer}",
         final=final,
-        fate=parent.fate,
-        rows=parent.rows,
-        n=parent.ordinal,
-        target=parent.table.only,
-        moved=_MOVED,
+        newer=newer,
+        both=both,
+        moved=moved,
     )
     return True
 
@@ -82,14 +92,17 @@ def _follow(
     pairs = []
     for no, name in enumerate(link.key.references, 1):
         column = parent.table.columns[name].quoted
-        pairs.append(f"p.{column} AS o{no}, {final.get(name, f'w.{column}')} AS f{no}")
+        other = f"CASE WHEN m.t_ctid IS NULL THEN w.{column} ELSE t.{column} END"
+        pairs.append(f"p.{column} AS o{no}, {final.get(name, other)} AS f{no}")
     moved = paste(
         "(SELECT {pairs} FROM pg_temp.restore_moved m"
-        " JOIN {parents} p ON p.{n} = m.n JOIN {rows} w ON w.{n} = m.winner)",
+        " JOIN {parents} p ON p.{n} = m.n JOIN {rows} w ON w.{n} = m.winner"
+        " LEFT JOIN {target} t ON t.tableoid = m.t_oid AND t.ctid = m.t_ctid)",
         pairs=", ".join(pairs),
         parents=among(parent.rows, link.key),
         rows=parent.rows,
         n=parent.ordinal,
+        target=parent.table.only,
     )
     return shift(conn, catalog, tables, link, moved)
 
