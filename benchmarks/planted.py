@@ -36,8 +36,13 @@ def main() -> int:
     print(_HEAD, flush=True)
     tasks = [(name, asked.seed, asked.seconds) for name in asked.names]
     with multiprocessing.get_context("spawn").Pool(asked.jobs, maxtasksperchild=1) as pool:
-        bad = [not fine for row, fine in pool.imap_unordered(_told, tasks) if not print(row, flush=True)]
-    return int(any(bad))
+        fine = [_printed(*told) for told in pool.imap_unordered(_told, tasks)]
+    return 0 if all(fine) else 1
+
+
+def _printed(row: str, fine: bool) -> bool:
+    print(row, flush=True)
+    return fine
 
 
 def _told(task: tuple[str, int, float]) -> tuple[str, bool]:
