@@ -174,9 +174,10 @@ class _Loading:
             self._missing.append(extension[1])
             self._name(piece, f"the server does not have it: {piece.place(error)}")
         elif isinstance(error, errors.InsufficientPrivilege):
+            self._missing.append(piece.opening)
             self._name(piece, f"no ordinary account may do it: {piece.place(error)}")
         elif self._missing and isinstance(error, _GONE):
-            why = f"it needs an extension that is not there ({', '.join(self._missing)})"
+            why = f"it needs what was left out ({', '.join(self._missing[:3])})"
             self._name(piece, f"{why}: {piece.place(error)}")
         else:
             raise UsageError(piece.place(error)) from None
