@@ -272,6 +272,7 @@ def test_rights_and_extensions_that_are_not_there_are_named(loaded: Loader) -> N
         CREATE TABLE place (id int PRIMARY KEY, at no_such_type);
         CREATE INDEX ON place (at);
         CREATE TABLE t (id int PRIMARY KEY, "a;b" text DEFAULT ';');
+        ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY;
         ALTER TABLE t OWNER TO boss; GRANT SELECT ON t TO boss; GRANT INSERT ON t TO boss;
         COMMIT;
         \unrestrict abc
@@ -282,6 +283,9 @@ def test_rights_and_extensions_that_are_not_there_are_named(loaded: Loader) -> N
     assert "no_such_thing" in why["table place"]
     assert "line 7" in why["CREATE INDEX ON place (at)"]
     assert "(2 statements)" in why["GRANT"]
+    assert "(2 statements)" in why["ALTER"]
+    assert "FORCE" not in own.schema.script
+    assert "policies" in why["app.t row level security"]
     assert why.keys() >= {"ALTER", "CREATE"}
     assert [*own.pools] == ["app.t"]
 
