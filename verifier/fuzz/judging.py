@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from verifier.contract import Finding, Guarantee, Severity
+from verifier.contract import Claim, Finding, Guarantee, Severity
 from verifier.errors import ServerDied
 from verifier.fuzz.failure import Cause, cause_of
 from verifier.fuzz.subject import Subject
@@ -29,6 +29,8 @@ class Judged:
     """``None``: there was nobody left to tell."""
     expected: Expected | None
     """What the built-in implementation promises, where that is known."""
+    claim: Claim | None = None
+    """``None``: it said nothing."""
     unmodelled: str = ""
     """Why the model had nothing to say, so that only the contract was demanded."""
 
@@ -74,7 +76,7 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
         )
     except NotModelled as error:
         unmodelled = str(error)
-    return Judged(world, tuple(_demanded(found, subject)), done, expected, unmodelled)
+    return Judged(world, tuple(_demanded(found, subject)), done, expected, done.claim, unmodelled)
 
 
 def _called(findings: Iterable[Finding]) -> Iterator[Breach]:
