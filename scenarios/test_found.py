@@ -59,3 +59,28 @@ def test_duplicate_below_its_duplicate(scenario, world):
         target="ALTER TABLE place ADD UNIQUE (name)",
     )
     scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging")
+@pytest.mark.trap("U02", "U10")
+def test_two_references_over_one_column(scenario, world):
+    """A journey has two stations of one line, and both foreign keys go over the line's number;
+    whoever lets the one follow a merge no longer finds the other.
+    """
+    world(
+        """
+        CREATE TABLE station (line int, no int, name text, PRIMARY KEY (line, no));
+        CREATE TABLE journey (id int PRIMARY KEY, line int, start int, stop int,
+            FOREIGN KEY (line, start) REFERENCES station,
+            FOREIGN KEY (line, stop) REFERENCES station);
+        """,
+        source="""
+        INSERT INTO station VALUES (2, 1, 'north'), (2, 3, 'south');
+        INSERT INTO journey VALUES (1, 2, 1, 3), (2, 2, 3, 3), (3, 2, 1, NULL);
+        """,
+        target="""
+        ALTER TABLE station ADD UNIQUE (name);
+        INSERT INTO station VALUES (1, 2, 'north'), (1, 4, 'south');
+        """,
+    )
+    scenario.restore().prove()

@@ -403,7 +403,9 @@ def test_the_plain_form_carries_everything_to_another_process():
     config = Config.load(given, {}, Path("/nonexistent"))
     plain = config.to_plain()
     kinds = {type(value) for value in plain.values()}
-    assert kinds <= {str, int, float, bool, list, dict, type(None)}, "only what every serialiser knows"
+    assert kinds <= {str, int, float, bool, list, dict, type(None)}, (
+        "only what every serialiser knows"
+    )
     assert Config.from_plain(plain) == config
 
 

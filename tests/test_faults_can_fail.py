@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from scenarios import test_faults, test_sweep
+from scenarios import test_faults, test_own_schema, test_sweep
 from tests.wrong import CHANGED, DIFFERS, LIE, LOST, Case, G, find
 from verifier.config import Config
 from verifier.contract import Claim, Guarantee
@@ -302,6 +302,7 @@ CASES: Sequence[Case] = [
         )
     ),
     Case(f.test_server_that_crashes_and_is_back_at_once, Swallowing, G.HONESTY, LIE),
+    Case(test_own_schema.test_connection_lost_in_the_middle, Swallowing, G.HONESTY, LIE),
 ]
 
 

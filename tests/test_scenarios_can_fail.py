@@ -21,6 +21,7 @@ from scenarios import (
     test_keys,
     test_large_objects,
     test_ordering,
+    test_own_schema,
     test_partitions,
     test_refusal,
     test_structure,
@@ -49,11 +50,13 @@ from verifier.config import Config, ServerKind
 from verifier.servers import Pair, choose
 
 keys, values, tables, refusal = test_keys, test_fidelity, test_structure, test_refusal
+own = test_own_schema
 CASES = [
     # What was found.
     by_id(test_found.test_code_that_somebody_elses_row_would_lose, G.PRESERVATION, OWN),
     Case(test_found.test_survivor_without_what_it_is_referred_to_by, "deaf", G.HONESTY, LIE),
     Case(test_found.test_duplicate_below_its_duplicate, "deaf", G.HONESTY, LIE),
+    by_id(test_found.test_two_references_over_one_column, G.MERGING, APART),
     # Uniqueness and merging.
     by_id(keys.test_rows_known_by_different_ones_of_several_keys, G.MERGING, APART),
     by_id(keys.test_deleted_rows_are_outside_of_a_partial_key, G.MERGING, APART),
@@ -380,6 +383,31 @@ CASES = [
             refusal.test_row_that_somebody_else_is_changing,
         )
     ),
+    # Tables of somebody's own.
+    Case(
+        own.test_every_value_that_the_tables_take,
+        "UPDATE users SET full_name = NULL WHERE full_name = ''",
+        G.FIDELITY,
+        DIFFERS,
+    ),
+    Case(
+        own.test_rows_before_those_that_they_refer_to,
+        "faulty:backup-order",
+        G.COMPLETENESS,
+        FAILED,
+    ),
+    Case(
+        own.test_tables_that_are_loaded_already,
+        "INSERT INTO comments SELECT nextval('comments_id_seq'), subject_type, subject_id,"
+        " author_id, body, created_at FROM comments",
+        G.IDEMPOTENCE,
+        "the second restore of the same backup",
+    ),
+    Case(own.test_rows_of_the_targets_own, "DELETE FROM watchers", G.PRESERVATION, REMOVED),
+    by_id(own.test_duplicates_on_every_key, G.MERGING, DOUBLE),
+    by_id(own.test_the_same_things_under_other_ids, G.MERGING, APART),
+    Case(own.test_orphans_of_every_reference, "faulty:swallow-errors", G.COMPLETENESS, UNNAMED),
+    by_id(own.test_keys_that_changed_hands, G.COMPLETENESS, FAILED),
     # The same, of what came later.
     Case(
         keys.test_one_id_twice_in_a_source_without_primary_key,

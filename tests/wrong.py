@@ -6,6 +6,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -13,12 +14,15 @@ import pytest
 
 from fixtures.plugin import ShopDatabases
 from fixtures.world import World
-from verifier import Faults
+from verifier import Faults, catalogue
 from verifier.config import Config
 from verifier.contract import Claim, Guarantee, Severity, Verdict
 from verifier.implementations import Backup, Endpoint, Implementation, implementation
+from verifier.model.own import Own
+from verifier.own import OwnTables
 from verifier.scenario import GuaranteeBroken, Scenario
 from verifier.servers import Pair
+from verifier.worlds.own import load
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 G = Guarantee
@@ -146,6 +150,7 @@ def find(servers: Pair, case: Case, directory: Path, *, rows: int = 200) -> None
     )
     fixtures = {"scenario": lambda: scenario, "faults": Faults}
     fixtures |= {"world": lambda: World(scenario), "shop": lambda: ShopDatabases(scenario)}
+    fixtures |= {"own": lambda: OwnTables(scenario, _own(servers))}
     wanted = inspect.signature(case.scenario).parameters.keys() - case.arguments.keys()
     try:
         with pytest.raises(GuaranteeBroken) as raised:
@@ -160,6 +165,12 @@ def find(servers: Pair, case: Case, directory: Path, *, rows: int = 200) -> None
         if finding.guarantee is case.guarantee and finding.severity > Severity.NOTE
     ]
     assert any(title.startswith(case.title) for title in titles), titles
+
+
+@cache
+def _own(servers: Pair) -> Own:
+    """The tables that stand for somebody's own."""
+    return load(servers, catalogue.schema())
 
 
 def name_of(scenario: Callable[..., None]) -> str:

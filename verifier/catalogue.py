@@ -38,6 +38,11 @@ def scenarios() -> Path:
     return root() / _FOLDER
 
 
+def schema() -> Path:
+    """The schema whose tables stand for the user's own where none is named."""
+    return root() / "fixtures" / "sql" / "issue_tracker.sql"
+
+
 def find(name: str, own: Path) -> str:
     """The argument for pytest that stands for the scenarios called ``name``.
 

@@ -17,6 +17,7 @@ from verifier.servers import Pair
 
 SLOW = "slow"
 OWN_SERVERS = "own_servers"
+SHOP = "shop"
 _MARKS = (
     "guarantee(*ids): the guarantees that the scenario was written for",
     *(
@@ -26,6 +27,7 @@ _MARKS = (
     "trap(*ids): the traps that the scenario shows (docs/traps.md)",
     f"{SLOW}: more than about two seconds, or servers or processes of its own",
     "pg(since, reason): needs PostgreSQL since or later on both sides, for the sake of reason",
+    f"{SHOP}: about the tables of the shop, and left out with --schema (follows from the fixture)",
     f"{OWN_SERVERS}: the scenario stops or reconfigures servers and gets its own pair",
 )
 
@@ -51,6 +53,16 @@ def spread(item: pytest.Item) -> None:
         item.add_marker(guarantee.value)
     if item.get_closest_marker(OWN_SERVERS) is not None:
         item.add_marker(SLOW)
+    if SHOP in getattr(item, "fixturenames", ()):
+        item.add_marker(SHOP)
+
+
+def leave_out_shop(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the scenarios about the shop's tables."""
+    gone = [item for item in items if item.get_closest_marker(SHOP) is not None]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if item not in gone]
 
 
 def need(item: pytest.Item) -> Need | None:

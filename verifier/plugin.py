@@ -21,6 +21,7 @@ from verifier import marking
 from verifier.config import VERIFY, settings_of
 from verifier.errors import ServerError
 from verifier.faults import Faults
+from verifier.own import OwnTables
 from verifier.run import DEST, SCENARIO, Run, focus, scenario_name
 from verifier.scenario import Scenario
 from verifier.servers import Pair
@@ -70,6 +71,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     marking.spread(item)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.stash[_RUN].settings.schema is not None:
+        marking.leave_out_shop(config, items)
+
+
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Pair:
     """The source and the target server that the tests of this process share."""
@@ -104,6 +110,12 @@ def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenari
         yield made
         if not own:
             _close(made, run, request.session)
+
+
+@pytest.fixture
+def own(request: pytest.FixtureRequest, scenario: Scenario) -> OwnTables:
+    """The tables of ``--schema`` (else of one that comes along) in the scenario's databases."""
+    return OwnTables(scenario, request.config.stash[_RUN].own())
 
 
 @pytest.fixture

@@ -67,6 +67,9 @@ class Reporter:
         """Why nothing could be run at all, in one sentence."""
         self.servers = ""
         self.versions = ("", "")
+        self.tables = ""
+        """Which of the user's own tables were filled, in words."""
+        self.unmade: tuple[str, ...] = ()
         self._config = config
         self._worker: dict[str, Any] | None = getattr(config, "workeroutput", None)
         self._settings: Config | None = None
@@ -98,6 +101,9 @@ class Reporter:
 
     def header(self) -> str:
         lines = [f"restore-verifier {__version__}: implementation {self._name}"]
+        if self._settings is not None and self._settings.schema is not None:
+            place = self._settings.schema
+            lines.append(f"schema: {place}; scenarios about the shop's tables are left out")
         return "\n".join(lines + ([f"servers: {self.servers}"] if self.servers else []))
 
     def announce(self) -> None:
@@ -138,6 +144,8 @@ class Reporter:
         said = getattr(node, "workeroutput", {}).get(CARGO, {})
         if any(said.get("versions", ())):
             self.versions = tuple(said["versions"])
+        if said.get("tables"):
+            self.tables, self.unmade = said["tables"], tuple(said["unmade"])
         if said.get("aborted") and not self.results.aborted:
             self.results.aborted, self._log = said["aborted"], said["log"]
 
@@ -145,6 +153,8 @@ class Reporter:
         if self._worker is not None:
             self._worker[CARGO] = {
                 "versions": list(self.versions),
+                "tables": self.tables,
+                "unmade": list(self.unmade),
                 "aborted": self.results.aborted,
                 "log": self._log,
             }
@@ -183,6 +193,8 @@ class Reporter:
             source=self.versions[0],
             target=self.versions[1],
             settings={name: _shown(value) for name, value in given.items() if value is not None},
+            tables=self.tables,
+            unmade=self.unmade,
         )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

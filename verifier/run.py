@@ -11,17 +11,21 @@ from typing import Any
 
 import pytest
 
+from verifier import catalogue
 from verifier.config import VERIFY, Config, ServerKind, settings_of
 from verifier.contract import Guarantee, Proof
 from verifier.dsn import Dsn, libpq_set_aside, redact
 from verifier.errors import RestoreVerifierError, ServerError, UsageError
 from verifier.implementations import Implementation, implementation
+from verifier.model.own import Own
 from verifier.outcome import CARGO, attach
 from verifier.readers import suggestion
+from verifier.report.text import counted
 from verifier.reporting import Reporter
 from verifier.scenario import Scenario
 from verifier.servers import Choice, Pair, choose
 from verifier.settings import CONFIG, is_configured
+from verifier.worlds.own import load
 
 DEST = "restore_verifier_"
 """Before each setting's name among pytest's options."""
@@ -41,6 +45,9 @@ class Run:
         self.reporter = Reporter(config)
         self._cargo: dict[str, Any] | None = getattr(config, "workerinput", {}).get(CARGO)
         self._held = ExitStack()
+        self._own: Own | None = None
+        self._unloadable = ""
+        """Why there are no tables of the user's own, in one sentence."""
 
     @property
     def is_worker(self) -> bool:
@@ -57,6 +64,11 @@ class Run:
             aside.enter_context(libpq_set_aside())
             self.config.add_cleanup(aside.close)
             self.secrets += self.settings.dsns
+            if self.settings.seed.rows is not None and self.settings.schema is None:
+                raise UsageError(
+                    f"--seed names rows ({self.settings.seed.rows}) and no --schema says of which "
+                    "tables; give both"
+                )
             self.implementation = implementation(
                 self.settings.implementation, self.settings.definitions
             )
@@ -91,6 +103,28 @@ class Run:
             self.pair = self._held.enter_context(self.start())
             self.reporter.versions = (self.pair.source.version, self.pair.target.version)
         return self.pair
+
+    def own(self) -> Own:
+        """The user's own schema, loaded at the first need.
+
+        Raises :class:`UsageError` for one that cannot be, after which the run ends.
+        """
+        if self._own is None:
+            place = self.settings.schema or catalogue.schema()
+            control = self.settings.control_tables
+            try:
+                self._own = load(self.shared(), place, self.settings.seed.rows, control)
+            except UsageError as error:
+                self._unloadable = str(error)
+                raise
+            if self.settings.schema is not None:
+                self._say(self._own)
+        return self._own
+
+    def _say(self, own: Own) -> None:
+        filled, there = len(own.pools), len(own.schema.tables)
+        self.reporter.tables = f"{filled} of {counted(there, 'table')} of {own.place} have rows"
+        self.reporter.unmade = tuple(self.hide(str(each)) for each in own.unmade)
 
     def hide(self, text: str) -> str:
         return redact(text, *self.secrets)
@@ -131,6 +165,9 @@ class Run:
             with self._as_usage_error():
                 self.shared()
             self.reporter.announce()
+        if self.settings.schema and any(_asks_for_own(item) for item in session.items):
+            with self._as_usage_error():
+                self.own()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -155,6 +192,8 @@ class Run:
         error = call.excinfo.value if call.excinfo else None
         if self.pair is None and isinstance(error, ServerError | UsageError):
             self.reporter.abort(session, self.hide(str(error)))
+        elif self._unloadable:
+            self.reporter.abort(session, self.hide(self._unloadable))
 
     def servers_gone(self, session: pytest.Session) -> bool:
         """Whether a shared server is gone; if so, the run ends after this test."""
@@ -198,6 +237,10 @@ def focus(item: pytest.Item) -> tuple[Guarantee, ...]:
 
 def scenario_name(item: pytest.Item) -> str:
     return f"{item.path.stem.removeprefix('test_')}::{item.name.removeprefix('test_')}"
+
+
+def _asks_for_own(item: pytest.Item) -> bool:
+    return "own" in getattr(item, "fixturenames", ())
 
 
 def _shares(item: pytest.Item) -> bool:

@@ -58,6 +58,17 @@ def test_alice_and_bob_both_stay_with_their_orders(move: Move) -> None:
     assert move.rows("INSERT INTO cust (name) VALUES ('next') RETURNING id") == [(3,)]
 
 
+def test_row_with_a_value_of_another_type_is_rejected_under_its_own_number(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE cust (id serial PRIMARY KEY, age text);",
+        "INSERT INTO cust (age) VALUES ('44'), ('old')",
+        "ALTER TABLE cust ALTER age TYPE int USING age::int",
+    )
+    assert [(dict(one.key), one.reason[:10]) for one in claim.rejections or ()] == [
+        ({"id": "2"}, "column age")
+    ]
+
+
 KEYED = """
 CREATE TABLE cust (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text UNIQUE NOT NULL,
   name text);

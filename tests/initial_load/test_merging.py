@@ -333,3 +333,24 @@ def test_cycle_over_keys_that_are_equal_in_other_digits_comes_to_an_end(move: Mo
     assert claim.counts == {"public.t": Counts(inserted=1, merged=1)}
     assert move.rows("SELECT id::text, up::text FROM t") == [("1.0", "1.0")]
     assert_idempotent(move, claim)
+
+
+def test_references_that_share_a_column_follow_together(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE p (a int, b int, name text, PRIMARY KEY (a, b));"
+        "CREATE TABLE c (id int PRIMARY KEY, a int, b int, b2 int,"
+        " FOREIGN KEY (a, b) REFERENCES p, FOREIGN KEY (a, b2) REFERENCES p);"
+        "CREATE TABLE d (id int PRIMARY KEY, a int, b int, b2 int,"
+        " FOREIGN KEY (a, b) REFERENCES p, FOREIGN KEY (a, b2) REFERENCES p);",
+        "INSERT INTO p VALUES (2, 1, 'x'), (2, 3, 'y');"
+        "INSERT INTO c VALUES (1, 2, 1, 1), (2, 2, 1, NULL), (3, 2, NULL, 3);"
+        "INSERT INTO d VALUES (1, 2, 1, 3)",
+        "ALTER TABLE p ADD UNIQUE (name); INSERT INTO p VALUES (1, 2, 'x'), (1, 4, 'y')",
+    )
+    assert claim.success, claim.message
+    assert move.target.execute("SELECT * FROM c ORDER BY id") == [
+        (1, 1, 2, 2),
+        (2, 1, 2, None),
+        (3, 1, None, 4),
+    ]
+    assert move.target.execute("SELECT * FROM d") == [(1, 1, 2, 4)]

@@ -155,6 +155,33 @@ def test_newer_row_of_the_target_stays_and_is_named(move: Move) -> None:
     assert_idempotent(move, claim)
 
 
+def test_duplicates_that_all_stay_behind_a_newer_row_are_merged_into_it(move: Move) -> None:
+    move.options = RestoreOptions(prefer="at")
+    claim = move(
+        RECENT,
+        "INSERT INTO a VALUES (1, 'x', 'old', '2024-01-01'), (2, 'x', 'new', '2024-02-01')",
+        "CREATE UNIQUE INDEX a_code ON a (code);"
+        "INSERT INTO a VALUES (1, 'x', 'NEWER', '2025-01-01')",
+    )
+    assert total(claim) == Counts(merged=2)
+    assert [(dict(one.key), dict(one.survivor)) for one in claim.merges or ()] == [
+        ({"id": "1"}, {"id": "1"}),
+        ({"id": "2"}, {"id": "1"}),
+    ]
+    assert_idempotent(move, claim)
+
+
+def test_survivor_without_a_key_is_the_newer_row_of_the_target(move: Move) -> None:
+    move.options = RestoreOptions(prefer="at")
+    claim = move(
+        "CREATE TABLE a (code text UNIQUE, at int)",
+        "INSERT INTO a VALUES ('x', 1)",
+        "INSERT INTO a VALUES ('x', 2)",
+    )
+    assert [dict(one.survivor) for one in claim.merges or ()] == [{"code": "x", "at": "2"}]
+    assert_idempotent(move, claim)
+
+
 def test_row_that_collides_with_a_newer_row_that_stays_is_rejected(move: Move) -> None:
     move.options = RestoreOptions(prefer="at")
     claim = move(

@@ -63,6 +63,30 @@ def test_a_row_rejected_without_need(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    ("column", "excused"),
+    [
+        ("code text NOT NULL UNIQUE", True),
+        ("code text UNIQUE", False),
+        ("code text NOT NULL UNIQUE DEFERRABLE", False),
+        ("code text UNIQUE NULLS NOT DISTINCT", True),
+    ],
+)
+def test_values_that_cannot_be_let_go_of(bench: Bench, column: str, excused: bool) -> None:
+    table = f"CREATE TABLE t (id int PRIMARY KEY, {column});"
+    swapped = table + "INSERT INTO t VALUES (1, 'b'), (2, 'a'), (3, 'c');"
+    bench.begin(swapped, table + "INSERT INTO t VALUES (1, 'a'), (2, 'b');")
+    rejections = tuple(
+        Rejection(table="public.t", key={"id": id}, reason="t_code_key is taken over")
+        for id in ("1", "2")
+    )
+    claim = Claim(success=False, exit_code=1, message="t: t_code_key", rejections=rejections)
+    assert (broken(bench.restore("", claim)) == set()) is excused
+    # What holds no value of another row is no matter of order.
+    third = replace(rejections[0], key={"id": "3"})
+    assert broken(bench.restore("", replace(claim, rejections=(*rejections, third))))
+
+
+@pytest.mark.parametrize(
     ("said", "honest"),
     [
         ("menü: menü_größe_key", True),

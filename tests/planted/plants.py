@@ -12,18 +12,18 @@ _ALL = (
         says="only rows that refer to nothing take their children along when they merge",
         file="repoint.py",
         old="""\
-    if not _moved(conn, parent):
+    if not _moved(conn, catalog, parent):
 """,
         new="""\
     below = any(key.child == parent.table.oid for key in catalog.foreign_keys)
-    if not _moved(conn, parent) or below:
+    if not _moved(conn, catalog, parent) or below:
 """,
     ),
     Plant(
         name="key_made_of_a_reference",
         says="a child follows its merged parent, but what refers to the child by that column stays",
         file="repoint.py",
-        old="changed |= shift(conn, catalog, tables, staged, other, follows, depth + 1)",
+        old="changed |= shift(conn, catalog, tables, other, follows, depth + 1)",
         new="changed |= set()",
     ),
     Plant(
@@ -62,8 +62,13 @@ _ALL = (
         name="half_null_is_an_orphan",
         says="a composite foreign key with one NULL in it has to have a parent",
         file="parents.py",
-        old='where = [f"s.{column} IS NOT NULL" for column in columns]',
-        new="where = [f\"num_nonnulls({', '.join(f's.{column}' for column in columns)}) > 0\"]",
+        old="""\
+    where = [f"s.{column} IS NOT NULL" for column in columns]
+""",
+        new="""\
+    told_ = [f"coalesce({each}, 'NULL')" for each in told_]
+    where = [f"num_nonnulls({', '.join(f's.{column}' for column in columns)}) > 0"]
+""",
     ),
     Plant(
         name="swap_one_by_one",
@@ -82,12 +87,12 @@ _ALL = (
         file="repoint.py",
         old="""\
     changed: set[int] = set()
-    for key, child in references(catalog, tables, parent):
+    for link in links(conn, catalog, tables, parent):
 """,
         new="""\
     changed: set[int] = set()
     _adopt(conn, parent)
-    for key, child in references(catalog, tables, parent):
+    for link in links(conn, catalog, tables, parent):
 """,
     ),
     Plant(

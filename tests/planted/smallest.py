@@ -292,7 +292,7 @@ WORLDS: Mapping[str, World] = {
     "triggers_stay_on": _world(
         Table(
             name="a",
-            columns=(ID, _text("name")),
+            columns=(NUMBER, _text("name")),
             keys=(_primary("a"),),
             triggers=(Trigger.SHOUT,),
         ),

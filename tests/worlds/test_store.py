@@ -20,7 +20,7 @@ WORLD = World(
 
 
 @seed(6)
-@settings(max_examples=100, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_round_trip(world: World) -> None:
     written = store.encode(world)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -25,12 +25,10 @@ from verifier.report.json import dumps
 from verifier.servers import Database, Side, choose
 from verifier.settings import PREFIX
 from verifier.transfer import Progress, Restored, RestoreOptions
+from verifier.worlds import script
 
 Rewrite = Callable[[Path, Dsn, Path, RestoreOptions, Progress | None], Claim]
 _TARGET = "target_dsn"
-# psql commands that pg_dump frames its files with, and what the file is encoded in.
-_RESTRICT = re.compile(rb"^\\restrict (\w+)$", re.MULTILINE)
-_ENCODING = re.compile(rb"^SET client_encoding = '(\w+)';$", re.MULTILINE)
 
 
 def add(parser: argparse.ArgumentParser, command: str) -> None:
@@ -148,29 +146,22 @@ def _load(schema: Path, database: Database) -> None:
 
     By the server and not by psql, which would run the commands of a shell that a file holds.
     """
-    text = b""
+    text = script.read(schema, "--schema")
     try:
-        text = schema.read_bytes()
-        if found := _RESTRICT.search(text):
-            for word in (rb"\restrict ", rb"\unrestrict "):
-                text = text.replace(b"\n" + word + found[1] + b"\n", b"\n\n", 1)
-        said = _ENCODING.search(text)
-        with database.connect(client_encoding=said[1].decode() if said else "UTF8") as session:
-            session.execute(text)
-    except (psycopg.Error, OSError) as error:
+        with database.connect(client_encoding="UTF8") as session, session.transaction():
+            for piece in script.pieces(text):
+                _run(piece, session)
+    except UsageError as error:
         raise UsageError(
-            f"--schema {str(schema)!r} cannot be loaded: {_reason(error, text)}; "
+            f"--schema {str(schema)!r} cannot be loaded: {error}; "
             "make it with pg_dump --schema-only --no-owner --no-privileges"
         ) from None
 
 
-def _reason(error: psycopg.Error | OSError, text: bytes) -> str:
-    """What the server says, and about which line."""
-    if not isinstance(error, psycopg.Error):
-        return error.strerror or str(error)
-    said = error.diag.message_primary or str(error).strip().split("\n")[0]
-    position = error.diag.statement_position
-    if position is None:
-        return said
-    before = text.decode("utf-8", "replace")[: int(position)]
-    return f"line {before.count(chr(10)) + 1}: {said}"
+def _run(piece: script.Piece, session: psycopg.Connection[Any]) -> None:
+    if piece.data is not None:
+        raise UsageError(f"line {piece.line}: it holds rows")
+    try:
+        piece.run(session)
+    except psycopg.Error as error:
+        raise UsageError(piece.place(error)) from None

@@ -166,6 +166,11 @@ class Catalog:
         keys = (key for key in self.foreign_keys if key.parent == table.root)
         return {name for key in keys for name in key.references}
 
+    def called_otherwise(self, table: Table) -> bool:
+        """Whether foreign keys refer to ``table`` by columns that its identity does not hold."""
+        identity = table.identity
+        return not self.referenced(table) <= (identity.columns if identity else set())
+
 
 _TABLES = """
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,

@@ -66,7 +66,7 @@ def by_identity(conn: Connection, staged: Staged) -> None:
             "SELECT s.{n} AS n, t.tableoid AS t_oid, t.ctid AS t_ctid, {newer} AS newer"
             " FROM {rows} s LEFT JOIN {target} t ON {same} WHERE t.ctid IS NULL OR {differ}",
             n=staged.ordinal,
-            newer=_newer(staged),
+            newer=newer(staged),
             rows=staged.rows,
             target=staged.table.only,
             same=same,
@@ -88,7 +88,7 @@ def by_fate(conn: Connection, staged: Staged) -> None:
             " FROM {fate} f JOIN {rows} s ON s.{n} = f.n"
             " LEFT JOIN {target} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid"
             " WHERE f.n = f.winner AND (f.t_ctid IS NULL OR {differ})",
-            newer=_newer(staged),
+            newer=newer(staged),
             fate=staged.fate,
             rows=staged.rows,
             n=staged.ordinal,
@@ -98,11 +98,11 @@ def by_fate(conn: Connection, staged: Staged) -> None:
     )
 
 
-def _newer(staged: Staged) -> str:
-    """SQL that the target row ``t`` is newer than the staged row ``s``."""
+def newer(staged: Staged, alias: str = "s") -> str:
+    """SQL that the target row ``t`` is newer than the staged row, and stays."""
     if not staged.recency:
         return "false"
-    return f"coalesce(t.{staged.recency} > s.{staged.recency}, false)"
+    return f"coalesce(t.{staged.recency} > {alias}.{staged.recency}, false)"
 
 
 def _tables(conn: Connection, staged: Staged, query: str) -> None:

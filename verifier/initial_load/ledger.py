@@ -76,25 +76,39 @@ def reject(
     ).rowcount
 
 
+class Undoable:
+    """What a block rejected that is undone if it rejects something."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self.rejected = 0
+        """Rows that are rejected now, because the block did; known at its end."""
+        self.count()
+
+    def count(self) -> None:
+        """From here on rejections count; those before just follow from what is known."""
+        last = "SELECT coalesce(max(no), 0) FROM pg_temp.restore_rejected"
+        row = self._conn.execute(last).fetchone()
+        self.since = row[0] if row else 0
+
+
 @contextmanager
-def undoable(conn: Connection, tables: list[Staged]) -> Iterator[list[int]]:
+def undoable(conn: Connection, tables: list[Staged]) -> Iterator[Undoable]:
     """A block that is undone if it rejects rows of ``tables``, which are then rejected again.
 
-    The list is filled with the number of these rows. Whatever the block did on the way, for
-    rows that are gone now, may have been wrong.
+    Whatever the block did on the way, for rows that are gone now, may have been wrong.
     """
-    rejected: list[int] = []
-    row = conn.execute("SELECT coalesce(max(no), 0) FROM pg_temp.restore_rejected").fetchone()
-    conn.execute("SAVEPOINT grouped")
-    yield rejected
-    causes = _causes(conn, tables, row[0] if row else 0)
-    rejected.append(len(causes))
+    undo = Undoable(conn)
+    conn.execute("SAVEPOINT decided")
+    yield undo
+    causes = _causes(conn, tables, undo.since)
+    undo.rejected = len(causes)
     if causes:
-        conn.execute("ROLLBACK TO grouped")
+        conn.execute("ROLLBACK TO decided")
         for staged in tables:
             staged.inserts = staged.updates = staged.stays = 0  # of tables that are no more
         _again(conn, tables, causes)
-    conn.execute("RELEASE grouped")
+    conn.execute("RELEASE decided")
 
 
 _Cause = tuple[int, int, str, str | None]

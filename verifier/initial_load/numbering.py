@@ -56,6 +56,11 @@ class Numbering:
                 staged.descending = self._bounds(self._sequence(staged, staged.local[0]))[0] < 0
         return problems
 
+    def begin_again(self) -> None:
+        """Forget the numbers that were made: what was decided is undone."""
+        self._counters.clear()
+        self._made.clear()
+
     def taken(self, staged: Staged) -> int:
         """Reject rows whose kept number another row has; the number of them."""
         rejected = 0
@@ -116,7 +121,8 @@ class Numbering:
                     "give it more room (ALTER SEQUENCE)"
                 ]
         self._number(staged)
-        for key, child in repoint.references(self._catalog, self._content.tables, staged):
+        for link in repoint.links(conn, self._catalog, self._content.tables, staged):
+            key = link.key
             changed = {c.name for c in staged.local} & set(key.references)
             if changed:
                 pairs = enumerate(key.references, 1)
@@ -131,7 +137,7 @@ class Numbering:
                     n=staged.ordinal,
                     parents=among(staged.rows, key),
                 )
-                repoint.shift(conn, self._catalog, self._content.tables, child, key, query)
+                repoint.shift(conn, self._catalog, self._content.tables, link, query)
         for soft in self._catalog.references:
             if staged in family(self._content.tables, soft.parent) and soft.key in self._names(
                 staged

@@ -10,7 +10,7 @@ import psycopg
 from verifier.contract import Claim, Counts, Merge, Rejection
 from verifier.dsn import Dsn, redact
 from verifier.initial_load.catalog import Connection
-from verifier.initial_load.session import run
+from verifier.initial_load.session import literal, run
 from verifier.initial_load.stage import Content, Staged
 
 
@@ -20,9 +20,9 @@ def count(conn: Connection, staged: Staged, rejected: int = 0) -> Counts:
     A row is merged when its group's row in the target has another key than it had
     (after its references moved). Every row is counted once.
     """
+    stays = _record_newer(conn, staged) if staged.stays else 0
     if staged.grouped:
         _record_merges(conn, staged)
-    stays = _record_newer(conn, staged) if staged.recency and not staged.all_new else 0
     if not staged.grouped:
         inserted, updated, kept = staged.inserts, staged.updates, staged.total - rejected - stays
     else:
@@ -50,17 +50,38 @@ def count(conn: Connection, staged: Staged, rejected: int = 0) -> Counts:
 
 def _record_newer(conn: Connection, staged: Staged) -> int:
     """Rows that stay behind a newer row of the target count as merged into it."""
+    newer = literal("the target's row is newer")
+    if not staged.grouped:
+        return run(
+            conn,
+            "INSERT INTO pg_temp.restore_merged SELECT {number}, k.n, k.n, {key}, {key}, {newer}"
+            " FROM {kept} k JOIN {rows} s ON s.{n} = k.n",
+            number=str(staged.number),
+            key=staged.key_json("s"),
+            newer=newer,
+            kept=staged.kept,
+            rows=staged.rows,
+            n=staged.ordinal,
+        ).rowcount
     return run(
         conn,
-        "INSERT INTO pg_temp.restore_merged "
-        "SELECT {number}, k.n, k.n, {key}, {key}, 'the target''s row is newer' FROM {kept} k"
-        " JOIN {rows} s ON s.{n} = k.n WHERE NOT EXISTS"
-        " (SELECT FROM pg_temp.restore_merged m WHERE m.tab = {number} AND m.n = k.n)",
+        "INSERT INTO pg_temp.restore_merged SELECT {number}, x.n, x.winner, x.key, x.survivor,"
+        " CASE WHEN x.key::text <> x.survivor::text THEN coalesce(x.con, {newer}) ELSE {newer} END"
+        " FROM (SELECT f.n, f.winner, coalesce(u.key, {key}) AS key, {survivor} AS survivor,"
+        "     coalesce(u.con, f.con) AS con"
+        "   FROM {fate} f JOIN {kept} k ON k.n = f.winner JOIN {rows} s ON s.{n} = f.n"
+        "   JOIN {fate} w ON w.n = f.winner"
+        "   JOIN {target} t ON t.tableoid = w.t_oid AND t.ctid = w.t_ctid"
+        "   LEFT JOIN pg_temp.restore_was u ON u.tab = {number} AND u.n = f.n) x",
         number=str(staged.number),
+        newer=newer,
         key=staged.key_json("s"),
+        survivor=staged.key_json("t"),
+        fate=staged.fate,
         kept=staged.kept,
         rows=staged.rows,
         n=staged.ordinal,
+        target=staged.table.only,
     ).rowcount
 
 
@@ -83,7 +104,9 @@ def _record_merges(conn: Connection, staged: Staged) -> None:
         "SELECT {number}, m.n, m.winner, coalesce(u.key, {key}), {survivor}, coalesce(u.con, m.con)"
         " FROM members m JOIN {rows} a ON a.{n} = m.n JOIN {rows} w ON w.{n} = m.winner"
         " LEFT JOIN pg_temp.restore_was u ON u.tab = {number} AND u.n = m.n"
-        " WHERE NOT EXISTS (SELECT FROM itself i WHERE i.n = m.n)",
+        " WHERE NOT EXISTS (SELECT FROM itself i WHERE i.n = m.n)"
+        " AND NOT EXISTS"
+        "   (SELECT FROM pg_temp.restore_merged d WHERE d.tab = {number} AND d.n = m.n)",
         fate=staged.fate,
         number=str(staged.number),
         rows=staged.rows,

@@ -48,10 +48,11 @@ def stranded(conn: Connection, catalog: Catalog, child: Staged, component: list[
 
 
 def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
-    """Reject rows that would take from children in the target what they refer to.
+    """Reject rows that would take from rows of the target what they refer to.
 
-    Only columns outside the identity can change, so only keys that refer to such are
-    asked. A child that the backup overwrites, too, is none.
+    To be asked when all tables are decided: a row of the target that is overwritten, too, is
+    not forsaken. Only columns outside the identity can change, so only keys that refer to such
+    are asked.
     """
     rejected = 0
     fixed = {column.name for column in parent.identity}
@@ -70,13 +71,12 @@ def _forsaken(
     ours = [child.columns[name].quoted for name in key.columns]
     theirs = [parent.table.columns[name].quoted for name in key.references]
     refers = " AND ".join(f"k.{a} = t.{b}" for a, b in zip(ours, theirs, strict=True))
-    kept = " AND ".join(f"o.{column} = t.{column}" for column in theirs)
+    kept = " AND ".join(f"p.{column} = t.{column}" for column in theirs)
     overwritten = "".join(
-        f" AND NOT EXISTS (SELECT FROM {staged.rows} w WHERE "
-        + " AND ".join(f"w.{c.quoted} = k.{c.quoted}" for c in staged.identity)
-        + ")"
+        f" AND NOT EXISTS (SELECT FROM {staged.change} c"
+        " WHERE c.t_oid = k.tableoid AND c.t_ctid = k.ctid)"
         for staged in tables
-        if staged.table.oid == key.child and staged.identity and _staged(staged, key)
+        if staged.table.root == child.root and staged.updates
     )
     return reject(
         conn,
@@ -84,14 +84,15 @@ def _forsaken(
         paste(
             "s.{n} IN (SELECT c.n FROM {change} c JOIN {target} t"
             " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid"
-            " WHERE {there} AND NOT EXISTS (SELECT FROM {rows} o WHERE {kept})"
-            " AND EXISTS (SELECT FROM {child} k WHERE {refers} {overwritten}))",
+            " WHERE {there} AND NOT EXISTS (SELECT FROM {rows} p WHERE {kept}{written})"
+            " AND EXISTS (SELECT FROM {child} k WHERE {refers}{overwritten}))",
             n=parent.ordinal,
             change=parent.change,
             target=parent.table.only,
             there=_there(key),
             rows=among(parent.rows, key),
             kept=kept,
+            written=_written(parent) + _survives(parent),
             child=child.only,
             refers=refers,
             overwritten=overwritten,
@@ -150,6 +151,16 @@ def _written(parent: Staged) -> str:
     if not parent.stays:
         return ""
     return f" AND NOT EXISTS (SELECT FROM {parent.kept} k WHERE k.n = p.{parent.ordinal})"
+
+
+def _survives(parent: Staged) -> str:
+    """SQL that the staged row ``p`` is not merged away."""
+    if not parent.grouped:
+        return ""
+    return (
+        f" AND NOT EXISTS (SELECT FROM {parent.fate} f"
+        f" WHERE f.n = p.{parent.ordinal} AND f.winner <> f.n)"
+    )
 
 
 def _staged(child: Staged, key: ForeignKey) -> bool:

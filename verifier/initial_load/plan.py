@@ -79,8 +79,8 @@ class Plan:
             _ready(self.numbering.detach())
         self.overlaps = Overlaps(conn, self.catalog, self.content.tables)
         self.order = _order(self.catalog, self.content.tables)
-        for tables in self.order:
-            self._settle(tables)
+        while self._decided():
+            continue
         # Parents first: the first rejection is then a cause and not a consequence.
         settled = [staged for tables in self.order for staged in tables]
         suspected = self.content.objects.suspected() if self.options.strict_ids else ()
@@ -173,6 +173,21 @@ class Plan:
             return notes + self.numbering.note()
         return notes + [said for staged in tables if (said := suspects.note(self.conn, staged))]
 
+    def _decided(self) -> int:
+        """Decide what becomes of every row; rows that were rejected when all was decided, if any.
+
+        Everything has to be decided once more without them.
+        """
+        with ledger.undoable(self.conn, self.content.tables) as undo:
+            for tables in self.order:
+                self._settle(tables)
+            undo.count()
+            for staged in self.content.tables:
+                parents.forsaken(self.conn, self.catalog, self.content.tables, staged)
+        if undo.rejected and self.numbering:
+            self.numbering.begin_again()
+        return undo.rejected
+
     def _settle(self, tables: list[Staged]) -> None:
         """Decide what becomes of every row of one component; its parents are settled."""
         self.doing(f"matching {', '.join(staged.table.quoted for staged in tables)}")
@@ -198,14 +213,14 @@ class Plan:
         is undone, and everything has to be decided once more without it.
         """
         if not any(staged.grouped for staged in tables) and all(
-            [survey.plain(self.conn, staged) for staged in tables]
+            [survey.plain(self.conn, self.catalog, staged) for staged in tables]
         ):
             return sum(self._plan(staged, tables) for staged in tables)
-        with ledger.undoable(self.conn, tables) as rejected:
+        with ledger.undoable(self.conn, tables) as undo:
             self._group(tables)
             for staged in tables:
                 self._plan(staged, tables)
-        return rejected[0]
+        return undo.rejected
 
     def _plan(self, staged: Staged, component: list[Staged]) -> int:
         """Reject what cannot be written as it is; the number of rows."""
@@ -214,7 +229,6 @@ class Plan:
             # A row that moved has other values than the backup's.
             rejected += checks.rows(self.conn, staged)
         rejected += parents.stranded(self.conn, self.catalog, staged, component)
-        rejected += parents.forsaken(self.conn, self.catalog, self.content.tables, staged)
         rejected += self.overlaps.reject(staged)
         if self.numbering:
             rejected += self.numbering.taken(staged)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from verifier.initial_load import cells
+from verifier.initial_load import cells, changes
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.parents import family
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged, among
 
-_MOVED = "(f.n <> f.winner OR f.adopted)"
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A foreign key, and a staged table that has it."""
+
+    key: ForeignKey
+    child: Staged
+    held: str = ""
+    """A table with the child's references as they were; empty: they are where the rows are."""
 
 
 def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> set[int]:
@@ -19,23 +28,38 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
 
     Returns the oids of the tables with references that were moved.
     """
-    if not _moved(conn, parent):
+    if not _moved(conn, catalog, parent):
         return set()
     changed: set[int] = set()
-    for key, child in references(catalog, tables, parent):
-        changed |= _follow(conn, catalog, tables, parent, child, key)
+    for link in links(conn, catalog, tables, parent):
+        changed |= _follow(conn, catalog, tables, parent, link)
     changed |= _follow_softly(conn, catalog, tables, parent)
     _adopt(conn, parent)
     return changed
 
 
-def _moved(conn: Connection, parent: Staged) -> bool:
+def _moved(conn: Connection, catalog: Catalog, parent: Staged) -> bool:
     """Fill ``restore_moved``: rows whose references must change, with their final identity.
 
     ``False`` if there are none. ``i1``, ``i2`` … is the identity of the target row, or
-    else of the winner.
+    else of the winner. ``t_oid`` and ``t_ctid`` are the target row where that stays as it is.
     """
-    some = run(conn, "SELECT 1 FROM {fate} f WHERE {moved} LIMIT 1", fate=parent.fate, moved=_MOVED)
+    newer = changes.newer(parent, "w") if catalog.called_otherwise(parent.table) else "false"
+    moved = "f.n <> f.winner OR f.adopted"
+    both = paste(
+        "{fate} f JOIN {rows} w ON w.{n} = f.winner"
+        " LEFT JOIN {target} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid",
+        fate=parent.fate,
+        rows=parent.rows,
+        n=parent.ordinal,
+        target=parent.table.only,
+    )
+    some = run(
+        conn,
+        "SELECT 1 FROM {rows} WHERE {moved} LIMIT 1",
+        rows=f"{parent.fate} f" if newer == "false" else both,
+        moved=f"{moved} OR {newer}",
+    )
     if some.fetchone() is None:
         return False
     conn.execute("DROP TABLE IF EXISTS pg_temp.restore_moved")
@@ -46,16 +70,13 @@ def _moved(conn: Connection, parent: Staged) -> bool:
     run(
         conn,
         "CREATE TEMP TABLE restore_moved ON COMMIT DROP AS "
-        "SELECT f.n, f.winner, f.adopted, f.con {final} FROM {fate} f "
-        "JOIN {rows} w ON w.{n} = f.winner "
-        "LEFT JOIN {target} t ON t.tableoid = f.t_oid AND t.ctid = f.t_ctid "
-        "WHERE {moved}",
+        "SELECT f.n, f.winner, f.adopted, f.con, CASE WHEN {newer} THEN f.t_oid END AS t_oid,"
+        " CASE WHEN {newer} THEN f.t_ctid END AS t_ctid {final}"
+        " FROM {both} WHERE {moved} OR {newer}",
         final=final,
-        fate=parent.fate,
-        rows=parent.rows,
-        n=parent.ordinal,
-        target=parent.table.only,
-        moved=_MOVED,
+        newer=newer,
+        both=both,
+        moved=moved,
     )
     return True
 
@@ -65,23 +86,25 @@ def _follow(
     catalog: Catalog,
     tables: list[Staged],
     parent: Staged,
-    child: Staged,
-    key: ForeignKey,
+    link: Link,
 ) -> set[int]:
     final = {c.name: f"m.i{no}" for no, c in enumerate(parent.identity, 1)}
     pairs = []
-    for no, name in enumerate(key.references, 1):
+    for no, name in enumerate(link.key.references, 1):
         column = parent.table.columns[name].quoted
-        pairs.append(f"p.{column} AS o{no}, {final.get(name, f'w.{column}')} AS f{no}")
+        other = f"CASE WHEN m.t_ctid IS NULL THEN w.{column} ELSE t.{column} END"
+        pairs.append(f"p.{column} AS o{no}, {final.get(name, other)} AS f{no}")
     moved = paste(
         "(SELECT {pairs} FROM pg_temp.restore_moved m"
-        " JOIN {parents} p ON p.{n} = m.n JOIN {rows} w ON w.{n} = m.winner)",
+        " JOIN {parents} p ON p.{n} = m.n JOIN {rows} w ON w.{n} = m.winner"
+        " LEFT JOIN {target} t ON t.tableoid = m.t_oid AND t.ctid = m.t_ctid)",
         pairs=", ".join(pairs),
-        parents=among(parent.rows, key),
+        parents=among(parent.rows, link.key),
         rows=parent.rows,
         n=parent.ordinal,
+        target=parent.table.only,
     )
-    return shift(conn, catalog, tables, child, key, moved)
+    return shift(conn, catalog, tables, link, moved)
 
 
 def _follow_softly(
@@ -133,7 +156,7 @@ def follow_cells(
         as_key = ForeignKey(
             "", child.table.oid, soft.parent, (soft.column,), (soft.key,), False, False, False
         )
-        changed |= shift(conn, catalog, tables, child, as_key, moved, where=where)
+        changed |= shift(conn, catalog, tables, Link(as_key, child), moved, where=where)
     return changed
 
 
@@ -141,24 +164,27 @@ def shift(
     conn: Connection,
     catalog: Catalog,
     tables: list[Staged],
-    child: Staged,
-    key: ForeignKey,
+    link: Link,
     moved: str,
     depth: int = 0,
     where: str = "true",
 ) -> set[int]:
-    """Let ``child`` follow ``moved``: a query for the old (``o1`` …) and new (``f1`` …) references.
+    """Let a child follow ``moved``: a query for the old (``o1`` …) and new (``f1`` …) references.
 
     ``where`` is a condition on the rows ``c`` of the child.
     Where the child is itself referenced by the columns that this changes, its own
     children follow in turn. Returns the oids of the tables that changed. It ends,
     because a new reference is never an old one of another row.
     """
+    key, child, held = link.key, link.child, link.held
     ours = list(enumerate((child.table.columns[name] for name in key.columns), 1))
-    where = " AND ".join([f"({where})", *(f"c.{column.quoted} = m.o{no}" for no, column in ours)])
+    old, of = ("b", f"JOIN {held} b ON true") if held else ("c", "")
+    same = [f"{old}.{column.quoted} = m.o{no}" for no, column in ours]
+    itself = [f"b.{child.ordinal} = c.{child.ordinal}"] if held else []
+    where = " AND ".join([f"({where})", *itself, *same])
     # The child's own text, not the parent's: of parents 1 and 1.0 it has one already.
     differs = " OR ".join(f"c.{c.quoted}::text IS DISTINCT FROM m.f{no}::text" for no, c in ours)
-    rows = f"{moved} m JOIN {child.rows} c ON {where} AND ({differs})"
+    rows = f"{moved} m {of} JOIN {child.rows} c ON {where} AND ({differs})"
     lost = " OR ".join(f"m.f{no} IS NULL" for no, _ in ours)
     rejected = reject(
         conn,
@@ -178,9 +204,9 @@ def shift(
     if {column.name for column in child.key} & set(key.columns):
         _remember(conn, child, rows, "NULL")
     below = [
-        (other, staged)
-        for other, staged in references(catalog, tables, child)
-        if set(other.references) & set(key.columns)
+        other
+        for other in links(conn, catalog, tables, child, depth + 1)
+        if set(other.key.references) & set(key.columns)
     ]
     before = f"pg_temp.restore_before_{depth}"
     if below:
@@ -194,8 +220,9 @@ def shift(
         )
     done = run(
         conn,
-        "UPDATE {rows} c SET {set} FROM {moved} m WHERE {where} AND ({differs})",
+        "UPDATE {rows} c SET {set} FROM {moved} m {of} WHERE {where} AND ({differs})",
         rows=child.rows,
+        of=of,
         set=", ".join(f"{column.quoted} = m.f{no}" for no, column in ours),
         moved=moved,
         where=where,
@@ -204,17 +231,46 @@ def shift(
     if not done:
         return {child.table.oid} if rejected else set()
     changed = {child.table.oid}
-    for other, staged in below:
-        named = enumerate((child.table.columns[name].quoted for name in other.references), 1)
+    for other in below:
+        named = enumerate((child.table.columns[name].quoted for name in other.key.references), 1)
         follows = paste(
             "(SELECT {pairs} FROM {before} p JOIN {rows} w USING ({n}))",
             pairs=", ".join(f"p.{c} AS o{no}, w.{c} AS f{no}" for no, c in named),
-            before=among(before, other),
+            before=among(before, other.key),
             rows=child.rows,
             n=child.ordinal,
         )
-        changed |= shift(conn, catalog, tables, staged, other, follows, depth + 1)
+        changed |= shift(conn, catalog, tables, other, follows, depth + 1)
     return changed
+
+
+def links(
+    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged, depth: int = 0
+) -> list[Link]:
+    """The :func:`references` to ``parent``; of those that share a column, as they are now.
+
+    Of a child with several foreign keys over one column, the first one that moves changes what
+    the others are found by.
+    """
+    found = list(references(catalog, tables, parent))
+    held: dict[int, str] = {}
+    for _, child in found:
+        keys = [key for key, other in found if other is child]
+        names = [name for key in keys for name in key.columns]
+        if child.number in held or len(names) == len(set(names)):
+            continue
+        held[child.number] = f"pg_temp.restore_held_{depth}_{child.number}"
+        run(
+            conn,
+            "DROP TABLE IF EXISTS {held}; "
+            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.{n}, {columns} FROM {rows} c",
+            held=held[child.number],
+            name=held[child.number].removeprefix("pg_temp."),
+            n=child.ordinal,
+            columns=", ".join(f"c.{child.table.columns[name].quoted}" for name in sorted({*names})),
+            rows=child.rows,
+        )
+    return [Link(key, child, held.get(child.number, "")) for key, child in found]
 
 
 def references(

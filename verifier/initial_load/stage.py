@@ -94,13 +94,16 @@ class Staged:
         others = (key for key in self.table.keys if key is not identity and key.columns <= names)
         return (*((identity,) if identity else ()), *others)
 
-    def key_json(self, alias: str) -> str:
-        """SQL for the row's key as ``json``, column name → text."""
-        return _json(self.key, alias)
+    def key_json(self, alias: str, *, read: bool = False) -> str:
+        """SQL for the row's key as ``json``, column name → text.
 
-    def row_json(self, alias: str) -> str:
+        ``read``: of a row whose values are all text still, as they were read.
+        """
+        return _json(self.key, alias, read)
+
+    def row_json(self, alias: str, *, read: bool = False) -> str:
         """SQL for what the backup has of the row as ``json``, column name → text."""
-        return _json(self.given, alias)
+        return _json(self.given, alias, read)
 
 
 def among(rows: str, key: ForeignKey) -> str:
@@ -110,9 +113,10 @@ def among(rows: str, key: ForeignKey) -> str:
     return paste("(SELECT * FROM {rows} WHERE {bounds})", rows=rows, bounds=key.bounds)
 
 
-def _json(columns: Collection[Column], alias: str) -> str:
+def _json(columns: Collection[Column], alias: str, read: bool) -> str:
     names = array([literal(column.name) for column in columns])
-    values = array([told(column, f"{alias}.{column.quoted}") for column in columns])
+    cells = ((column, f"{alias}.{column.quoted}") for column in columns)
+    values = array([cell if read else told(column, cell) for column, cell in cells])
     return f"json_object({names}, {values})"
 
 

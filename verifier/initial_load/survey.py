@@ -9,14 +9,16 @@ target's keys, which no other row of the target has.
 from __future__ import annotations
 
 from verifier.initial_load import changes, whole_rows
-from verifier.initial_load.catalog import Connection, UniqueKey
+from verifier.initial_load.catalog import Catalog, Connection, UniqueKey
 from verifier.initial_load.match import evaluated, same
 from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged
 
 
-def plain(conn: Connection, staged: Staged) -> bool:
+def plain(conn: Connection, catalog: Catalog, staged: Staged) -> bool:
     """Whether every row is new or the target row of its identity, and collides with no other.
+
+    Nor does a row of the target stay that is referred to by other values than the backup's.
 
     If so, what has to be written is known afterwards (see :mod:`changes`).
     """
@@ -24,6 +26,8 @@ def plain(conn: Connection, staged: Staged) -> bool:
     if identity is None or _repeated(conn, evaluated(identity, staged.rows, ""), identity):
         return False
     changes.by_identity(conn, staged)
+    if staged.stays and catalog.called_otherwise(staged.table):
+        return False
     if not staged.inserts + staged.updates:
         return True
     if not staged.all_new and whole_rows.some(conn, staged):

@@ -49,8 +49,8 @@ def convert(conn: Connection, staged: Staged) -> None:
             column=column.quoted,
             n=staged.ordinal,
             number=str(staged.number),
-            key=staged.key_json("bad"),
-            row=staged.row_json("bad"),
+            key=staged.key_json("bad", read=True),
+            row=staged.row_json("bad", read=True),
             what=literal(f"column {column.quoted}: "),
         )
     given = [column.quoted for column in staged.given]

@@ -34,6 +34,8 @@ _RIGHT = {
     Guarantee.PRESERVATION,
 }
 """What a success claims."""
+_FIRED = "the trigger that audits"
+"""How an observation's trouble begins that is not about the schema."""
 _REFUSED = 2
 """The exit code for what cannot be done as it was asked."""
 
@@ -124,10 +126,12 @@ class _Judge:
         limits = bounds(self._matter, self._world.options)
         told = rejected(claim, self._matter, limits)
         yield from self._refused(told, limits)
-        if told.rows:
-            return
-        cause = "the restore failed although the target can take every row"
-        yield Breach(Guarantee.COMPLETENESS, cause, words=f"{cause}: {claim.message}")
+        if not told.rows:
+            cause = "the restore failed although the target can take every row"
+            yield Breach(Guarantee.COMPLETENESS, cause, words=f"{cause}: {claim.message}")
+        if limits.merging and told.rows == told.needless:
+            cause = "the restore failed instead of merging rows that collide"
+            yield Breach(Guarantee.MERGING, cause, words=f"{cause}: {claim.message}")
 
     def _unchanged(self, after: Observation) -> Iterator[Breach]:
         cause = "a failed restore left the target changed"
@@ -169,7 +173,10 @@ class _Judge:
             yield from self._sequences(table, after)
             yield from self._generated(table, after)
         for trouble in after.trouble:
-            yield Breach(Guarantee.INTEGRITY, "the target's schema was changed", words=trouble)
+            guarantee, cause = Guarantee.INTEGRITY, "the target's schema was changed"
+            if trouble.startswith(_FIRED):
+                guarantee, cause = Guarantee.PRESERVATION, "a table beside the restore was written"
+            yield Breach(guarantee, cause, words=trouble)
 
     def _sequences(self, table: Table, after: Observation) -> Iterator[Breach]:
         for column, place in table.places.items():

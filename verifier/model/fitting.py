@@ -10,6 +10,7 @@ from verifier.model.rules import Violation, of_row
 from verifier.model.schema import Action, ForeignKey, Identity, Key, Row, Table
 from verifier.model.state import (
     Entry,
+    Rejected,
     State,
     column,
     identity,
@@ -53,9 +54,28 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
             return total
 
 
-def _orphans(state: State, table: Table, key: ForeignKey) -> int:
+def broken_references(state: State, entry: Entry) -> set[str]:
+    """Names of the foreign keys by which a row would have no parent."""
+    table, row = entry.table, entry.row
+    return {
+        key.name
+        for key in references(table)
+        if (cells := state.cells(table, key.columns, row)) and cells not in _parents(state, key)
+    }
+
+
+def _parents(state: State, key: ForeignKey) -> set[KeyValue | None]:
+    """What rows of the backup can refer to by ``key``."""
     parent = state.schema.by_id[key.parent]
-    there = {state.cells(parent, key.references, row) for row in state.afterwards(parent)}
+    return {
+        state.cells(parent, key.references, row)
+        for row in state.afterwards(parent)
+        if (parent.id, row) not in state.doubted
+    }
+
+
+def _orphans(state: State, table: Table, key: ForeignKey) -> int:
+    there = _parents(state, key)
     places = [table.places[name] for name in key.columns]
     rejected = 0
     for entry in list(state.entries[table.id]):
@@ -79,7 +99,6 @@ def unwritable(state: State, table: Table) -> int:
     rejected += _fixed(state, table)
     for key in state.keys(table):
         rejected += _handed_on(state, table, key)
-    rejected += _forsaking(state, table)
     if state.options.strict_ids and not state.options.local_ids:
         rejected += _suspected(state, table)
     return rejected
@@ -173,61 +192,6 @@ def _whole(table: Table) -> set[str]:
     return {name for key in full for name in key.columns}
 
 
-def _forsaking(state: State, table: Table) -> int:
-    """Reject changes of what rows of the target refer to, which the backup does not have."""
-    rejected = 0
-    for child in state.schema.tables:
-        for key in references(child):
-            if key.parent == table.id:
-                rejected += _forsaking_by(state, table, child, key)
-    return rejected
-
-
-def _forsaking_by(state: State, table: Table, child: Table, key: ForeignKey) -> int:
-    there = {state.cells(table, key.references, row) for row in state.afterwards(table)}
-    own = identity(child)
-    known = {state.value(child, own, e.row) for e in state.entries[child.id]} if own else set()
-    left = {
-        state.cells(child, key.columns, held.row)
-        for held in state.held[child.id]
-        if own is None or state.value(child, own, held.row) not in known
-    }
-    hurt = []
-    for survivor, held, _ in state.changes(table):
-        before = state.cells(table, key.references, held.row)
-        if before is not None and before not in there and before in left:
-            hurt.append(survivor)
-    if hurt and key.on_update is Action.CASCADE:
-        if child in state.together:
-            raise NotModelled("rows that follow by CASCADE within a cycle")
-        return 0  # they follow (following.cascade)
-    return state.reject(hurt, "rows of the target refer to what it would overwrite", [key.name])
-
-
-def forsaken(state: State) -> int:
-    """Reject changes of what rows of the target turn out to refer to when all is decided.
-
-    A row that would have overwritten them may have been rejected after its parent was decided.
-    """
-    rejected = 0
-    for child in state.schema.tables:
-        for key in references(child):
-            parent = state.schema.by_id[key.parent]
-            there = {state.cells(parent, key.references, r) for r in state.afterwards(parent)}
-            refers = {state.cells(child, key.columns, row) for row in state.staying(child)} - {
-                None,
-                *there,
-            }
-            hurt = [
-                survivor
-                for survivor, held, _ in state.changes(parent)
-                if state.cells(parent, key.references, held.row) in refers
-            ]
-            reason = "rows of the target refer to what it would overwrite"
-            rejected += state.reject(hurt, reason, [key.name])
-    return rejected
-
-
 def _suspected(state: State, table: Table) -> int:
     """Reject rows that have a row's number and agree with it in no other unique key."""
     own = identity(table)
@@ -236,15 +200,39 @@ def _suspected(state: State, table: Table) -> int:
     ):
         return 0
     others = [key for key in state.keys(table) if key is not own]
-    hurt = [
-        survivor
+    hurt = {
+        survivor: held.row
         for survivor, held, final in state.changes(table)
         if not any(
             (value := state.value(table, key, final)) is not None
             and value == state.value(table, key, held.row)
             for key in others
         )
-    ]
-    return state.reject(
-        hurt, "has the number of a row of the target and nothing else in common", [own.name]
-    )
+    }
+    state.doubted |= {(table.id, row) for row in hurt.values()}
+    reason = "has the number of a row of the target and nothing else in common"
+    return state.reject(list(hurt), reason, [own.name])
+
+
+# --- rows of the target that nobody overwrites ------------------------------------------------
+
+
+def forsaking(state: State) -> list[Rejected]:
+    """Changes of what rows of the target refer to that stay as they are, when all is decided."""
+    reason = "rows of the target refer to what it would overwrite"
+    found = []
+    for child in state.schema.tables:
+        for key in references(child):
+            parent = state.schema.by_id[key.parent]
+            there = {state.cells(parent, key.references, r) for r in state.afterwards(parent)}
+            refers = {state.cells(child, key.columns, row) for row in state.staying(child)}
+            left = refers - there - {None}
+            hurt = [
+                Rejected(survivor, reason, frozenset([key.name]))
+                for survivor, held, _ in state.changes(parent)
+                if state.cells(parent, key.references, held.row) in left
+            ]
+            if hurt and key.on_update is Action.CASCADE:
+                raise NotModelled("rows that follow by CASCADE within a cycle")
+            found += hurt
+    return found

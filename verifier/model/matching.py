@@ -11,6 +11,8 @@ collides with on another unique key.
   by that key the last.
 - What only a merged row collides with does not count if its survivor has a value in no
   unique key but its identity: nobody would find it again in the row that it took over.
+- Without a key that every row has, rows are equal rows of the target: one to one, in the order
+  of the backup.
 - Duplicates that are more than one row of the target are all rejected.
 """
 
@@ -18,9 +20,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from verifier.model import numbering
 from verifier.model.keys import KeyValue
 from verifier.model.schema import Key, Row, Table
-from verifier.model.state import Entry, Held, State, column, identity
+from verifier.model.state import Entry, Held, State, column, identity, put
 from verifier.model.types import Kind, resolve
 from verifier.model.values import ordered
 
@@ -194,6 +197,28 @@ class _Groups:
                     hurt, "collides with a row of the target that is newer and stays", [key.name]
                 )
         return rejected
+
+
+def pair(state: State, table: Table) -> None:
+    """Let rows that no key identifies be rows of the target that equal them, one to one.
+
+    Numbers that are made anew do not count, but for the order of the target's rows.
+    """
+    local = state.local.get(table.id, ())
+    if identity(table) is not None and not numbering.by_whole_rows(state, table):
+        return
+    numbers = [table.places[name] for name in local]
+    taken = {survivor.held for survivor in state.survivors(table)}
+    free: dict[Row, list[Held]] = {}
+    for held in sorted(
+        state.held[table.id], key=lambda held: [int(held.now[n] or 0) for n in numbers]
+    ):
+        if held not in taken:
+            free.setdefault(put(table, held.now, dict.fromkeys(local)), []).append(held)
+    for survivor in state.survivors(table):
+        equal = free.get(put(table, survivor.row, dict.fromkeys(local)))
+        if survivor.held is None and equal:
+            survivor.held, survivor.adopts = equal.pop(0), bool(local)
 
 
 def recency(state: State, table: Table) -> str:

@@ -20,7 +20,6 @@ from verifier.model.schema import (
 )
 from verifier.model.state import (
     Entry,
-    Held,
     State,
     column,
     identifies,
@@ -44,7 +43,8 @@ def detach(state: State) -> str:
     if problem:
         return problem
     state.moved = frozenset(roots)
-    state.local = {table.id: _numbered(table) for table in schema.tables}
+    made = {table.id: _numbered(table) for table in schema.tables}
+    state.local = {table: columns for table, columns in made.items() if columns}
     state.matchless = frozenset(
         key.name
         for table in schema.tables
@@ -131,9 +131,6 @@ def _problems(state: State, roots: dict[Place, frozenset[Place]]) -> Iterator[st
     for table in (table for table in state.schema.tables if state.entries[table.id]):
         if any(len(roots.get((table.id, each.name), ())) > 1 for each in table.stored):
             yield "a column refers to two tables that number their rows each on its own"
-        split = table.partitioning
-        if split is not None and (table.id, split.column) in roots:
-            yield "a partition's numbers would change"
         for key in table.foreign_keys:
             for ours, theirs in zip(key.columns, key.references, strict=True):
                 if (table.id, ours) in roots and (key.parent, theirs) not in roots:
@@ -147,7 +144,7 @@ def unfindable(state: State, tables: Sequence[Table]) -> str:
     """Why declared references keep rows of one component from being found, if they do."""
     ids = {table.id for table in tables}
     for soft in state.options.references:
-        inner = {soft.table, soft.parent} <= ids and state.local[soft.parent]
+        inner = {soft.table, soft.parent} <= ids and soft.parent in state.local
         if inner and _found_whole(state, state.schema.by_id[soft.table]):
             return "a declared reference keeps rows from being found again"
     return ""
@@ -156,40 +153,18 @@ def unfindable(state: State, tables: Sequence[Table]) -> str:
 def _found_whole(state: State, table: Table) -> bool:
     """Whether some rows have to be found as a whole."""
     others = [key for key in state.keys(table) if key is not identity(table)]
-    return _by_whole_rows(state, table) and any(
+    return by_whole_rows(state, table) and any(
         all(state.value(table, key, entry.row) is None for key in others)
         for entry in state.entries[table.id]
     )
 
 
-def _by_whole_rows(state: State, table: Table) -> bool:
+def by_whole_rows(state: State, table: Table) -> bool:
     """Whether a row may have nothing but its number that identifies it."""
     if not state.local.get(table.id):
         return False
     others = [key for key in state.keys(table) if key is not identity(table)]
     return not any(identifies(table, key) for key in others)
-
-
-def pair(state: State, table: Table) -> None:
-    """Let rows without any key but their number be rows of the target that equal them else.
-
-    Equal rows pair off one to one: in the order of the backup, and of the target's numbers.
-    """
-    if not _by_whole_rows(state, table):
-        return
-    local = state.local[table.id]
-    taken = {survivor.held for survivor in state.survivors(table)}
-    free: dict[Row, list[Held]] = {}
-    numbers = [table.places[name] for name in local]
-    for held in sorted(
-        state.held[table.id], key=lambda held: [int(held.row[n] or 0) for n in numbers]
-    ):
-        if held not in taken:
-            free.setdefault(put(table, held.row, dict.fromkeys(local)), []).append(held)
-    for survivor in sorted(state.survivors(table), key=lambda entry: entry.number):
-        equal = free.get(put(table, survivor.row, dict.fromkeys(local)))
-        if survivor.held is None and equal:
-            survivor.held, survivor.adopts = equal.pop(0), True
 
 
 def reject_circular(state: State, tables: Sequence[Table]) -> int:
@@ -235,7 +210,7 @@ def _is_loose(state: State, table: Table, entry: Entry, inner: list[ForeignKey])
     keys = [
         key
         for key in state.keys(table)
-        if not _reads(key) & within and not (key is identity(table) and state.local[table.id])
+        if not _reads(key) & within and not (key is identity(table) and table.id in state.local)
     ]
     return all(state.value(table, key, entry.row) is None for key in keys)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from verifier.contract import Counts
+from verifier.model import fitting
 from verifier.model.schema import Identity, Row, Table, Value
 from verifier.model.state import Entry, State, identity
 
@@ -49,7 +50,7 @@ def rejections(state: State) -> tuple[Turned, ...]:
             each.entry.table.id,
             key_of(each.entry.table, each.entry.backup),
             each.reason,
-            each.constraints,
+            each.constraints | fitting.broken_references(state, each.entry),
         )
         for each in state.rejected
     )
@@ -84,7 +85,9 @@ def _kept(state: State, table: Table, survivor: Entry, members: list[Entry]) -> 
     if survivor.stays:
         return None
     final = state.final(survivor) if survivor.held else survivor.row
-    if own is None or key_of(table, survivor.backup) == key_of(table, final):
+    # A number that is made anew says nothing; the same number is as good.
+    equal = table.id in state.local and key_of(table, survivor.backup) == key_of(table, final)
+    if own is None or equal:
         return survivor
 
     def called(row: Row) -> bool:

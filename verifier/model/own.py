@@ -51,6 +51,8 @@ class Pool:
 class Own:
     """A schema of the user's own."""
 
+    place: str = ""
+    """Where it is from, without a password."""
     schema: Schema
     pools: Mapping[str, Pool]
     """Table id → what its rows are made of. A table without pool stays empty on both sides."""

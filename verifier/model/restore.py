@@ -25,8 +25,9 @@ from verifier.model.expressions import Ask, refuse
 from verifier.model.following import cascade, follow
 from verifier.model.order import components
 from verifier.model.outcome import Merged, Turned
+from verifier.model.rules import of_row
 from verifier.model.schema import Row, Table
-from verifier.model.state import State, identity
+from verifier.model.state import Rejected, State, identity
 from verifier.model.world import BackupForm, World
 
 
@@ -56,15 +57,20 @@ def expect(world: World, ask: Ask = refuse) -> Expected:
     ``ask`` evaluates what only a server can. Raises
     :class:`~verifier.model.breach.NotModelled`, and what ``ask`` raises.
     """
-    state = State(world, ask)
-    why = _unusable(state)
-    if why:
-        return _refused(world, 2, why)
-    if world.options.local_ids and (why := numbering.detach(state)):
-        return _refused(world, 1, why)
-    why = _decide(state)
-    if why:
-        return _refused(world, 1, why)
+    causes: list[Rejected] = []
+    while True:
+        state = State(world, ask)
+        refusal = _decide(state, causes)
+        if refusal is not None:
+            return refusal
+        late = fitting.forsaking(state)
+        if not late:
+            return _told(state)
+        causes += late
+
+
+def _told(state: State) -> Expected:
+    world = state.world
     if state.rejected and not world.options.quarantine:
         return Expected(
             success=False,
@@ -73,9 +79,13 @@ def expect(world: World, ask: Ask = refuse) -> Expected:
             counts=outcome.rejected_counts(state),
             rejections=outcome.rejections(state),
         )
-    late = [table for table in world.schema.tables if _fails_at_the_end(state, table)]
+    late = [
+        table
+        for table in world.schema.tables
+        if world.options.local_ids and _fails_at_the_end(state, table)
+    ]
     if late:
-        return _refused(world, 1, f"rows of {late[0].id} break a check with their new numbers")
+        return _refused(world, 1, f"rows of {late[0].id} break a rule with their new numbers")
     return Expected(
         success=True,
         exit_code=1 if state.rejected else 0,
@@ -120,16 +130,25 @@ def _present(world: World) -> dict[str, tuple[Row, ...]]:
     return {table.id: tuple(world.present.get(table.id, ())) for table in world.schema.tables}
 
 
-def _decide(state: State) -> str:
-    """Decide what becomes of every row; why that is not possible, if it is not."""
-    while True:
-        for tables in components(state.world):
-            state.together = tables
-            why = _settle(state, tables)
-            if why:
-                return why
-        if not fitting.forsaken(state):
-            return ""
+def _decide(state: State, causes: list[Rejected]) -> Expected | None:
+    """Decide what becomes of every row; the end, if it is not to be.
+
+    ``causes``: rejections that were found when all was decided before.
+    """
+    world = state.world
+    why = _unusable(state)
+    if why:
+        return _refused(world, 2, why)
+    if world.options.local_ids and (why := numbering.detach(state)):
+        return _refused(world, 1, why)
+    for each in causes:
+        state.reject_again(each)
+    for tables in components(world):
+        state.together = tables
+        why = _settle(state, tables)
+        if why:
+            return _refused(world, 1, why)
+    return None
 
 
 def _settle(state: State, tables: list[Table]) -> str:
@@ -173,7 +192,7 @@ def _match(state: State, tables: list[Table]) -> None:
         rejected = 0
         for table in tables:
             rejected += matching.match(state, table)
-            numbering.pair(state, table)
+            matching.pair(state, table)
         moved = follow(state, tables)
         if not moved and not rejected:
             return
@@ -191,10 +210,8 @@ def _unwritable(state: State, tables: list[Table]) -> int:
 
 
 def _fails_at_the_end(state: State, table: Table) -> bool:
-    """Whether a check that was left to the server refuses a row."""
+    """Whether a row with new numbers breaks what could not be asked before."""
     return any(
-        state.known.refuses(check, table, row)
-        for check in table.checks
-        if check.name in state.unchecked
-        for row in state.afterwards(table)
+        any(of_row(state.known, table, state.final(entry), sure=True))
+        for entry in state.survivors(table)
     )

@@ -97,6 +97,8 @@ class State:
         }
         """Those that are not rejected."""
         self.rejected: list[Rejected] = []
+        self.doubted: set[tuple[str, Row]] = set()
+        """Rows of the target that a rejected row was perhaps not meant to be."""
         self.together: list[Table] = []
         """The tables that are being decided."""
         self.matchless: frozenset[str] = frozenset()
@@ -138,6 +140,11 @@ class State:
             self.entries[entry.table.id].remove(entry)
             self.rejected.append(Rejected(entry, reason, frozenset(constraints)))
         return len(entries)
+
+    def reject_again(self, known: Rejected) -> None:
+        """Reject the row that was rejected when the same world was decided before."""
+        same = [e for e in self.entries[known.entry.table.id] if e.number == known.entry.number]
+        self.reject(same, known.reason, known.constraints)
 
     def survivors(self, table: Table) -> Iterator[Entry]:
         return (entry for entry in self.entries[table.id] if entry.survivor is entry)

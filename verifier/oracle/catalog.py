@@ -45,6 +45,7 @@ class UniqueKey:
     valid: bool = True
     """Otherwise (``CREATE INDEX CONCURRENTLY`` failed late) it refuses new duplicates all the
     same, and says nothing of the rows that were there before."""
+    deferrable: bool = False
 
     @property
     def opaque(self) -> bool:

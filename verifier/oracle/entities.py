@@ -203,7 +203,7 @@ class Universe:
         self._members.setdefault(leader, [leader]).extend(joined)
         return True
 
-    def _token(self, node: Node, key: UniqueKey) -> tuple[object, ...] | None:
+    def token(self, node: Node, key: UniqueKey) -> tuple[object, ...] | None:
         """The key's value with foreign keys read as entities; ``None``: collides with nothing."""
         held = self.rows(node).keys.get(key.name)
         values = held[node.position] if held is not None else None
@@ -265,7 +265,7 @@ class Universe:
         for side, snapshot in ((SOURCE, self.source), (TARGET, self.before)):
             for position in range(len(snapshot.tables[table].rows)):
                 node = Node(table, side, position)
-                token = None if node in replaced else self._token(node, key)
+                token = None if node in replaced else self.token(node, key)
                 if token is not None:
                     groups.setdefault(token, ([], []))[side == TARGET].append(node)
         return (group for group in groups.values() if group[0])

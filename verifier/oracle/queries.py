@@ -214,7 +214,7 @@ def unique_keys(server_version: int) -> str:
     return f"""
     SELECT x.relname::text, format('%I.%I', n.nspname, c.relname), i.indisprimary,
            part.columns, part.canonical, part.definitions, pg_get_expr(i.indpred, i.indrelid), {nulls_distinct},
-           i.indisvalid
+           i.indisvalid, NOT i.indimmediate
     FROM pg_index i
     JOIN pg_class x ON x.oid = i.indexrelid
     JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace

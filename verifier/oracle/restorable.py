@@ -16,6 +16,7 @@ from verifier.oracle.catalog import ForeignKey
 from verifier.oracle.collisions import constraint_of
 from verifier.oracle.entities import SOURCE, TARGET, Entity, Node, Universe
 from verifier.oracle.fitting import Clash, Excluded, Unfit
+from verifier.oracle.handing import handed_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def obstacles(
                 obstacle = Obstacle("it matches two different rows of the target", key)
             if obstacle:
                 found[node] = obstacle
-    found = {**excused, **_forsaken(universe), **found}
+    found = {**excused, **_forsaken(universe, excused), **found}
     beside = {}
     for table, clashes in excluded.items():
         for clash in clashes:
@@ -96,11 +97,11 @@ def obstacles(
     return found
 
 
-def _forsaken(universe: Universe) -> dict[Node, Obstacle]:
+def _forsaken(universe: Universe, gone: Collection[Node]) -> dict[Node, Obstacle]:
     """Rows that would take from a row of the target, which is nobody else's, what it refers to."""
     found: dict[Node, Obstacle] = {}
     for child in (node for entity in universe.entities for node in entity.target):
-        if universe.entity_of[child].source:
+        if any(node not in gone for node in universe.entity_of[child].source):
             continue
         for foreign_key in universe.parents[child.table]:
             parent = universe.parent(child, foreign_key)
@@ -163,12 +164,16 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
 
 
 def hindered(universe: Universe) -> dict[Node, Obstacle]:
-    """Rows that only some choices of survivors let in: they may be restored, or be rejected.
+    """Rows that may be restored, or be rejected.
 
-    A reference may lead to a survivor without the column that is referred to, or to one that
-    the row's own table does not allow it to refer to.
+    Some have to be written at once with others (:mod:`handing`), and some only certain choices
+    of survivors let in: a reference may lead to a survivor without the column that is referred
+    to, or to one that the row's own table does not allow it to refer to.
     """
-    found: dict[Node, Obstacle] = {}
+    found = {
+        node: Obstacle(f"its {key} changes hands, and no value can be held in between", key)
+        for node, key in handed_over(universe).items()
+    }
     for entity in universe.entities:
         for node in entity.source:
             for foreign_key in universe.parents[node.table]:

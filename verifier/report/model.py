@@ -26,6 +26,10 @@ class About:
     """Version of the source server, as it told it."""
     target: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    tables: str = ""
+    """Which tables of the user's own were filled, where a schema was given."""
+    unmade: tuple[str, ...] = ()
+    """What of that schema could not be, a line each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def render(proof: Proof) -> str:
 def summary(results: Results, look: Look) -> Iterator[Line]:
     """The whole report: matrix, findings, and the verdict in one sentence as the last line."""
     rows = results.rows
-    yield from _about(results)
+    yield from _about(results, look)
     if rows:
         yield from matrix(rows, results.over, look)
     for guarantee, reason in results.reasons.items():
@@ -105,7 +105,7 @@ def cells(
     return row
 
 
-def _about(results: Results) -> Iterator[Line]:
+def _about(results: Results, look: Look) -> Iterator[Line]:
     about = results.about
     servers = [
         f"{side} PostgreSQL {version}"
@@ -116,6 +116,15 @@ def _about(results: Results) -> Iterator[Line]:
     text = ", ".join(part for part in parts if part)
     if text:
         yield [(printable(text), "")]
+    if about.tables:
+        yield [(printable(about.tables), "")]
+    for each in about.unmade[: look.limit]:
+        yield [(f"  not generated: {printable(each)}", "faint")]
+    more = len(about.unmade) - look.limit
+    if more > 0:
+        where = f" (see {look.details})" if look.details else ""
+        yield [(f"  and {more} more{where}", "faint")]
+    if text or about.tables:
         yield []
 
 

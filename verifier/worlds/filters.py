@@ -16,8 +16,9 @@ _TRIED = 1200
 """Beginnings that the server is asked about at once, at most."""
 _KEPT = 64
 """Beginnings that the search goes on with."""
-_CHOICES = 24
-"""What is enough at the end, beside what the seed has."""
+_CHOICES = 150
+"""What is enough at the end, beside what the seed has. Keys need many: of what refers to them
+only a part agrees with any other column."""
 
 
 def filtered(

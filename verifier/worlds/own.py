@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def load(pair: Pair, place: Place, seed: Place | None = None, control: Collectio
         samples = _rows(session, reflected.schema)
         if seed is not None:
             samples = _seeded(pair, reflected.schema, seed)
-        return _own(session, loaded, reflected, samples, control)
+        return replace(_own(session, loaded, reflected, samples, control), place=str(place))
 
 
 def _own(

@@ -14,7 +14,7 @@ from verifier.model.breach import Breach, NotModelled
 from verifier.model.judging.choices import Observed
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.things import Settlement
-from verifier.model.schema import Row, Table
+from verifier.model.schema import Action, Row, Table
 from verifier.model.types import resolve
 from verifier.model.values import ordered
 from verifier.model.world import Options
@@ -187,12 +187,23 @@ class Ending:
         """Rows that none of the source has become stay as they are, or follow their parents."""
         for node in thing.present:
             own = self._matter.rows[node]
-            if own in found or self._settlement.rows[node] in found:
+            if own in found or self._followed(node) in found:
                 continue
             cause = "a row of the target that is not in the backup was "
             cause += "changed" if found else "removed"
             now = found[0] if found else None
             yield self._breach(Guarantee.PRESERVATION, cause, thing.table, own, now)
+
+    def _followed(self, node: Node) -> Row:
+        """The row with what ON UPDATE CASCADE makes of it."""
+        own, now = self._matter.rows[node], self._settlement.rows[node]
+        places = {
+            self._matter.table(node).places[column]
+            for key in self._matter.table(node).foreign_keys
+            if key.on_update is Action.CASCADE
+            for column in key.columns
+        }
+        return tuple(now[n] if n in places else value for n, value in enumerate(own))
 
     # -- tables without identity -------------------------------------------------------------
 

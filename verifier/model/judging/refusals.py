@@ -6,15 +6,15 @@ Where it depends on what the contract leaves open, a restore may go either way.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.model.judging.choices import Ranked
+from verifier.model.judging.leeway import forsaken, leeway
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.things import Choice, Settlement
-from verifier.model.keys import needed
 from verifier.model.rules import of_row
-from verifier.model.schema import ForeignKey, Identity, Key, Op, Table
+from verifier.model.schema import Action, ForeignKey
 from verifier.model.world import Options
 
 AMBIGUOUS = "it matches two different rows of the target"
@@ -38,6 +38,8 @@ class Bounds:
     must: dict[Node, Refusal]
     may: frozenset[Node]
     """``must`` is not among them."""
+    merging: frozenset[Node]
+    """Those that are one thing with others, if nothing is rejected."""
 
 
 def bounds(matter: Matter, options: Options, choices: Sequence[Choice] = ()) -> Bounds:
@@ -55,17 +57,9 @@ def bounds(matter: Matter, options: Options, choices: Sequence[Choice] = ()) -> 
         and not (options.prefer and refusal.reason == AMBIGUOUS)
     }
     may = {node for each in found for node in each.doubtful()} - must.keys()
-    if options.strict_ids:
-        may |= {node for each in found for node in _suspects(each.settlement)}
-    may |= {node for each in found for node in _changing_hands(each.settlement)}
-    known = -1
-    while known < len(may):
-        known = len(may)
-        may |= _with_dependants(matter, may | must.keys())
-        for each in found:
-            may |= set(_in_the_way(each.settlement, may | must.keys()))
-            may |= set(_held_back(each.settlement, may | must.keys()))
-    return Bounds(must, frozenset(may - must.keys()))
+    may |= leeway(matter, [each.settlement for each in found], may | must.keys(), options)
+    merging = {node for each in found for node in each.merging()}
+    return Bounds(must, frozenset(may - must.keys()), frozenset(merging))
 
 
 class _Refusals:
@@ -76,9 +70,17 @@ class _Refusals:
         self.refused: dict[Node, Refusal] = {}
         self.unsure: set[Node] = set()
         self._whole = self.settlement = Settlement(matter, choice)
-        while found := (dict(self._unfit()) or dict(self._ambiguous())):
+        while found := (dict(self._unfit()) or dict(self._ambiguous()) or dict(self._forsaking())):
             self.refused |= found
             self.settlement = Settlement(matter, choice, self.refused)
+
+    def merging(self) -> Iterator[Node]:
+        """Rows of the source that are one thing with other rows, which have other names."""
+        for thing in (thing for things in self._whole.things.values() for thing in things):
+            rows = [self._whole.rows[node] for node in (*thing.source, *thing.present)]
+            names = {self._matter.name(thing.table.id, row) for row in rows}
+            if len(rows) > 1 and (None in names or len(names) > 1):
+                yield from thing.source
 
     def doubtful(self) -> Iterator[Node]:
         """Rows that may be rejected as well as restored, or not for sure have to be."""
@@ -127,7 +129,9 @@ class _Refusals:
                 refused = (self.refused.get(mate) for mate in mates)
                 sure = all(each is not None and each.sure for each in refused)
                 return Refusal(reason, key.name, sure)
-            if parent.present and self.settlement.of[parent].source and self._moves(node, key):
+            moves = self.settlement.moves(node)
+            overwritten = parent.present and self.settlement.of[parent].source
+            if any(c in moves and (overwritten or moves[c] is None) for c in key.columns):
                 self.unsure.add(node)
         return None
 
@@ -135,9 +139,6 @@ class _Refusals:
         row, places = self._matter.rows[node], self._matter.table(node).places
         values = {row[places[column]] is None for column in key.columns}
         return key.full and len(values) > 1
-
-    def _moves(self, node: Node, key: ForeignKey) -> bool:
-        return not self.settlement.moves(node).keys().isdisjoint(key.columns)
 
     def _ambiguous(self) -> Iterator[tuple[Node, Refusal]]:
         """Of the first table that has any: what the others collide with depends on them."""
@@ -154,114 +155,9 @@ class _Refusals:
             if found:
                 return
 
-
-def _with_dependants(matter: Matter, nodes: set[Node]) -> set[Node]:
-    """``nodes``, and whatever of the source refers to them, directly or not."""
-    found, waiting = set(nodes), list(nodes)
-    below: dict[Node, list[Node]] = {}
-    for table in matter.tables:
-        for node in matter.source(table.id):
-            for key in table.foreign_keys:
-                for parent in matter.parents(node, key):
-                    below.setdefault(parent, []).append(node)
-    while waiting:
-        fresh = [child for child in below.get(waiting.pop(), ()) if child not in found]
-        found.update(fresh)
-        waiting += fresh
-    return found
-
-
-def _suspects(settlement: Settlement) -> Iterator[Node]:
-    """Rows that have the number of a row of the target, and no other unique key in common."""
-    matter = settlement.matter
-    for table in matter.tables:
-        own = matter.identity[table.id]
-        made = {column.name for column in table.columns if column.identity is not Identity.NONE}
-        if own is None or made.isdisjoint(own.columns):
-            continue
-        for thing in settlement.things[table.id]:
-            if thing.present:
-                yield from thing.source
-
-
-def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
-    """Rows that collide with one of the target that stays, if ``refused`` rows are rejected."""
-    matter = settlement.matter
-    for table in matter.tables:
-        things = settlement.things[table.id]
-        staying = {
-            node
-            for t in things
-            if set(t.source) <= set(refused) or t.source == []
-            for node in t.present
-        }
-        for key in table.keys:
-            taken = {
-                matter.keys.value(table, key, matter.rows[node]): settlement.of[node]
-                for node in staying
-                if settlement.of[node].source
-            }
-            taken.pop(None, None)
-            for thing in things:
+    def _forsaking(self) -> Iterator[tuple[Node, Refusal]]:
+        """Rows that would overwrite what a row refers to which only the target has."""
+        for child, key, thing in forsaken(self.settlement):
+            if key.on_update is not Action.CASCADE and not self.settlement.of[child].source:
                 for node in thing.source:
-                    value = matter.keys.value(table, key, settlement.rows[node])
-                    if value in taken and taken[value] is not thing:
-                        yield node
-
-
-def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
-    """Rows that would change what a row of the target refers to, which stays."""
-    matter = settlement.matter
-    for table in matter.tables:
-        for key in table.foreign_keys:
-            for child in matter.nodes[table.id]:
-                if not child.present or not set(settlement.of[child].source) <= set(refused):
-                    continue
-                parent = settlement.parent(child, key)
-                thing = settlement.of[parent] if parent is not None else None
-                survivor = settlement.survivors[thing] if thing is not None else None
-                if parent is None or thing is None or survivor is None:
-                    continue
-                places = [thing.table.places[column] for column in key.references]
-                if any(survivor[place] != matter.rows[parent][place] for place in places):
-                    yield from thing.source
-
-
-def _changing_hands(settlement: Settlement) -> Iterator[Node]:
-    """Rows between which the value of a key changes hands, if it has to do so at once.
-
-    One row after the other can only be written where there is a value to hold in between.
-    """
-    matter = settlement.matter
-    for table in matter.tables:
-        for key in table.keys:
-            if key.deferrable or _can_be_parked(matter, table, key):
-                continue
-            own = {
-                matter.keys.value(table, key, matter.rows[node]): node
-                for node in matter.nodes[table.id]
-                if node.present
-            }
-            for thing in settlement.things[table.id]:
-                for node in thing.source:
-                    value = matter.keys.value(table, key, settlement.rows[node])
-                    holder = own.get(value) if value is not None else None
-                    if holder is not None and holder not in thing.present:
-                        yield node
-                        yield from settlement.of[holder].source
-
-
-def _can_be_parked(matter: Matter, table: Table, key: Key) -> bool:
-    """Whether a column of the key may be NULL for a while, and the row is out of the way then."""
-    identity = matter.identity[table.id]
-    bound = set(identity.columns) if identity else set()
-    for other in matter.schema.tables:
-        for foreign_key in other.foreign_keys:
-            bound.update(foreign_key.references if foreign_key.parent == table.id else ())
-    return key.nulls_distinct and any(
-        part.op is Op.COLUMN
-        and part.text in table.places
-        and part.text not in bound
-        and not needed(table, part.text, matter.schema)
-        for part in key.parts
-    )
+                    yield node, Refusal("a row of the target refers to what it changes", key.name)

@@ -75,7 +75,8 @@ class Settlement:
     def _followed(self, table: Table, node: Node) -> Row:
         row = list(self.matter.rows[node])
         for column, value in self.moves(node).items():
-            row[table.places[column]] = value
+            # A survivor that has no value there leaves nothing to refer to.
+            row[table.places[column]] = row[table.places[column]] if value is None else value
         return tuple(row)
 
     def moves(self, node: Node) -> dict[str, str | None]:

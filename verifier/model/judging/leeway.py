@@ -1,0 +1,153 @@
+"""Rows of the source that may be rejected although each of them could be restored.
+
+The contract leaves open what else is rejected with a row that is, and whether values change
+hands that cannot be held in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.things import Settlement
+from verifier.model.keys import needed
+from verifier.model.schema import ForeignKey, Identity, Key, Op, Table
+from verifier.model.world import Options
+
+
+def leeway(
+    matter: Matter, settlements: Sequence[Settlement], refused: Collection[Node], options: Options
+) -> set[Node]:
+    """The rows that may be rejected, where those of ``refused`` are or may be."""
+    may = {node for each in settlements for node in _changing_hands(each)}
+    if options.strict_ids:
+        may |= {node for each in settlements for node in _suspects(each)}
+    may |= set(refused)
+    known = -1
+    while known < len(may):
+        known = len(may)
+        may |= _with_dependants(matter, may)
+        for each in settlements:
+            may |= set(_in_the_way(each, may))
+            may |= set(_held_back(each, may))
+    return may
+
+
+def _with_dependants(matter: Matter, nodes: set[Node]) -> set[Node]:
+    """``nodes``, and whatever of the source refers to them, directly or not."""
+    found, waiting = set(nodes), list(nodes)
+    below: dict[Node, list[Node]] = {}
+    for table in matter.tables:
+        for node in matter.source(table.id):
+            for key in table.foreign_keys:
+                for parent in matter.parents(node, key):
+                    below.setdefault(parent, []).append(node)
+    while waiting:
+        fresh = [child for child in below.get(waiting.pop(), ()) if child not in found]
+        found.update(fresh)
+        waiting += fresh
+    return found
+
+
+def _suspects(settlement: Settlement) -> Iterator[Node]:
+    """Rows that have the number of a row of the target, and no other unique key in common."""
+    matter = settlement.matter
+    for table in matter.tables:
+        own = matter.identity[table.id]
+        made = {column.name for column in table.columns if column.identity is not Identity.NONE}
+        if own is None or made.isdisjoint(own.columns):
+            continue
+        for thing in settlement.things[table.id]:
+            if thing.present:
+                yield from thing.source
+
+
+def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
+    """Rows that collide with one of the target that stays, if ``refused`` rows are rejected."""
+    matter = settlement.matter
+    for table in matter.tables:
+        things = settlement.things[table.id]
+        staying = {
+            node
+            for t in things
+            if set(t.source) <= set(refused) or t.source == []
+            for node in t.present
+        }
+        for key in table.keys:
+            taken = {
+                matter.keys.value(table, key, matter.rows[node]): settlement.of[node]
+                for node in staying
+                if settlement.of[node].source
+            }
+            taken.pop(None, None)
+            for thing in things:
+                for node in thing.source:
+                    value = matter.keys.value(table, key, settlement.rows[node])
+                    if value in taken and taken[value] is not thing:
+                        yield node
+
+
+def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
+    """Rows that would change what a row of the target refers to, which stays."""
+    for child, _, thing in forsaken(settlement):
+        if set(settlement.of[child].source) <= set(refused):
+            yield from thing.source
+
+
+def forsaken(settlement: Settlement) -> Iterator[tuple[Node, ForeignKey, Thing]]:
+    """Rows of the target whose parent becomes a row without what they refer to.
+
+    With the foreign key, and the thing that the parent is a part of.
+    """
+    matter = settlement.matter
+    for table in matter.tables:
+        for key in table.foreign_keys:
+            for child in matter.nodes[table.id]:
+                parent = settlement.parent(child, key) if child.present else None
+                thing = settlement.of[parent] if parent is not None else None
+                survivor = settlement.survivors[thing] if thing is not None else None
+                if parent is None or thing is None or survivor is None or not thing.source:
+                    continue
+                places = [thing.table.places[column] for column in key.references]
+                if any(survivor[place] != matter.rows[parent][place] for place in places):
+                    yield child, key, thing
+
+
+def _changing_hands(settlement: Settlement) -> Iterator[Node]:
+    """Rows between which the value of a key changes hands, if it has to do so at once.
+
+    One row after the other can only be written where there is a value to hold in between.
+    """
+    matter = settlement.matter
+    for table in matter.tables:
+        for key in table.keys:
+            if key.deferrable or _can_be_parked(matter, table, key):
+                continue
+            own = {
+                matter.keys.value(table, key, matter.rows[node]): node
+                for node in matter.nodes[table.id]
+                if node.present
+            }
+            for thing in settlement.things[table.id]:
+                for node in thing.source:
+                    value = matter.keys.value(table, key, settlement.rows[node])
+                    holder = own.get(value) if value is not None else None
+                    if holder is not None and holder not in thing.present:
+                        yield node
+                        yield from settlement.of[holder].source
+
+
+def _can_be_parked(matter: Matter, table: Table, key: Key) -> bool:
+    """Whether a column of the key may be NULL for a while, and the row is out of the way then."""
+    identity = matter.identity[table.id]
+    bound = set(identity.columns) if identity else set()
+    for other in matter.schema.tables:
+        for foreign_key in other.foreign_keys:
+            bound.update(foreign_key.references if foreign_key.parent == table.id else ())
+    return key.nulls_distinct and any(
+        part.op is Op.COLUMN
+        and part.text in table.places
+        and part.text not in bound
+        and not needed(table, part.text, matter.schema)
+        for part in key.parts
+    )
