@@ -44,16 +44,16 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
     Raises :class:`~verifier.worlds.ground.Unfit` for a world that cannot be made, and
     :class:`~verifier.errors.NotOffered`.
     """
+    fates: list[Breach] = getattr(subject.implementation, "fates", [])
+    fates.clear()
     try:
         done = run(ground, subject.implementation, world)
     except ServerDied as error:
         words = str(error).partition(";")[0]
         crash = Breach(Guarantee.RECOVERABILITY, CRASHED, words=words)
         return Judged(world, (crash,), None, None)
-    fates = getattr(subject.implementation, "fates", [])
     if fates:
         fate = fates[0]
-        fates.clear()
         return Judged(world, (fate,), None, None)
     ask = ground.target.asker()
     expected, unmodelled = None, ""
