@@ -199,6 +199,8 @@ class Search:
         failure = self._failure(judged, cause, last, small.finished)
         if interrupted is not None:
             return replace(failure, interrupted=interrupted)
+        if last.run is None:
+            return failure  # a scenario of it would end as this did
         self._listener.confirms(last.world)
         with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
             tested = self._subject.implementation

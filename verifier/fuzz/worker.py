@@ -57,7 +57,7 @@ class Stop:
 
 
 Task = Draw | Try
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 """Seconds that a call may take which hung once: each step of shrinking waits so long."""
 _SCENARIO = 4
 """Times the limit of a world that a scenario of it may take, with its clones and retries."""
