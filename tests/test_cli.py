@@ -90,7 +90,7 @@ def scenarios(tmp_path):
         (
             [],
             "choose from verify, scenarios, diff, backup, restore, convert, clean, selftest, "
-            "matrix, implementations",
+            "matrix, fuzz, implementations",
         ),
         (["verfy"], "did you mean verify?"),
         (["verify", "--sevrers", "docker"], "did you mean --servers?"),

@@ -7,6 +7,7 @@ name their columns without a table.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,11 @@ class Column:
     """Most characters of a ``varchar(n)`` or ``char(n)``."""
     local: bool = False
     """Whether it holds numbers that identify nothing elsewhere (:mod:`local_ids`)."""
+
+    def mentioned(self, expression: str) -> bool:
+        """Whether ``expression``, as the server prints it, reads the column."""
+        name = re.escape(self.quoted)
+        return re.search(rf"(?<![\w$\"]){name}(?![\w$\"])", expression) is not None
 
     @property
     def bounded(self) -> bool:

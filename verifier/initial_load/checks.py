@@ -70,7 +70,7 @@ def _doubtful(conn: Connection, staged: Staged) -> bool:
     terms += [f"({check.expression}) IS FALSE" for check in staged.table.checks]
     if not terms:
         return False
-    with _savepoint(conn) as tried:
+    with guarded(conn) as tried:
         found = run(
             conn,
             "SELECT EXISTS (SELECT FROM {rows} s WHERE {terms})",
@@ -82,12 +82,12 @@ def _doubtful(conn: Connection, staged: Staged) -> bool:
 
 
 @contextmanager
-def _savepoint(conn: Connection) -> Iterator[list[bool]]:
+def guarded(conn: Connection) -> Iterator[list[bool]]:
     """A block whose statements may not be possible on every row; its list stays empty then."""
     conn.execute("SAVEPOINT attempt")
     try:
         yield []
-    except (psycopg.DataError, psycopg.ProgrammingError):
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError):
         conn.execute("ROLLBACK TO attempt")
     # Not after another error (a timeout): it ends the transaction, and is what has to be told.
     conn.execute("RELEASE attempt")
@@ -128,6 +128,6 @@ def _attempt(
 ) -> int | None:
     """Reject where possible; ``None`` if ``where`` cannot be evaluated on every staged row."""
     rejected = None
-    with _savepoint(conn):
+    with guarded(conn):
         rejected = reject(conn, staged, where, reason, constraint)
     return rejected

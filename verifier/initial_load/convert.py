@@ -27,12 +27,12 @@ from verifier.initial_load.export import (
     lines,
     refuse_objects,
 )
+from verifier.initial_load.handing_on import handed_on
 from verifier.initial_load.order import components
 from verifier.initial_load.parents import family
 from verifier.initial_load.plan import Plan
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
-from verifier.initial_load.write import handed_on
 from verifier.transfer import Progress, RestoreOptions, Style
 
 _HEAD = """\

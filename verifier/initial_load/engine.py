@@ -163,7 +163,7 @@ def _write(plan: Plan) -> list[str]:
     conn.execute("SET CONSTRAINTS ALL DEFERRED")
     for tables in _together(plan.catalog, plan.order):
         plan.doing(f"writing {', '.join(staged.table.quoted for staged in tables)}")
-        write.write(conn, plan.catalog, tables, off)
+        write.write(conn, tables, off)
     conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
     off.back()
     # A trigger of one table may write to another.

@@ -25,7 +25,6 @@ they would be evaluated on moved numbers here. So are exclusion constraints over
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -112,7 +111,7 @@ def _unnumbered(catalog: Catalog, table: Table) -> Iterator[str]:
 
 def _misplaced(table: Table) -> Iterator[str]:
     for check in table.checks:
-        moved = [c for c in table.columns.values() if c.local and _mentions(check.expression, c)]
+        moved = [c for c in table.columns.values() if c.local and c.mentioned(check.expression)]
         if check.name == BOUNDS and moved:
             yield (
                 f"{table.quoted} is a partition by {moved[0].quoted}, whose numbers change: its "
@@ -132,7 +131,7 @@ def _mixed(catalog: Catalog, local: LocalIds, table: Table, key: ForeignKey) -> 
 
 def _unplaced(catalog: Catalog, table: Table, key: ForeignKey) -> Iterator[str]:
     columns = catalog.tables[key.parent].columns.values()
-    moved = [c for c in columns if c.local and key.bounds and _mentions(key.bounds, c)]
+    moved = [c for c in columns if c.local and key.bounds and c.mentioned(key.bounds)]
     if moved:
         yield (
             f"{key.name} of {table.quoted} refers to {catalog.tables[key.referred].quoted} alone, "
@@ -218,7 +217,7 @@ def _widened(
             )
         elif column.name in arrays and column.base in ("smallint[]", "integer[]"):
             columns[column.name] = replace(column, base="bigint[]", type="bigint[]")
-        elif column.generated and any(_mentions(column.default or "", c) for c in moved):
+        elif column.generated and any(c.mentioned(column.default or "") for c in moved):
             # As a fed column it is not staged: nothing can be made of a moved number.
             columns[column.name] = replace(column, fed=True)
         else:
@@ -231,11 +230,7 @@ def _widened(
             check
             for check in table.checks
             if check.name == BOUNDS
-            or not any(_mentions(check.expression, column) for column in moved)
+            or not any(column.mentioned(check.expression) for column in moved)
         ),
         sequences=tuple(dict.fromkeys(table.sequences + catalog.tables[table.root].sequences)),
     )
-
-
-def _mentions(expression: str, column: Column) -> bool:
-    return re.search(rf"(?<![\w$\"]){re.escape(column.quoted)}(?![\w$\"])", expression) is not None

@@ -13,6 +13,7 @@ from verifier.initial_load import catalog as catalogue
 from verifier.initial_load import (
     changes,
     checks,
+    handing_on,
     ledger,
     leftovers,
     local_ids,
@@ -224,7 +225,8 @@ class Plan:
 
     def _plan(self, staged: Staged, component: list[Staged]) -> int:
         """Reject what cannot be written as it is; the number of rows."""
-        rejected = write.plan(self.conn, self.catalog, staged)
+        rejected = write.plan(self.conn, staged)
+        rejected += handing_on.plan(self.conn, self.catalog, staged)
         if staged.grouped:
             # A row that moved has other values than the backup's.
             rejected += checks.rows(self.conn, staged)

@@ -42,6 +42,8 @@ class Staged:
     updates: int = 0
     stays: int = 0
     """Rows of :attr:`kept`."""
+    parking: dict[str, tuple[Column, str]] = field(default_factory=dict)
+    """By unique key where rows that give their value of it away stand in between."""
     suspected: bool = False
     """Whether rows were rejected for what the target has under their number (:mod:`suspects`)."""
     local: tuple[Column, ...] = ()

@@ -8,12 +8,9 @@ may tables whose references an update moves on both sides (a code, not an identi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from verifier.initial_load import changes, triggers
-from verifier.initial_load.catalog import Catalog, Column, Connection, UniqueKey
+from verifier.initial_load import changes, handing_on, triggers
+from verifier.initial_load.catalog import Connection
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.match import evaluated, same
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 
@@ -25,37 +22,22 @@ class NotWritten(Exception):
 _NOBODY = "a trigger of another table, or the action of a foreign key"
 
 
-def plan(conn: Connection, catalog: Catalog, staged: Staged) -> int:
-    """Reject what cannot be written, before anything is; the number of rows."""
-    if not staged.updates:
-        return 0
-    rejected = 0
+def plan(conn: Connection, staged: Staged) -> int:
+    """Reject changes that no UPDATE can make; the number of rows."""
     fixed = [c for c in staged.given if c.always and c not in staged.identity]
-    if fixed:
-        rejected += reject(
-            conn,
-            staged,
-            paste(
-                "s.{n} IN (SELECT c.n FROM {pairs} WHERE {differ})",
-                n=staged.ordinal,
-                pairs=_pairs(staged),
-                differ=" OR ".join(changes.unlike(column) for column in fixed),
-            ),
-            literal(f"{fixed[0].quoted} is GENERATED ALWAYS and cannot be changed"),
-        )
-    for key, where in _wanted(staged):
-        if _parking(catalog, staged, key) is None:
-            rejected += reject(
-                conn,
-                staged,
-                paste("s.{n} IN (SELECT p.n FROM {where} p)", n=staged.ordinal, where=where),
-                literal(
-                    f"its {key.name} is taken over by another row, and none of the key's columns "
-                    "can hold a value in between; make the constraint deferrable"
-                ),
-                literal(key.name),
-            )
-    return rejected
+    if not staged.updates or not fixed:
+        return 0
+    return reject(
+        conn,
+        staged,
+        paste(
+            "s.{n} IN (SELECT c.n FROM {pairs} WHERE {differ})",
+            n=staged.ordinal,
+            pairs=_pairs(staged),
+            differ=" OR ".join(changes.unlike(column) for column in fixed),
+        ),
+        literal(f"{fixed[0].quoted} is GENERATED ALWAYS and cannot be changed"),
+    )
 
 
 def _pairs(staged: Staged) -> str:
@@ -66,136 +48,17 @@ def _pairs(staged: Staged) -> str:
     )
 
 
-# --- values that pass from one row to another ------------------------------------------
-
-
-def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
-    """For each key that can pass from row to row: a query for the changes that give it away.
-
-    Such a row's present key is wanted by another row that is written. A deferrable
-    key needs no help: its check is deferred to the end.
-    """
-    identity = staged.table.identity
-    for key in staged.keys:
-        if key is identity or not key.immediate:
-            continue
-        written = paste(
-            "SELECT k.* FROM ({rows}) k WHERE k.n IN (SELECT n FROM {new})"
-            " OR k.n IN (SELECT n FROM {change})",
-            rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
-            new=staged.new,
-            change=staged.change,
-        )
-        yield (
-            key,
-            paste(
-                "(SELECT DISTINCT c.n, c.t_oid, c.t_ctid FROM {change} c"
-                " JOIN ({held}) t ON t.t_oid = c.t_oid AND t.t_ctid = c.t_ctid"
-                " JOIN ({written}) s ON {same} AND s.n <> c.n)",
-                change=staged.change,
-                held=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
-                written=written,
-                same=same(staged, key, "s", "t"),
-            ),
-        )
-
-
-def handed_on(conn: Connection, staged: Staged) -> list[str]:
-    """The keys of which values pass from a row of the target to another one."""
-    if not staged.updates:
-        return []
-    return [
-        key.name
-        for key, wanted in _wanted(staged)
-        if run(conn, "SELECT FROM {wanted} w LIMIT 1", wanted=wanted).rowcount
-    ]
-
-
-_ENOUGH = 20
-"""Characters of a hash that make it one of its own."""
-_PRIVATE, _COUNT = 0xE000, 6400
-"""The first character for private use in Unicode, and how many there are."""
-_DIGITS = (f"row_number_of_change.no % {_COUNT}", f"row_number_of_change.no / {_COUNT}")
-
-
-def _parking(catalog: Catalog, staged: Staged, key: UniqueKey) -> tuple[Column, str] | None:
-    """A column of ``key`` and an expression over ``t`` that no row has, to hold in between."""
-    oid = staged.table.oid
-    own = [fk for fk in catalog.foreign_keys if fk.child == oid]
-    bound = catalog.referenced(staged.table)
-    bound |= {name for fk in own if fk.full and len(fk.columns) > 1 for name in fk.columns}
-    free = {column.name: column for column in changes.settable(staged) if column.name not in bound}
-    for name in key.plain:
-        # A reference may be NULL in between: a foreign key leaves such a row alone.
-        if name in free and not free[name].not_null and key.nulls_distinct:
-            return free[name], "NULL"
-    linked = {name for fk in own for name in fk.columns}
-    settable = {name: column for name, column in free.items() if name not in linked}
-    plain = [settable[name] for name in key.plain if name in settable]
-    others = [settable[name] for name in sorted(key.columns - set(key.plain)) if name in settable]
-    for column in plain + others:
-        found = _unused(staged, column)
-        if found is not None:
-            return column, found
-    return None
-
-
-def _unused(staged: Staged, column: Column) -> str | None:
-    unique = "md5(t.tableoid::text || t.ctid::text)"
-    if column.kind == "S" and column.base != "name":
-        if column.length is None or column.length >= _ENOUGH:
-            return f"left('~' || {unique}, {column.length or 33})"
-        # So short that hashes would collide: characters that nobody has in his data.
-        digits = [f"chr({_PRIVATE} + ({number})::int)" for number in _DIGITS[: column.length]]
-        return (
-            f"CASE WHEN getdatabaseencoding() = 'UTF8' THEN {' || '.join(digits)}"
-            f" ELSE left('~' || {unique}, {column.length}) END"
-        )
-    if column.base == "uuid":
-        return "gen_random_uuid()"
-    if column.base in ("smallint", "integer", "bigint", "numeric"):
-        top = f"(SELECT coalesce(max({column.quoted}), 0) FROM"
-        return (
-            f"greatest({top} {staged.table.only}), {top} {staged.rows})) + row_number_of_change.no"
-        )
-    return None
-
-
-def _park(conn: Connection, catalog: Catalog, staged: Staged) -> None:
-    for key, wanted in _wanted(staged):
-        parking = _parking(catalog, staged, key)
-        if parking is None:
-            continue
-        column, value = parking
-        run(
-            conn,
-            "WITH row_number_of_change AS MATERIALIZED"
-            "       (SELECT w.*, row_number() OVER () AS no FROM {wanted} w),"
-            "     parked AS (UPDATE {target} t SET {column} = {value} FROM row_number_of_change"
-            "       WHERE t.tableoid = row_number_of_change.t_oid"
-            "         AND t.ctid = row_number_of_change.t_ctid"
-            "       RETURNING row_number_of_change.n, t.tableoid AS t_oid, t.ctid AS t_ctid) "
-            "UPDATE {change} c SET t_oid = p.t_oid, t_ctid = p.t_ctid FROM parked p"
-            " WHERE p.n = c.n",
-            wanted=wanted,
-            target=staged.table.only,
-            column=column.quoted,
-            value=value,
-            change=staged.change,
-        )
-
-
 # --- the statements that write -----------------------------------------------------------
 
 
-def write(conn: Connection, catalog: Catalog, tables: list[Staged], off: triggers.Off) -> None:
+def write(conn: Connection, tables: list[Staged], off: triggers.Off) -> None:
     """Write ``tables``, in one statement if there are several things to do.
 
     Raises :class:`NotWritten` or the server's error.
     """
     for staged in tables:
         if staged.updates:
-            _park(conn, catalog, staged)
+            handing_on.park(conn, staged)
     inserted = [(staged, _insert(staged), staged.inserts, "inserted") for staged in tables]
     updated = [(staged, _update(staged), staged.updates, "updated") for staged in tables]
     due = [part for part in inserted + updated if part[2]]

@@ -63,6 +63,7 @@ class _Search:
         self._found: dict[tuple[str, str], Group | None] = {}
         """Table id and first column of a group → what was found; ``None``: not yet."""
         self._failed: set[str] = set()
+        self._takes: dict[tuple[Value, ...], list[Value] | Refusal] = {}
 
     def pools(self) -> dict[str, Pool]:
         made = {}
@@ -114,13 +115,13 @@ class _Search:
         """The values of one column that its type takes; ``None`` where there are none."""
         referred = self._referred(tied.table, column)
         texts = self._texts(tied, column) if referred is None else referred
-        found = self._trials.values(column.type, texts)
+        found = self._tried(column.type, texts)
         values = [] if isinstance(found, Refusal) else found
         if referred is None:
             seeded = len(self._samples(tied, (column.name,)))
             values = values[: seeded + (_VALUES if not tied.rules else len(values))]
         why = f"of type {column.type}: {found}" if referred is None else "nothing to refer to"
-        if not column.not_null and self._trials.values(column.type, [None]) == [None]:
+        if not column.not_null and self._tried(column.type, [None]) == [None]:
             if not values:
                 self._name(tied.table, column.name, f"{why}, so it is NULL")
             return [*values, None]
@@ -128,6 +129,13 @@ class _Search:
             self._fail(tied.table, column.name, why)
             return None
         return values
+
+    def _tried(self, type: str, texts: list[Value]) -> list[Value] | Refusal:
+        """What a type takes; most columns have one that others have, too."""
+        key = (type, *texts)
+        if key not in self._takes:
+            self._takes[key] = self._trials.values(type, texts)
+        return self._takes[key]
 
     def _texts(self, tied: _Tied, column: Column) -> list[Value]:
         constants = [
