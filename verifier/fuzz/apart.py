@@ -11,7 +11,7 @@ import psutil
 
 from verifier.contract import Claim, Guarantee
 from verifier.errors import ObservationError
-from verifier.faults.apart import Ended, Killed, OwnProcess
+from verifier.faults.apart import Ended, Killed, OwnProcess, start
 from verifier.implementations import Backup, Endpoint, Implementation
 from verifier.model.breach import Breach
 from verifier.transfer import RestoreOptions
@@ -37,6 +37,7 @@ class Apart:
     def __init__(
         self, inner: Implementation, seconds: float, fates: list[Breach] | None = None
     ) -> None:
+        start()
         self._inner, self._seconds = inner, seconds
         self.fates: list[Breach] = [] if fates is None else fates
         """What became of calls that did not end by themselves. Whoever reads it empties it."""
