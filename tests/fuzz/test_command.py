@@ -67,7 +67,7 @@ def _started(place: Path, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.slow
 def test_the_search_goes_on_when_an_implementation_ends_its_process(tmp_path: Path) -> None:
     run = _started(
-        tmp_path, "--implementation", "tests.fuzz.bad:Dies", "--minutes", "0.1", "--seed", "1",
+        tmp_path, "--implementation", "tests.fuzz.bad:Dies", "--minutes", "0.3", "--seed", "1",
         "--json", "told.json",
     )  # fmt: skip
     output, errors = run.communicate(timeout=300)

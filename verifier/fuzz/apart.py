@@ -19,6 +19,9 @@ from verifier.transfer import RestoreOptions
 HANGS = "the restore did not come to an end"
 DIES = "the restore ended the process that it ran in"
 
+_LOOK = 0.05
+"""Seconds between two looks whether the process has started."""
+
 
 def hangs(seconds: float) -> Breach:
     """It was waited for so long."""
@@ -68,9 +71,14 @@ class Apart:
     def _call(self, method: str, *arguments: object) -> Any:
         process = OwnProcess()
 
+        over = threading.Event()
+
         def end() -> None:
-            with suppress(ObservationError, psutil.Error):
-                process.kill()
+            while not process.started and not over.wait(_LOOK):
+                pass
+            if not over.is_set():
+                with suppress(ObservationError, psutil.Error):
+                    process.kill()
 
         limit = threading.Timer(self._seconds, end)
         limit.start()
@@ -83,5 +91,6 @@ class Apart:
             self.fates.append(dies(str(ended)))
             raise
         finally:
+            over.set()
             limit.cancel()
             limit.join()

@@ -258,7 +258,7 @@ def search(
     deadline = time.monotonic() + seconds
     found: list[Failure] = []
     tested = subject(implementation)
-    strategy = invented(tested)
+    strategy = invented(tested, pair)
     with Search(tested, pair, Known(), shrink_seconds=shrink_seconds) as looking:
         for part in count():
             for world in batch(strategy, seed, part):
