@@ -109,6 +109,25 @@ def test_what_a_rejected_row_would_have_taken_stays(bench: Bench) -> None:
     assert not broken(bench.restore("INSERT INTO t VALUES (3, 'c', NULL)", done))
 
 
+def test_a_parent_that_a_rejected_row_would_have_written_over(bench: Bench) -> None:
+    tables = "CREATE TABLE a (id int PRIMARY KEY, code text UNIQUE);"
+    child = "CREATE TABLE {} (id int PRIMARY KEY, code text{});"
+    refers = " REFERENCES a (code)"
+    source = tables + child.format("b", "") + child.format("c", "")
+    target = tables + child.format("b", refers) + child.format("c", refers)
+    bench.begin(
+        source + "INSERT INTO a VALUES (1, 'new'); INSERT INTO c VALUES (1, 'old')",
+        target + "INSERT INTO a VALUES (1, 'old'); INSERT INTO b VALUES (1, 'old')",
+    )
+    # What the target's row of b refers to may not be changed, and so c has its parent.
+    rejections = (Rejection(table="public.a", key={"id": "1"}, reason="b_code_fkey"),)
+    claim = Claim(success=False, exit_code=1, message="a: a_code_key", rejections=rejections)
+    assert broken(bench.restore("", claim)) == set()
+    child_too = Rejection(table="public.c", key={"id": "1"}, reason="c_code_fkey")
+    needless = replace(claim, rejections=(*rejections, child_too))
+    assert broken(bench.restore("", needless)) == {G.COMPLETENESS}
+
+
 @pytest.mark.parametrize(
     ("said", "honest"),
     [

@@ -148,8 +148,9 @@ class Universe:
             return False
         identity = self.table(parent.table).identity
         kept = set(identity.columns) if identity else set()
-        live = self.live(self.entity_of[parent])
-        return not kept.issuperset(foreign_key.referenced) and bool(live)
+        entity = self.entity_of[parent]
+        written = bool(self.live(entity)) and not entity.ambiguous
+        return written and not kept.issuperset(foreign_key.referenced)
 
     def collision(self, one: Node, other: Node) -> str:
         """The unique key on which two rows of an entity first met, ``""`` if indirectly."""

@@ -78,7 +78,11 @@ def settle(
     found: dict[Node, Obstacle] = dict(excused)
     universe = universe.without(frozenset(found))
     while True:
-        fresh = _unfit_alone(universe, unfit, excluded, found) or _torn(universe, found)
+        fresh = (
+            _unfit_alone(universe, unfit, excluded, found)
+            or _overwritten(universe, found)
+            or _torn(universe, found)
+        )
         if not fresh:
             return universe, found
         found |= fresh
@@ -108,6 +112,21 @@ def _unfit_alone(
     found = {**beside, **found}
     _spread(universe, found)
     return {node: found[node] for node in found if node not in known}
+
+
+def _overwritten(universe: Universe, known: Collection[Node]) -> dict[Node, Obstacle]:
+    """Rows whose parent is a row of the target that another row is written over."""
+    return {
+        node: Obstacle(
+            f"its parent in {foreign_key.referred} is overwritten by another row",
+            foreign_key.name,
+        )
+        for entity in universe.entities
+        for node in entity.source
+        if node not in known
+        for foreign_key in universe.parents[node.table]
+        if universe.is_overwritten(node, foreign_key)
+    }
 
 
 def _torn(universe: Universe, known: Collection[Node]) -> dict[Node, Obstacle]:
@@ -196,11 +215,6 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
         if None not in values and universe.parent(node, foreign_key) is None:
             return Obstacle(
                 f"its parent in {foreign_key.referred} does not exist", foreign_key.name
-            )
-        if None not in values and universe.is_overwritten(node, foreign_key):
-            return Obstacle(
-                f"its parent in {foreign_key.referred} is overwritten by another row",
-                foreign_key.name,
             )
     return None
 
