@@ -51,17 +51,33 @@ def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
     """Reject rows that would take from rows of the target what they refer to.
 
     To be asked when all tables are decided: a row of the target that is overwritten, too, is
-    not forsaken. Only columns outside the identity can change, so only keys that refer to such
-    are asked.
+    not forsaken, nor is one that merely follows (ON UPDATE CASCADE). Only columns outside the
+    identity can change, so only keys that refer to such are asked.
     """
     rejected = 0
     fixed = {column.name for column in parent.identity}
     for key in catalog.foreign_keys:
         linked = key.parent == parent.table.root
-        free = not (key.follows or key.period or set(key.references) <= fixed)
+        free = not (_follows(catalog, key) or key.period or set(key.references) <= fixed)
         if linked and parent.updates and free:
             rejected += _forsaken(conn, catalog, tables, parent, key)
     return rejected
+
+
+def _follows(catalog: Catalog, key: ForeignKey) -> bool:
+    """Whether the server lets a row of the target follow, and no rule looks at what changes."""
+    child = catalog.tables[key.child]
+    ours = [child.columns[name] for name in key.columns]
+    read = {name for one in child.keys for name in one.columns}
+    read |= {
+        name
+        for one in catalog.foreign_keys
+        if one is not key and one.child == key.child
+        for name in one.columns
+    }
+    return key.follows and not any(
+        column.name in read or any(map(column.mentioned, catalog.rules(child))) for column in ours
+    )
 
 
 def _forsaken(

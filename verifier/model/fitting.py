@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from verifier.model.breach import NotModelled
-from verifier.model.keys import KeyValue, needed
+from verifier.model import handing_on, numbering
+from verifier.model.following import merely_follows
+from verifier.model.keys import KeyValue
 from verifier.model.rules import Violation, of_row
-from verifier.model.schema import Action, ForeignKey, Identity, Key, Row, Table
+from verifier.model.schema import ForeignKey, Identity, Row, Table
 from verifier.model.state import (
     Entry,
     Rejected,
@@ -21,14 +22,20 @@ from verifier.model.types import Kind, resolve
 # --- rows by themselves -------------------------------------------------------------------
 
 
-def misfits(state: State, table: Table) -> int:
-    """Reject rows that break a rule of their own table: a type, NOT NULL, a check, all bounds."""
-    rejected = 0
+def unreadable(state: State, table: Table) -> None:
+    """Reject rows with values that are none of their column's type."""
+    for entry in list(state.entries[table.id]):
+        broken = [each for each in _broken(state, table, entry.row) if each.about]
+        if broken:
+            state.reject([entry], broken[0].cause, [each.rule for each in broken])
+
+
+def misfits(state: State, table: Table) -> None:
+    """Reject rows that break a rule of their own table: NOT NULL, a check, all bounds."""
     for entry in list(state.entries[table.id]):
         broken = _broken(state, table, entry.row)
         if broken:
-            rejected += state.reject([entry], broken[0].cause, [each.rule for each in broken])
-    return rejected
+            state.reject([entry], broken[0].cause, [each.rule for each in broken])
 
 
 def _broken(state: State, table: Table, row: Row) -> list[Violation]:
@@ -48,7 +55,7 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
     tables = tuple(tables)
     total = 0
     while True:
-        found = sum(_orphans(state, table, key) for table in tables for key in references(table))
+        found = sum(_orphans_of(state, table) for table in tables)
         total += found
         if not found:
             return total
@@ -93,15 +100,24 @@ def _orphans(state: State, table: Table, key: ForeignKey) -> int:
 # --- rows that are decided ------------------------------------------------------------------
 
 
-def unwritable(state: State, table: Table) -> int:
-    """Reject rows that cannot become what was decided; the number of them."""
-    rejected = _broken_since(state, table)
-    rejected += _fixed(state, table)
-    for key in state.keys(table):
-        rejected += _handed_on(state, table, key)
-    if state.options.strict_ids and not state.options.local_ids:
-        rejected += _suspected(state, table)
-    return rejected
+def unwritable(state: State, tables: list[Table]) -> int:
+    """Reject rows that cannot become what was decided; the number of them.
+
+    Of one kind at a time: without those rows, others may become it.
+    """
+    kinds = [_broken_since, _fixed, _mistaken, handing_on.reject, _orphans_of]
+    return next(filter(None, (sum(kind(state, t) for t in tables) for kind in kinds)), 0)
+
+
+def _orphans_of(state: State, table: Table) -> int:
+    return sum(_orphans(state, table, key) for key in references(table))
+
+
+def _mistaken(state: State, table: Table) -> int:
+    """Reject rows whose numbers somebody else has, or may have."""
+    if state.options.local_ids:
+        return numbering.reject_taken(state, table)
+    return _suspected(state, table) if state.options.strict_ids else 0
 
 
 def _broken_since(state: State, table: Table) -> int:
@@ -129,67 +145,6 @@ def _fixed(state: State, table: Table) -> int:
         if any(final[place] != held.row[place] for place in always)
     ]
     return state.reject(hurt, "a column that is GENERATED ALWAYS cannot be changed")
-
-
-def _handed_on(state: State, table: Table, key: Key) -> int:
-    """Reject changes that give a value of ``key`` to another row, if nothing can stand between.
-
-    A deferrable key is checked at the end.
-    """
-    if key is identity(table) or key.deferrable or _has_room(state, table, key):
-        return 0
-    takers: dict[KeyValue, Entry] = {}
-    changed = {survivor: held.row for survivor, held, _ in state.changes(table)}
-    for survivor in state.survivors(table):
-        value = state.value(table, key, state.final(survivor))
-        if value is not None and (survivor.held is None or survivor in changed):
-            takers[value] = survivor
-    hurt = []
-    for survivor, row in changed.items():
-        value = state.value(table, key, row)
-        if value is not None and takers.get(value, survivor) is not survivor:
-            hurt.append(survivor)
-    return state.reject(
-        hurt, "another row takes over its key, and nothing can stand between", [key.name]
-    )
-
-
-def _has_room(state: State, table: Table, key: Key) -> bool:
-    """Whether a column of ``key`` can hold a value in between that no row has."""
-    own = identity(table)
-    bound = {
-        name
-        for other in state.schema.tables
-        for foreign in other.foreign_keys
-        if foreign.parent == table.id
-        for name in foreign.references
-    }
-    linked = {name for foreign in table.foreign_keys for name in foreign.columns}
-    free = [
-        each
-        for each in table.stored
-        if each.identity is not Identity.ALWAYS
-        and each.name not in bound
-        and each.name not in _whole(table)
-        and not (own is not None and each.name in own.columns)
-    ]
-    nullable = {each.name for each in free if not needed(table, each.name, state.schema)}
-    if key.nulls_distinct and nullable & set(key.columns):
-        return True
-    reads = frozenset().union(*(part.reads for part in key.parts))
-    reads |= key.predicate.reads if key.predicate else frozenset()
-    return any(
-        resolve(each.type, state.schema).kind in (Kind.TEXT, Kind.CHAR, Kind.INTEGER, Kind.NUMERIC)
-        or resolve(each.type, state.schema).name == "uuid"
-        for each in free
-        if each.name in reads and each.name not in linked
-    )
-
-
-def _whole(table: Table) -> set[str]:
-    """Columns that may be NULL only together with others (MATCH FULL)."""
-    full = (key for key in table.foreign_keys if key.full and len(key.columns) > 1)
-    return {name for key in full for name in key.columns}
 
 
 def _suspected(state: State, table: Table) -> int:
@@ -223,6 +178,8 @@ def forsaking(state: State) -> list[Rejected]:
     found = []
     for child in state.schema.tables:
         for key in references(child):
+            if merely_follows(state, child, key):
+                continue
             parent = state.schema.by_id[key.parent]
             there = {state.cells(parent, key.references, r) for r in state.afterwards(parent)}
             refers = {state.cells(child, key.columns, row) for row in state.staying(child)}
@@ -232,7 +189,5 @@ def forsaking(state: State) -> list[Rejected]:
                 for survivor, held, _ in state.changes(parent)
                 if state.cells(parent, key.references, held.row) in left
             ]
-            if hurt and key.on_update is Action.CASCADE:
-                raise NotModelled("rows that follow by CASCADE within a cycle")
             found += hurt
     return found

@@ -113,7 +113,7 @@ class _Groups:
         own: set[Held] = set()
         for place, key in enumerate(self.keys):
             there = {
-                self.state.value(self.table, key, held.now): held
+                self.state.value(self.table, key, held.row): held
                 for held in self.state.held[self.table.id]
                 if key is self.identity or held not in own
             }
@@ -162,7 +162,7 @@ class _Groups:
             winner = self.survivor[group[0]]
             winner.held = held
             winner.adopts = held is not None and self.identity is not None and not winner.itself
-            winner.stays = held is not None and self._newer(held.now, winner.row)
+            winner.stays = held is not None and self._newer(held.row, winner.row)
 
     def _rows(self, group: list[Entry]) -> set[Held]:
         return {hit[2] for entry in group for hit in self.hits[entry]}
@@ -183,7 +183,7 @@ class _Groups:
         for winner in list(self.state.survivors(self.table)):
             if winner.held is None or not winner.stays:
                 continue
-            held = winner.held.now
+            held = winner.held.row
             for key in self.keys:
                 value = self.state.value(self.table, key, held)
                 hurt = [
@@ -211,10 +211,10 @@ def pair(state: State, table: Table) -> None:
     taken = {survivor.held for survivor in state.survivors(table)}
     free: dict[Row, list[Held]] = {}
     for held in sorted(
-        state.held[table.id], key=lambda held: [int(held.now[n] or 0) for n in numbers]
+        state.held[table.id], key=lambda held: [int(held.row[n] or 0) for n in numbers]
     ):
         if held not in taken:
-            free.setdefault(put(table, held.now, dict.fromkeys(local)), []).append(held)
+            free.setdefault(put(table, held.row, dict.fromkeys(local)), []).append(held)
     for survivor in state.survivors(table):
         equal = free.get(put(table, survivor.row, dict.fromkeys(local)))
         if survivor.held is None and equal:

@@ -27,8 +27,6 @@ class Held:
     """A row of the target."""
 
     row: Row
-    now: Row
-    """As :attr:`row`, with references that follow by ON UPDATE CASCADE."""
 
 
 @dataclass(eq=False)
@@ -43,6 +41,8 @@ class Entry:
     """As :attr:`backup`; numbers that mean nothing here are out of the way (:mod:`numbering`)."""
     row: Row
     """As :attr:`start`, with references that follow."""
+    begun: Row | None = None
+    """What :attr:`row` was when its table was about to be decided."""
     survivor: Entry = field(init=False)
     """The row that it is merged into; itself if it is not."""
     held: Held | None = None
@@ -85,7 +85,7 @@ class State:
         self._ask = ask
         self.known = Keys(world.schema, ask)
         self.held = {
-            table.id: [Held(row, row) for row in world.present.get(table.id, ())]
+            table.id: [Held(row) for row in world.present.get(table.id, ())]
             for table in self.schema.tables
         }
         self.entries = {
@@ -97,6 +97,8 @@ class State:
         }
         """Those that are not rejected."""
         self.rejected: list[Rejected] = []
+        self.following: dict[Held, Row] = {}
+        """Rows of the target whose references follow by themselves (ON UPDATE CASCADE)."""
         self.doubted: set[tuple[str, Row]] = set()
         """Rows of the target that a rejected row was perhaps not meant to be."""
         self.together: list[Table] = []
@@ -156,7 +158,7 @@ class State:
         if held is None:
             return put(survivor.table, survivor.row, survivor.numbers)
         if survivor.stays:
-            return held.now
+            return self.now(held)
         return put(survivor.table, survivor.row, self._kept(survivor, held))
 
     def _kept(self, survivor: Entry, held: Held) -> dict[str, Value]:
@@ -164,7 +166,11 @@ class State:
         own = identity(survivor.table)
         if own is None or not survivor.adopts:
             return {}
-        return {name: held.now[survivor.table.places[name]] for name in own.columns}
+        return {name: held.row[survivor.table.places[name]] for name in own.columns}
+
+    def now(self, held: Held) -> Row:
+        """What a row of the target is that nothing is written to."""
+        return self.following.get(held, held.row)
 
     def afterwards(self, table: Table) -> list[Row]:
         """What the table holds when all is written."""
@@ -174,7 +180,7 @@ class State:
     def staying(self, table: Table) -> list[Row]:
         """The rows of the target that no row of the backup is written to."""
         taken = {each.held for each in self.survivors(table) if not each.stays}
-        return [held.now for held in self.held[table.id] if held not in taken]
+        return [self.now(held) for held in self.held[table.id] if held not in taken]
 
     def generated(self, table: Table, row: Row) -> Row:
         """The values of its generated columns."""
@@ -219,6 +225,12 @@ def identifies(table: Table, key: Key) -> bool:
         and not key.predicate
         and all(needed(table, name, _NO_DOMAINS) for name in key.columns)
     )
+
+
+def reads(key: Key) -> frozenset[str]:
+    """The columns that ``key`` looks at."""
+    parts = (*key.parts, *([key.predicate] if key.predicate else []))
+    return frozenset().union(*(part.reads for part in parts))
 
 
 def references(table: Table) -> tuple[ForeignKey, ...]:
