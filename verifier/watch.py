@@ -89,7 +89,8 @@ class Watch:
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
                 environ: Mapping[str, str] = process.environ()
-                unborn |= not environ
+                # A process of PostgreSQL writes its title where its environment was.
+                unborn |= not environ and not process.cmdline()
                 if environ.get(CALL) == self._mark:
                     found.append(process)
         return found, unborn

@@ -42,14 +42,14 @@ def hunt(plant: Plant, pair: Pair, *, seconds: float, seed: int, shrink: float =
     What the engine does without it, too, is not the fault.
     """
     tested = subject(Planted(plant))
-    watch = _Watch()
-    with Search(tested, pair, watch, shrink_seconds=shrink) as search, Ground(pair) as ground:
-        for part in count():
-            for world in batch(invented(tested), seed, part):
-                if time.monotonic() > watch.began + seconds:
-                    return Hunt(plant=plant, worlds=search.tally.worlds, seconds=watch.elapsed())
-                for failure in search.consider(world):
-                    if not judge(subject(InitialLoad()), ground, failure.world).breaches:
+    with Ground(pair) as ground:
+        watch = _Watch(ground)
+        with Search(tested, pair, watch, shrink_seconds=shrink) as search:
+            for part in count():
+                for world in batch(invented(tested), seed, part):
+                    if watch.elapsed() > seconds:
+                        return Hunt(plant=plant, worlds=search.tally.worlds, seconds=seconds)
+                    for failure in search.consider(world):
                         return Hunt(
                             plant=plant,
                             worlds=search.tally.worlds,
@@ -61,18 +61,23 @@ def hunt(plant: Plant, pair: Pair, *, seconds: float, seed: int, shrink: float =
 
 
 class _Watch(Known):
-    """Takes the time at which something is found."""
+    """Wants what the engine does not do without the fault, and takes the time."""
 
-    def __init__(self) -> None:
+    def __init__(self, ground: Ground) -> None:
         super().__init__()
-        self.began = time.monotonic()
+        self._ground = ground
+        self._began = time.monotonic()
         self.found = 0.0
 
     def elapsed(self) -> float:
-        return time.monotonic() - self.began
+        return time.monotonic() - self._began
 
     def wanted(self, world: World, breaches: Iterable[Breach]) -> list[Breach]:
-        new = super().wanted(world, breaches)
+        if not breaches:
+            return []
+        found = self.elapsed()
+        without = judge(subject(InitialLoad()), self._ground, world).breaches
+        new = super().wanted(world, () if without else breaches)
         if new:
-            self.found = self.elapsed()
+            self.found = found
         return new

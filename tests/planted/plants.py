@@ -73,13 +73,9 @@ _ALL = (
     Plant(
         name="swap_one_by_one",
         says="values of a unique key that change places are written without a step in between",
-        file="write.py",
-        old="""\
-    for key, wanted in _wanted(staged):
-        parking = """,
-        new="""\
-    for key, wanted in ():
-        parking = """,
+        file="handing_on.py",
+        old="spot = staged.parking.get(key.name)",
+        new="spot = None",
     ),
     Plant(
         name="children_after_their_parent",

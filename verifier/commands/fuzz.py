@@ -96,7 +96,7 @@ def run(options: argparse.Namespace, passed: list[str]) -> tuple[int, str]:
         raise type(error)(redact(str(error), *config.dsns)) from None
     finally:
         progress.clear()
-    trouble = _written(report)
+    trouble = _written(report, wanted.out)
     if json_file is not None:
         trouble.append(console.written(dumps(reporting.to_plain(report)), json_file))
     console.show(reporting.lines(report, console.width()))
@@ -118,16 +118,19 @@ def _need() -> None:
         ) from None
 
 
-def _written(report: Report) -> list[str]:
-    """Write the files of each failure; what went wrong, in words."""
-    for handout in report.handouts:
-        try:
+def _written(report: Report, out: Path) -> list[str]:
+    """Write the files of what was found; what went wrong, in words."""
+    from verifier.fuzz.handing_out import put_aside
+
+    try:
+        for handout in report.handouts:
             handout.write()
-        except OSError as error:
-            return [
-                f"the files of a failure could not be written to {handout.directory}: "
-                f"{error.strerror}; name another directory with --out"
-            ]
+        put_aside(report.found.tally.unjudged.values(), out)
+    except OSError as error:
+        return [
+            f"the files of what was found could not be written to {out}: {error.strerror}; "
+            "name another directory with --out"
+        ]
     return []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from verifier.contract import Claim, Guarantee, Verdict
+from verifier.fuzz.interrupted import Interrupted
 from verifier.model.breach import Breach
 from verifier.model.schema import Row
 from verifier.model.world import World
@@ -52,6 +53,8 @@ class Failure:
     finished: bool = True
     """Nothing more could be taken away from the world; else the time for it was up."""
     agreement: Agreement | None = None
+    interrupted: Interrupted | None = None
+    """What happened to the restore; only the oracle judged it then."""
 
     @property
     def breach(self) -> Breach:

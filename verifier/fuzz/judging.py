@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from verifier.contract import Finding, Guarantee, Severity
+from verifier.contract import Claim, Finding, Guarantee, Severity
 from verifier.errors import ServerDied
 from verifier.fuzz.failure import Cause, cause_of
 from verifier.fuzz.subject import Subject
@@ -29,6 +29,8 @@ class Judged:
     """``None``: there was nobody left to tell."""
     expected: Expected | None
     """What the built-in implementation promises, where that is known."""
+    claim: Claim | None = None
+    """``None``: it said nothing."""
     unmodelled: str = ""
     """Why the model had nothing to say, so that only the contract was demanded."""
 
@@ -42,16 +44,16 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
     Raises :class:`~verifier.worlds.ground.Unfit` for a world that cannot be made, and
     :class:`~verifier.errors.NotOffered`.
     """
+    fates: list[Breach] = getattr(subject.implementation, "fates", [])
+    fates.clear()
     try:
         done = run(ground, subject.implementation, world)
     except ServerDied as error:
         words = str(error).partition(";")[0]
         crash = Breach(Guarantee.RECOVERABILITY, CRASHED, words=words)
         return Judged(world, (crash,), None, None)
-    fates = getattr(subject.implementation, "fates", [])
     if fates:
         fate = fates[0]
-        fates.clear()
         return Judged(world, (fate,), None, None)
     ask = ground.target.asker()
     expected, unmodelled = None, ""
@@ -74,7 +76,7 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
         )
     except NotModelled as error:
         unmodelled = str(error)
-    return Judged(world, tuple(_demanded(found, subject)), done, expected, unmodelled)
+    return Judged(world, tuple(_demanded(found, subject)), done, expected, done.claim, unmodelled)
 
 
 def _called(findings: Iterable[Finding]) -> Iterator[Breach]:

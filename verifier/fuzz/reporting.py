@@ -41,6 +41,8 @@ def sentence(report: Report) -> str:
     failures = counted(len(found.failures), "distinct failure")
     tally = found.tally
     tried = counted(tally.worlds, "world")
+    if tally.interrupted:
+        tried += f" ({tally.interrupted:,} interrupted as well)"
     if not tally.worlds and not found.failures:
         return "no world was tried, nothing is proved"
     rate = f", {tally.worlds / found.seconds:.1f} a second" if found.seconds else ""
@@ -74,7 +76,8 @@ def _failure(handout: Handout, found: Found, width: int) -> Iterator[Line]:
     yield [(f"{breach.guarantee}: {printable(breach.cause)}", "bad")]
     for text in (words.paragraph(failure), _about(failure, found)):
         yield from _wrapped(text, width, "")
-    yield from _wrapped(words.agreement(failure.agreement), width, "faint")
+    if failure.interrupted is None:
+        yield from _wrapped(words.agreement(failure.agreement), width, "faint")
     for other in failure.breaches[1:]:
         yield from _wrapped(f"In the same world: {other.guarantee}: {other.cause}", width, "faint")
     yield [
@@ -104,7 +107,7 @@ def _remarks(report: Report, width: int) -> Iterator[Line]:
         f"held to the contract alone in {counted(number, 'world')}: {text}"
         for text, number in tally.unmodelled.most_common(5)
     ]
-    said += [f"the verifier failed in a world: {text}" for text in tally.unjudged]
+    said += [f"not judged, please report its unjudged_*.json: {text}" for text in tally.unjudged]
     for text in said:
         yield from _wrapped(text, width, "doubt")
 
@@ -126,6 +129,7 @@ def to_plain(report: Report) -> dict[str, object]:
         "versions": {"source": found.versions[0], "target": found.versions[1]},
         "unmade": list(found.unmade),
         "worlds": found.tally.worlds,
+        "interrupted": found.tally.interrupted,
         "failing": found.tally.failing,
         "seconds": round(found.seconds, 3),
         "unmodelled": dict(found.tally.unmodelled),

@@ -51,7 +51,7 @@ def run(wanted: Wanted, tell: Callable[[Found], None] = lambda found: None) -> R
     pool = Pool(config, wanted.jobs, limits, tell)
     found = pool.run(config.minutes * 60, wanted.seed, earlier)
     mended = [world for number, world in enumerate(earlier) if found.kept.get(number) is False]
-    small = [failure.world for failure in found.failures]
+    small = [each.world for each in found.failures if each.interrupted is None]
     # One that failed as before may have been made smaller, or fails as another one does.
     tried = [world for number, world in enumerate(earlier) if number in found.kept]
     kept.replace(tried, small)

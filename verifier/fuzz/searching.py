@@ -8,7 +8,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -19,12 +19,14 @@ from verifier.errors import NotOffered, ServerError
 from verifier.fuzz.confirming import confirm
 from verifier.fuzz.drawing import batch, invented
 from verifier.fuzz.failure import Cause, Failure, cause_of
+from verifier.fuzz.interrupted import Interrupted
+from verifier.fuzz.interrupting import strike
 from verifier.fuzz.judging import Judged, judge
 from verifier.fuzz.shrinking import shrink
 from verifier.fuzz.subject import Subject, subject
 from verifier.implementations import Implementation
 from verifier.model.breach import Breach
-from verifier.model.world import World
+from verifier.model.world import BackupForm, World
 from verifier.servers import Pair
 from verifier.worlds.run import Ground, Unfit
 
@@ -36,6 +38,8 @@ class Tally:
     worlds: int = 0
     failing: int = 0
     """Worlds in which something was wrong, known or not."""
+    interrupted: int = 0
+    """Restores that were interrupted."""
     unfit: int = 0
     """Worlds that the servers did not take."""
     unmodelled: Counter[str] = field(default_factory=Counter)
@@ -48,6 +52,7 @@ class Tally:
     def add(self, other: Tally) -> None:
         self.worlds += other.worlds
         self.failing += other.failing
+        self.interrupted += other.interrupted
         self.unfit += other.unfit
         self.unmodelled.update(other.unmodelled)
         self.remarks.update(other.remarks)
@@ -116,28 +121,36 @@ class Search:
         with suppress(psycopg.Error, ServerError):  # what is gone needs no clearing away
             self._ground.close()
 
-    def consider(self, world: World) -> Iterator[Failure]:
-        """Put one world to it; the new failures as they are made small."""
-        judged = self.judged(world)
+    def consider(self, world: World, interrupted: Interrupted | None = None) -> Iterator[Failure]:
+        """Put one world to it; the new failures as they are made small.
+
+        If it is to be ``interrupted``, it is run as a scenario.
+        """
+        judged = self.judged(world, interrupted)
         if judged is None:
             return
-        self.tally.worlds += 1
-        self.tally.failing += bool(judged.breaches)
+        if interrupted is None:
+            self.tally.worlds += 1
+            self.tally.failing += bool(judged.breaches)
+        else:
+            self.tally.interrupted += 1
         if judged.unmodelled:
             self.tally.unmodelled[judged.unmodelled] += 1
         wanted = self._listener.wanted(world, judged.breaches)
         told: set[Cause] = set()
         for breach in wanted:
             if cause_of(breach) not in told:
-                failure = self.shrunk(judged, breach)
+                failure = self.shrunk(judged, breach, interrupted)
                 # What shows in its small world, too, needs no other one.
                 told.update(map(cause_of, failure.breaches))
                 yield failure
 
-    def judged(self, world: World) -> Judged | None:
+    def judged(self, world: World, interrupted: Interrupted | None = None) -> Judged | None:
         """What became of ``world``; ``None`` where that says nothing."""
-        self._listener.begins(world)
         try:
+            if interrupted is not None:
+                return self._struck(world, interrupted)
+            self._listener.begins(world)
             judged = judge(self._subject, self._ground, world)
         except Unfit as error:
             self.tally.unfit += 1
@@ -153,13 +166,23 @@ class Search:
             self._revive()
         return judged
 
-    def shrunk(self, judged: Judged, breach: Breach) -> Failure:
+    def _struck(self, world: World, interrupted: Interrupted) -> Judged:
+        self._listener.confirms(world)
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
+            found, outcome = strike(
+                world, interrupted, self._subject.implementation, self._pair, Path(place)
+            )
+        return Judged(world, found, None, None, claim=outcome.claim)
+
+    def shrunk(
+        self, judged: Judged, breach: Breach, interrupted: Interrupted | None = None
+    ) -> Failure:
         """``breach`` in the smallest world that is found for it."""
         cause, last = cause_of(breach), judged
 
         def fails(candidate: World) -> bool:
             nonlocal last
-            again = self._tried(candidate)
+            again = self._tried(candidate, interrupted)
             if again is None or not again.shows(cause):
                 return False
             last = again
@@ -169,42 +192,41 @@ class Search:
             judged.world,
             fails,
             near=breach.table,
-            forms=self._subject.forms,
+            forms=self._subject.forms if interrupted is None else (BackupForm.OWN,),
             seconds=self._seconds,
             tell=lambda world: self._listener.smaller(world, breach),
         )
-        return self._failure(judged, cause, last, small.finished)
+        failure = self._failure(judged, cause, last, small.finished)
+        if interrupted is not None:
+            return replace(failure, interrupted=interrupted)
+        if last.run is None:
+            return failure  # a scenario of it would end as this did
+        self._listener.confirms(last.world)
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
+            tested = self._subject.implementation
+            agreement = confirm(last.world, cause[0], tested, self._pair, Path(place))
+        return replace(failure, agreement=agreement)
 
-    def _tried(self, candidate: World) -> Judged | None:
+    def _tried(self, candidate: World, interrupted: Interrupted | None) -> Judged | None:
         """A step of shrinking, which is not counted."""
         counted, self.tally = self.tally, Tally()
         try:
-            return self.judged(candidate)
+            return self.judged(candidate, interrupted)
         finally:
             self.tally = counted
 
     def _failure(self, first: Judged, cause: Cause, last: Judged, finished: bool) -> Failure:
         ordered = sorted(last.breaches, key=lambda each: cause_of(each) != cause)
         run = last.run
-        self._listener.confirms(last.world)
-        with tempfile.TemporaryDirectory(prefix="fuzz-") as directory:
-            agreement = confirm(
-                last.world,
-                cause[0],
-                self._subject.implementation,
-                self._pair,
-                Path(directory),
-            )
         return Failure(
             implementation=self._subject.name,
             world=last.world,
             breaches=tuple(ordered),
-            claim=run.claim if run else None,
+            claim=last.claim,
             expected=last.expected.rows if last.expected else None,
             observed=run.observation.rows if run else None,
             first_size=first.world.size,
             finished=finished,
-            agreement=agreement,
         )
 
     def _revive(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from multiprocessing.connection import Connection
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,8 @@ from verifier.errors import RestoreVerifierError, UsageError
 from verifier.fuzz.apart import Apart
 from verifier.fuzz.drawing import batch, invented
 from verifier.fuzz.failure import Failure
+from verifier.fuzz.interrupted import Interrupted, interruption
+from verifier.fuzz.interrupting import as_scenario
 from verifier.fuzz.searching import Search, Tally, slip
 from verifier.fuzz.subject import Subject, subject
 from verifier.implementations import implementation
@@ -54,7 +57,7 @@ class Stop:
 
 
 Task = Draw | Try
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 """Seconds that a call may take which hung once: each step of shrinking waits so long."""
 _SCENARIO = 4
 """Times the limit of a world that a scenario of it may take, with its clones and retries."""
@@ -183,12 +186,12 @@ class _Worker:
             while not self._stopped:
                 task = self._heard()
                 if isinstance(task, Draw):
-                    self._put(search, batch(self._worlds, task.seed, task.part)[task.skip :])
+                    self._draw(search, task)
                 elif isinstance(task, Try) and task.fate is not None:
                     with self._search(self._careful()) as apart:
-                        self._put(apart, [task.world])
+                        self._try(apart, task.world)
                 elif isinstance(task, Try):
-                    self._put(search, [task.world])
+                    self._try(search, task.world)
 
     def _search(self, tested: Subject) -> Search:
         return Search(tested, self._pair, self, shrink_seconds=self._limits.shrinking)
@@ -197,17 +200,31 @@ class _Worker:
         apart = Apart(self._tested.implementation, min(self._limits.world, _PATIENCE))
         return replace(self._tested, implementation=apart)
 
-    def _put(self, search: Search, worlds: Iterable[World]) -> None:
-        for world in worlds:
-            while self._channel.poll():
-                self._heard()
-            if self._stopped:
+    def _draw(self, search: Search, task: Draw) -> None:
+        worlds = enumerate(batch(self._worlds, task.seed, task.part))
+        for number, world in islice(worlds, task.skip, None):
+            if self._is_stopped():
                 break
-            search.tally = Tally()
-            for failure in search.consider(world):
-                self._channel.send(Found(failure))
-            self._channel.send(Tried(search.tally))
+            self._put(search, world, interruption(task.seed, task.part, number))
         self._channel.send(Over())
+
+    def _try(self, search: Search, world: World) -> None:
+        self._put(search, world)
+        self._channel.send(Over())
+
+    def _put(self, search: Search, world: World, interrupted: Interrupted | None = None) -> None:
+        search.tally = Tally()
+        for failure in search.consider(world):
+            self._channel.send(Found(failure))
+        if interrupted is not None:
+            for failure in search.consider(as_scenario(world), interrupted):
+                self._channel.send(Found(failure))
+        self._channel.send(Tried(search.tally))
+
+    def _is_stopped(self) -> bool:
+        while self._channel.poll():
+            self._heard()
+        return self._stopped
 
     def _heard(self) -> object:
         """What it is told next; :class:`Stop` is kept in mind."""

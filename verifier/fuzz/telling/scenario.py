@@ -18,7 +18,7 @@ import pytest
 {imports}
 
 @pytest.mark.guarantee("{guarantee}")
-def test_{name}(scenario, world):
+def test_{name}(scenario, world{faults}):
     """{words}
     """
 '''
@@ -34,6 +34,7 @@ def scenario(failure: Failure, name: str) -> str:
             guarantee=failure.breach.guarantee,
             name=re.sub(r"\W", "_", name),
             words=_docstring(words.paragraph(failure)),
+            faults=", faults" if failure.interrupted else "",
             imports=_imports(failure.world.options),
         ),
         "    world(\n",
@@ -49,7 +50,8 @@ def scenario(failure: Failure, name: str) -> str:
         parts.append(f"    world.asks({_asked(failure.world.options)})\n")
     if failure.agreement is not None and failure.agreement.written:
         parts.append(f"    world.backed_up({_text(dump(failure.world))})\n")
-    parts.append("    scenario.restore().prove()\n")
+    struck = failure.interrupted.call if failure.interrupted else ""
+    parts.append(f"    scenario.restore({struck}).prove()\n")
     return "".join(parts)
 
 

@@ -9,12 +9,14 @@ from verifier.fuzz.failure import Agreement, Failure
 from verifier.model.schema import Action, ForeignKey, Identity, Key, Row, Schema, Table, Value
 from verifier.model.types import Kind, resolve
 from verifier.model.world import BackupForm, Options, World
-from verifier.report.literal import literal
+from verifier.report.literal import literal, printable
 from verifier.report.text import counted, listed
 from verifier.worlds.spelling import expression, name, qualified
 
 _ALL = 12
 """Rows of a side that are told one by one."""
+_SAID = 300
+"""Characters of somebody's words."""
 
 DEMANDS: Mapping[Guarantee, str] = {
     Guarantee.COMPLETENESS: "every row of the source is restored, merged into a named survivor, or "
@@ -52,7 +54,9 @@ def sentences(failure: Failure) -> Iterator[str]:
     yield _held("The target holds", world.schema, world.present)
     if world.form is BackupForm.OWN:
         yield _held("The source holds", world.schema, world.source)
-        yield f"{failure.implementation} backs it up and restores that{_asked(world.options)}."
+        how = f"; {failure.interrupted}" if failure.interrupted else ""
+        asked = _asked(world.options)
+        yield f"{failure.implementation} backs it up and restores that{asked}{how}."
     else:
         ordered = {table: world.source.get(table, ()) for table in (*world.order, *world.source)}
         yield _held("The backup holds", world.schema, ordered)
@@ -75,7 +79,7 @@ def agreement(found: Agreement | None) -> str:
     if found.verdict is None:
         why = f" ({found.titles[0]})" if found.titles else ""
         return f"It could not be run as a scenario{why}: only the model says that it is wrong."
-    said = f" {literal_words(found.titles[0])}" if found.titles else ""
+    said = f" {quoted(found.titles[0])}" if found.titles else ""
     if found.verdict.value == "broken":
         how = ", given the backup as it is here" if found.written else ""
         return f"As a scenario{how}, the oracle finds it, too:{said}."
@@ -85,8 +89,10 @@ def agreement(found: Agreement | None) -> str:
     )
 
 
-def literal_words(text: str) -> str:
-    return f"“{text}”"
+def quoted(text: str) -> str:
+    """What somebody said, on one line and not too long."""
+    line = " ".join(printable(text).split())
+    return f"“{line if len(line) <= _SAID else line[:_SAID].rstrip() + ' …'}”"
 
 
 def tables(schema: Schema) -> Iterator[str]:
@@ -217,5 +223,4 @@ def _asked(options: Options) -> str:
 def _claimed(claim: Claim) -> str:
     if claim.success:
         return "The restore said that it had succeeded."
-    said = literal(claim.message, longest=240)[1:-1]
-    return f"The restore said that it had failed: {literal_words(said)}."
+    return f"The restore said that it had failed: {quoted(claim.message)}."
