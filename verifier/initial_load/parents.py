@@ -51,14 +51,14 @@ def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
     """Reject rows that would take from rows of the target what they refer to.
 
     To be asked when all tables are decided: a row of the target that is overwritten, too, is
-    not forsaken, nor is one that merely follows (ON UPDATE CASCADE). Only columns outside the
-    identity can change, so only keys that refer to such are asked.
+    not forsaken, nor is one that merely follows (ON UPDATE CASCADE), but for a NULL. Only columns
+    outside the identity can change, so only keys that refer to such are asked.
     """
     rejected = 0
     fixed = {column.name for column in parent.identity}
     for key in catalog.foreign_keys:
         linked = key.parent == parent.table.root
-        free = not (_follows(catalog, key) or key.period or set(key.references) <= fixed)
+        free = not (key.period or set(key.references) <= fixed)
         if linked and parent.updates and free:
             rejected += _forsaken(conn, catalog, tables, parent, key)
     return rejected
@@ -88,6 +88,9 @@ def _forsaken(
     theirs = [parent.table.columns[name].quoted for name in key.references]
     refers = " AND ".join(f"k.{a} = t.{b}" for a, b in zip(ours, theirs, strict=True))
     kept = " AND ".join(f"p.{column} = t.{column}" for column in theirs)
+    lost = "true"
+    if _follows(catalog, key):
+        lost = " OR ".join(f"n.{column} IS NULL" for column in theirs)
     overwritten = "".join(
         f" AND NOT EXISTS (SELECT FROM {staged.change} c"
         " WHERE c.t_oid = k.tableoid AND c.t_ctid = k.ctid)"
@@ -99,13 +102,16 @@ def _forsaken(
         parent,
         paste(
             "s.{n} IN (SELECT c.n FROM {change} c JOIN {target} t"
-            " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid"
-            " WHERE {there} AND NOT EXISTS (SELECT FROM {rows} p WHERE {kept}{written})"
+            " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid JOIN {parents} n ON n.{n} = c.n"
+            " WHERE {there} AND ({lost})"
+            " AND NOT EXISTS (SELECT FROM {rows} p WHERE {kept}{written})"
             " AND EXISTS (SELECT FROM {child} k WHERE {refers}{overwritten}))",
             n=parent.ordinal,
             change=parent.change,
             target=parent.table.only,
+            parents=parent.rows,
             there=_there(key),
+            lost=lost,
             rows=among(parent.rows, key),
             kept=kept,
             written=_written(parent) + _survives(parent),

@@ -198,6 +198,8 @@ class Plan:
             checks.complete(self.conn, staged)
             checks.rows(self.conn, staged)
         while True:
+            for staged in tables:
+                staged.unplan()
             parents.orphans(self.conn, self.catalog, self.content.tables, tables)
             if self.numbering and whole_rows.circular(self.conn, self.catalog, tables):
                 continue
@@ -253,6 +255,8 @@ class Plan:
         round makes groups larger or takes rows out.
         """
         conn, everything = self.conn, self.content.tables
+        for staged in tables:
+            staged.unplan()
         own = {staged.table.oid for staged in tables}
         while True:
             moved: set[int] = set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from verifier.model import handing_on, numbering
-from verifier.model.following import merely_follows
 from verifier.model.keys import KeyValue
 from verifier.model.rules import Violation, of_row
 from verifier.model.schema import ForeignKey, Identity, Row, Table
@@ -178,8 +177,6 @@ def forsaking(state: State) -> list[Rejected]:
     found = []
     for child in state.schema.tables:
         for key in references(child):
-            if merely_follows(state, child, key):
-                continue
             parent = state.schema.by_id[key.parent]
             there = {state.cells(parent, key.references, r) for r in state.afterwards(parent)}
             refers = {state.cells(child, key.columns, row) for row in state.staying(child)}

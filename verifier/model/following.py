@@ -99,6 +99,7 @@ def cascade(state: State) -> None:
             moves = {
                 state.cells(parent, key.references, held.row): final
                 for _, held, final in state.changes(parent)
+                if state.cells(parent, key.references, final)
             }
             for held in state.held[child.id]:
                 cells = state.cells(child, key.columns, held.row)

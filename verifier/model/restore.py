@@ -147,7 +147,6 @@ def _decide(state: State, causes: list[Rejected]) -> Expected | None:
     for each in causes:
         state.reject_again(each)
     for tables in components(world):
-        state.together = tables
         why = _settle(state, tables)
         if why:
             return _refused(world, 1, why)

@@ -101,8 +101,6 @@ class State:
         """Rows of the target whose references follow by themselves (ON UPDATE CASCADE)."""
         self.doubted: set[tuple[str, Row]] = set()
         """Rows of the target that a rejected row was perhaps not meant to be."""
-        self.together: list[Table] = []
-        """The tables that are being decided."""
         self.matchless: frozenset[str] = frozenset()
         """Names of unique keys by which no row is found (:mod:`numbering`)."""
         self.local: dict[str, tuple[str, ...]] = {}
