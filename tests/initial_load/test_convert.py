@@ -164,6 +164,23 @@ def test_what_upserts_cannot_do_is_refused(move: Move, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.parametrize("style", list(Style))
+@pytest.mark.parametrize("key", ["(lower(code))", "(code)", "(code) WHERE code <> ''"])
+def test_row_that_no_upsert_could_find_is_not_changed(
+    move: Move, tmp_path: Path, style: Style, key: str
+) -> None:
+    table = "CREATE TABLE t (code text, v int);"
+    index = f"CREATE UNIQUE INDEX t_code ON t {key};"
+    claim = move(table, "INSERT INTO t VALUES ('a', 1)", index + "INSERT INTO t VALUES ('a', 2)")
+    assert claim.success, claim.message
+    move.rows("UPDATE t SET v = 2")
+    out = tmp_path / "out.sql"
+    claim = convert(move.path, move.target.dsn, out, style, RestoreOptions(dry_run=True))
+    assert (claim.success, claim.exit_code) == (False, 2)
+    assert "public.t has no key whose columns are all NOT NULL" in claim.message
+    assert not out.exists()
+
+
 def test_target_that_changed_since_stops_psql_and_keeps_its_rows(
     move: Move, tmp_path: Path
 ) -> None:

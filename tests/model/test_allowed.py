@@ -362,6 +362,30 @@ def test_a_survivor_without_what_its_children_refer_to() -> None:
     assert guarantees(DONE, codes[1], ("1", None)) == {Guarantee.MERGING}
 
 
+def test_a_newer_row_of_the_target_without_what_is_referred_to() -> None:
+    code = table(
+        "code", "id:integer code:text t:integer", key("code_pk", "id", primary=True),
+        key("code_code", "code"),
+    )  # fmt: skip
+    child = table(
+        "child",
+        "id:integer code:text",
+        key("child_pk", "id", primary=True),
+        refers("child_code", "code", "code", "code"),
+    )
+    present = {"public.code": (("1", None, "5"),), "public.child": ()}
+    given = World(
+        schema=Schema(tables=(code, child)),
+        source={"public.code": (("1", "new", "3"),), "public.child": (("1", "new"),)},
+        present=present,
+        options=Options(prefer="t"),
+    )
+    claim = failed(reject("child", "1"), message="child: child_code")
+    assert breaches(given, claim, Observation(rows=present)) == []
+    strict = replace(given, options=Options())
+    assert breaches(strict, claim, Observation(rows=present)) != []
+
+
 @pytest.mark.parametrize("action", [Action.CASCADE, Action.NO_ACTION, Action.SET_NULL])
 def test_a_row_of_the_target_keeps_what_it_refers_to(action: Action) -> None:
     code = table(

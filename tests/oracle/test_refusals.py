@@ -86,6 +86,48 @@ def test_values_that_cannot_be_let_go_of(bench: Bench, column: str, excused: boo
     assert broken(bench.restore("", replace(claim, rejections=(*rejections, third))))
 
 
+def test_what_a_rejected_row_would_have_taken_stays(bench: Bench) -> None:
+    tables = "CREATE TABLE p (id int PRIMARY KEY);"
+    t = tables + "CREATE TABLE t (id int PRIMARY KEY, code text UNIQUE, p int{});"
+    source = t.format("") + "INSERT INTO t VALUES (1, 'x', 9), (2, 'a', NULL), (3, 'c', NULL)"
+    target = t.format(" REFERENCES p") + "INSERT INTO t VALUES (1, 'a', NULL){};"
+
+    def rejected(*ids: str) -> tuple[Rejection, ...]:
+        return tuple(Rejection(table="public.t", key={"id": id}, reason="t_code") for id in ids)
+
+    claim = Claim(success=False, exit_code=1, message="t: t_code_key")
+    # The second row brings the code that the first one leaves to the target's row, ...
+    bench.begin(source, target.format(", (2, 'b', NULL)"))
+    assert not broken(bench.restore("", replace(claim, rejections=rejected("1", "2"))))
+    # ... so it is two rows of the target, and may not be written under its own key.
+    assert broken(bench.restore("", replace(claim, rejections=rejected("1")))) == {G.COMPLETENESS}
+    # Where it is only that row, it is merged into it.
+    bench.begin(source, target.format(""))
+    needless = replace(claim, rejections=rejected("1", "2"))
+    assert broken(bench.restore("", needless)) == {G.COMPLETENESS}
+    done = Claim(success=True, rejections=rejected("1"))
+    assert not broken(bench.restore("INSERT INTO t VALUES (3, 'c', NULL)", done))
+
+
+def test_a_parent_that_a_rejected_row_would_have_written_over(bench: Bench) -> None:
+    tables = "CREATE TABLE a (id int PRIMARY KEY, code text UNIQUE);"
+    child = "CREATE TABLE {} (id int PRIMARY KEY, code text{});"
+    refers = " REFERENCES a (code)"
+    source = tables + child.format("b", "") + child.format("c", "")
+    target = tables + child.format("b", refers) + child.format("c", refers)
+    bench.begin(
+        source + "INSERT INTO a VALUES (1, 'new'); INSERT INTO c VALUES (1, 'old')",
+        target + "INSERT INTO a VALUES (1, 'old'); INSERT INTO b VALUES (1, 'old')",
+    )
+    # What the target's row of b refers to may not be changed, and so c has its parent.
+    rejections = (Rejection(table="public.a", key={"id": "1"}, reason="b_code_fkey"),)
+    claim = Claim(success=False, exit_code=1, message="a: a_code_key", rejections=rejections)
+    assert broken(bench.restore("", claim)) == set()
+    child_too = Rejection(table="public.c", key={"id": "1"}, reason="c_code_fkey")
+    needless = replace(claim, rejections=(*rejections, child_too))
+    assert broken(bench.restore("", needless)) == {G.COMPLETENESS}
+
+
 @pytest.mark.parametrize(
     ("said", "honest"),
     [

@@ -50,6 +50,8 @@ def hunt(plant: Plant, pair: Pair, *, seconds: float, seed: int, shrink: float =
                     if watch.elapsed() > seconds:
                         return Hunt(plant=plant, worlds=search.tally.worlds, seconds=seconds)
                     for failure in search.consider(world):
+                        if not watch.is_ours(failure.world):
+                            continue  # made small, it became another failure
                         return Hunt(
                             plant=plant,
                             worlds=search.tally.worlds,
@@ -72,12 +74,15 @@ class _Watch(Known):
     def elapsed(self) -> float:
         return time.monotonic() - self._began
 
+    def is_ours(self, world: World) -> bool:
+        """Whether nothing is wrong there without the fault."""
+        return not judge(subject(InitialLoad()), self._ground, world).breaches
+
     def wanted(self, world: World, breaches: Iterable[Breach]) -> list[Breach]:
         if not breaches:
             return []
         found = self.elapsed()
-        without = judge(subject(InitialLoad()), self._ground, world).breaches
-        new = super().wanted(world, () if without else breaches)
+        new = super().wanted(world, breaches if self.is_ours(world) else ())
         if new:
             self.found = found
         return new

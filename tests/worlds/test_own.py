@@ -195,6 +195,24 @@ def test_rules_that_fail_or_that_only_a_server_knows(loaded: Loader) -> None:
     assert None not in choices(own, "public.rows_as_a_whole", "a")
 
 
+def test_rows_fit_what_one_partition_demands(servers: Pair, loaded: Loader) -> None:
+    own = loaded(
+        """
+        CREATE TABLE t (a int, b int NOT NULL) PARTITION BY RANGE (a);
+        CREATE TABLE low PARTITION OF t FOR VALUES FROM (MINVALUE) TO (5) PARTITION BY LIST (b);
+        ALTER TABLE low ADD CONSTRAINT extra CHECK (b > 7);
+        CREATE TABLE low_8 PARTITION OF low FOR VALUES IN (8, 10);
+        CREATE TABLE low_rest PARTITION OF low DEFAULT;
+        ALTER TABLE low_rest ADD CONSTRAINT odd CHECK (b % 2 = 1 AND b <> 43);
+        """
+    )
+    assert named(own)["public.t extra"].startswith("a check of partition low alone")
+    (tied,) = own.pools["public.t"].groups
+    assert {int(b) for _, b in tied.choices} > {8, 10, 9}
+    assert all(b in ("8", "10") or int(b) % 2 == 1 for _, b in tied.choices)
+    assert all(int(b) > 7 and int(a) < 5 for a, b in tied.choices)
+
+
 def test_values_come_from_a_seed_first(loaded: Loader) -> None:
     schema = """
         CREATE TABLE city (id int PRIMARY KEY, name text, CHECK (name <> ''));
@@ -254,6 +272,7 @@ def test_rights_and_extensions_that_are_not_there_are_named(loaded: Loader) -> N
         CREATE TABLE place (id int PRIMARY KEY, at no_such_type);
         CREATE INDEX ON place (at);
         CREATE TABLE t (id int PRIMARY KEY, "a;b" text DEFAULT ';');
+        ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY;
         ALTER TABLE t OWNER TO boss; GRANT SELECT ON t TO boss; GRANT INSERT ON t TO boss;
         COMMIT;
         \unrestrict abc
@@ -264,6 +283,9 @@ def test_rights_and_extensions_that_are_not_there_are_named(loaded: Loader) -> N
     assert "no_such_thing" in why["table place"]
     assert "line 7" in why["CREATE INDEX ON place (at)"]
     assert "(2 statements)" in why["GRANT"]
+    assert "(2 statements)" in why["ALTER"]
+    assert "FORCE" not in own.schema.script
+    assert "policies" in why["app.t row level security"]
     assert why.keys() >= {"ALTER", "CREATE"}
     assert [*own.pools] == ["app.t"]
 

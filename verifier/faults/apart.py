@@ -66,6 +66,11 @@ class OwnProcess:
             raise value
         return value
 
+    @property
+    def started(self) -> bool:
+        """Whether there is a process that can be killed."""
+        return self._process is not None and self._process.pid is not None
+
     def kill(self, ports: Collection[int] = ()) -> None:
         """Kill the process and all that it has started, at once and without a word.
 

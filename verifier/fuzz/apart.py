@@ -11,13 +11,16 @@ import psutil
 
 from verifier.contract import Claim, Guarantee
 from verifier.errors import ObservationError
-from verifier.faults.apart import Ended, Killed, OwnProcess
+from verifier.faults.apart import Ended, Killed, OwnProcess, start
 from verifier.implementations import Backup, Endpoint, Implementation
 from verifier.model.breach import Breach
 from verifier.transfer import RestoreOptions
 
 HANGS = "the restore did not come to an end"
 DIES = "the restore ended the process that it ran in"
+
+_LOOK = 0.05
+"""Seconds between two looks whether the process has started."""
 
 
 def hangs(seconds: float) -> Breach:
@@ -37,6 +40,7 @@ class Apart:
     def __init__(
         self, inner: Implementation, seconds: float, fates: list[Breach] | None = None
     ) -> None:
+        start()
         self._inner, self._seconds = inner, seconds
         self.fates: list[Breach] = [] if fates is None else fates
         """What became of calls that did not end by themselves. Whoever reads it empties it."""
@@ -67,9 +71,14 @@ class Apart:
     def _call(self, method: str, *arguments: object) -> Any:
         process = OwnProcess()
 
+        over = threading.Event()
+
         def end() -> None:
-            with suppress(ObservationError, psutil.Error):
-                process.kill()
+            while not process.started and not over.wait(_LOOK):
+                pass
+            if not over.is_set():
+                with suppress(ObservationError, psutil.Error):
+                    process.kill()
 
         limit = threading.Timer(self._seconds, end)
         limit.start()
@@ -82,5 +91,6 @@ class Apart:
             self.fates.append(dies(str(ended)))
             raise
         finally:
+            over.set()
             limit.cancel()
             limit.join()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from verifier.config import Config
 from verifier.contract import Guarantee, Proof, Severity, Verdict
-from verifier.errors import RestoreVerifierError
+from verifier.errors import RestoreVerifierError, ServerError
 from verifier.fuzz.catalogue import fixtures
 from verifier.fuzz.failure import Agreement
 from verifier.fuzz.telling import sql
@@ -55,6 +58,12 @@ def _ran(
             return Agreement(verdict=None, titles=(str(error).partition(";")[0],))
         return Agreement(verdict=None, titles=(f"{type(error).__name__}: {error}",))
     finally:
+        clear_away(scenario)
+
+
+def clear_away(scenario: Scenario) -> None:
+    """Drop what ``scenario`` made, if there is still a server that has it."""
+    with suppress(psycopg.Error, ServerError):
         scenario.close()
 
 

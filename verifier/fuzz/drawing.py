@@ -9,18 +9,20 @@ from verifier.fuzz.catalogue import fixtures
 from verifier.fuzz.subject import Subject
 from verifier.model.own import Own
 from verifier.model.world import Options, World
+from verifier.servers import Pair
 
 BATCH = 40
 """Worlds in a batch. Hypothesis begins each with small ones."""
 
 
-def invented(subject: Subject, own: Own | None = None) -> SearchStrategy[World]:
+def invented(subject: Subject, pair: Pair, own: Own | None = None) -> SearchStrategy[World]:
     """Worlds that ``subject`` can be put to: of invented schemas, or of somebody's ``own``."""
     worlds = fixtures("strategies").worlds(
         schema=own and own.schema,
         pools=own and own.pools,
         options=None if subject.promises else Options(),
         forms=subject.forms,
+        major=min(pair.source.major, pair.target.major),
     )
 
     @composite

@@ -16,7 +16,7 @@ from verifier.contract import Finding, Guarantee, Severity, Verdict
 from verifier.faults import Interruption
 from verifier.faults.blows import Blow, Cut, Kill, Terminate
 from verifier.faults.moment import Moment
-from verifier.fuzz.confirming import prepare
+from verifier.fuzz.confirming import clear_away, prepare
 from verifier.fuzz.interrupted import Interrupted, Kind
 from verifier.implementations import Implementation
 from verifier.model.breach import Breach
@@ -46,7 +46,7 @@ def strike(
         fault = Interruption(_BLOWS[interrupted.kind], Moment(share=interrupted.share))
         outcome = scenario.restore(fault)
     finally:
-        scenario.close()
+        clear_away(scenario)
     found = [each for each in outcome.proof.findings if _counts(each)]
     return tuple(_breach(each, world.schema) for each in found), outcome
 

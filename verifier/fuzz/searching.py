@@ -205,6 +205,7 @@ class Search:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
             tested = self._subject.implementation
             agreement = confirm(last.world, cause[0], tested, self._pair, Path(place))
+        self._revive()
         return replace(failure, agreement=agreement)
 
     def _tried(self, candidate: World, interrupted: Interrupted | None) -> Judged | None:
@@ -230,12 +231,14 @@ class Search:
         )
 
     def _revive(self) -> None:
-        """Have the servers answer again, and begin with new databases on them."""
-        for server in (self._pair.source, self._pair.target):
-            if not server.alive() and server.controllable:
+        """Have servers that are gone answer again, and begin with new databases on them."""
+        gone = [each for each in (self._pair.source, self._pair.target) if not each.alive()]
+        for server in gone:
+            if server.controllable:
                 server.stop()
                 server.start()
-        self._ground = Ground(self._pair)
+        if gone:
+            self._ground = Ground(self._pair)
 
 
 def search(
@@ -255,7 +258,7 @@ def search(
     deadline = time.monotonic() + seconds
     found: list[Failure] = []
     tested = subject(implementation)
-    strategy = invented(tested)
+    strategy = invented(tested, pair)
     with Search(tested, pair, Known(), shrink_seconds=shrink_seconds) as looking:
         for part in count():
             for world in batch(strategy, seed, part):

@@ -177,7 +177,7 @@ class _Worker:
         self, tested: Subject, own: Own | None, pair: Pair, limits: Limits, channel: Connection
     ) -> None:
         self._tested, self._pair, self._limits = tested, pair, limits
-        self._worlds = invented(tested, own)
+        self._worlds = invented(tested, pair, own)
         self._channel = channel
         self._stopped = False
 

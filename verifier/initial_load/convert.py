@@ -68,6 +68,7 @@ def convert(
     def write(plan: Plan) -> Claim:
         refuse_objects(plan)
         _refuse_exchanges(plan)
+        _refuse_changes(plan)
         with output.replacing(out) as file:
             file.write(_HEAD.encode())
             for tables in plan.order:
@@ -89,6 +90,16 @@ def _refuse_exchanges(plan: Plan) -> None:
             raise BackupRefused(
                 f"rows of {staged.table.quoted} hand values of {key} on to others, which upserts "
                 "cannot do; restore the backup, or convert it for another target"
+            )
+
+
+def _refuse_changes(plan: Plan) -> None:
+    """A row of the target has to be named to be changed, and some have no name."""
+    for staged in (staged for tables in plan.order for staged in tables):
+        if staged.updates and not staged.identity:
+            raise BackupRefused(
+                f"{staged.table.quoted} has no key whose columns are all NOT NULL, by which "
+                "upserts could find the rows of the target that change; restore the backup"
             )
 
 

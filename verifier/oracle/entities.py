@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from verifier.oracle.catalog import ForeignKey, Schema, Table, UniqueKey
 from verifier.oracle.snapshot import Snapshot, TableRows, Values
 
-SOURCE, TARGET = "source", "target"
+SOURCE, TARGET, REJECTED = "source", "target", "rejected"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,8 +59,13 @@ class Universe:
         before: Snapshot,
         selected: frozenset[str],
         after: Snapshot | None = None,
+        gone: frozenset[Node] = frozenset(),
     ) -> None:
-        self.source, self.before, self.after = source, before, after
+        """``gone``: rows of the source that are rejected, and take nothing from anybody.
+
+        They still belong to the entity whose identity they carry.
+        """
+        self.source, self.before, self.after, self.gone = source, before, after, gone
         self.schema: Schema = before.schema
         self.selected = selected
         self._tables = dict(self.schema.tables)
@@ -83,6 +88,12 @@ class Universe:
             node: entity for entity in self.entities for node in (*entity.source, *entity.target)
         }
 
+    def without(self, gone: frozenset[Node]) -> Universe:
+        """The same rows, of which those that are ``gone`` are rejected."""
+        if gone == self.gone:
+            return self
+        return Universe(self.source, self.before, self.selected, self.after, gone)
+
     # -- reading rows -----------------------------------------------------------------
 
     def rows(self, node: Node) -> TableRows:
@@ -95,8 +106,12 @@ class Universe:
     def table(self, name: str) -> Table:
         return self._tables[name]
 
+    def live(self, entity: Entity) -> list[Node]:
+        """The rows of the source that an entity is made of, without those that are rejected."""
+        return [node for node in entity.source if node not in self.gone]
+
     def parent(self, node: Node, foreign_key: ForeignKey) -> Node | None:
-        """The row that ``node`` points to, the source's own before the target's."""
+        """The row that ``node`` points to: the source's own, the target's, or a rejected one."""
         return self._links[node].get(foreign_key.name)
 
     def is_in_target(self, node: Node, foreign_key: ForeignKey) -> bool:
@@ -113,7 +128,7 @@ class Universe:
         """
         identity = self.table(parent.table).identity
         changing = set(foreign_key.referenced) - set(identity.columns if identity else ())
-        own, members = self.row(parent), self.entity_of[parent].source
+        own, members = self.row(parent), self.live(self.entity_of[parent])
         return not members or all(
             any(self.row(node).get(name, own[name]) == own[name] for node in members)
             for name in changing
@@ -133,7 +148,9 @@ class Universe:
             return False
         identity = self.table(parent.table).identity
         kept = set(identity.columns) if identity else set()
-        return not kept.issuperset(foreign_key.referenced) and bool(self.entity_of[parent].source)
+        entity = self.entity_of[parent]
+        written = bool(self.live(entity)) and not entity.ambiguous
+        return written and not kept.issuperset(foreign_key.referenced)
 
     def collision(self, one: Node, other: Node) -> str:
         """The unique key on which two rows of an entity first met, ``""`` if indirectly."""
@@ -155,15 +172,16 @@ class Universe:
                 rows = snapshot.tables[foreign_key.parent]
                 if not set(foreign_key.referenced) <= set(rows.columns):
                     continue
-                place = (side, foreign_key.referred, foreign_key.referenced)
-                if place not in directory:
-                    inside = rows.inside.get(foreign_key.referred, range(len(rows.rows)))
-                    directory[place] = {
-                        rows.reference(position, foreign_key.referenced): Node(
-                            foreign_key.parent, side, position
-                        )
-                        for position in sorted(inside)
-                    }
+                if (side, foreign_key.referred, foreign_key.referenced) in directory:
+                    continue
+                inside = rows.inside.get(foreign_key.referred, range(len(rows.rows)))
+                for of in (side, REJECTED) if side == SOURCE else (side,):
+                    directory[of, foreign_key.referred, foreign_key.referenced] = {}
+                for position in sorted(inside):
+                    node = Node(foreign_key.parent, side, position)
+                    of = REJECTED if node in self.gone else side
+                    values = rows.reference(position, foreign_key.referenced)
+                    directory[of, foreign_key.referred, foreign_key.referenced][values] = node
         return directory
 
     def _follow(self, node: Node) -> Iterator[tuple[str, Node]]:
@@ -174,7 +192,7 @@ class Universe:
             values = rows.reference(node.position, foreign_key.columns)
             if None in values:
                 continue  # refers to nothing, even if a parent's key is NULL as well
-            for side in (SOURCE, TARGET) if node.side == SOURCE else (TARGET,):
+            for side in (SOURCE, TARGET, REJECTED) if node.side == SOURCE else (TARGET,):
                 place = (side, foreign_key.referred, foreign_key.referenced)
                 found = self._directory.get(place, {}).get(values)
                 if found is not None:
@@ -231,6 +249,22 @@ class Universe:
             changed = False
             for name in sorted(self.selected):
                 changed |= self._unite(self.table(name))
+        for name in sorted({node.table for node in self.gone}):
+            self._lay_beside(self.table(name))
+
+    def _lay_beside(self, table: Table) -> None:
+        """Give rejected rows to the entity whose identity they carry, if there is one."""
+        key = table.identity
+        if key is None:
+            return
+        nodes = [node for node in self._links if node.table == table.name]
+        # Those that are not gone come last, and count.
+        held = {self.token(node, key): node for node in sorted(nodes, key=self._remains)}
+        for node in self.gone.intersection(nodes):
+            self._union(held[self.token(node, key)], node, key.name)
+
+    def _remains(self, node: Node) -> bool:
+        return node not in self.gone
 
     def _unite(self, table: Table) -> bool:
         changed = False
@@ -265,7 +299,7 @@ class Universe:
         for side, snapshot in ((SOURCE, self.source), (TARGET, self.before)):
             for position in range(len(snapshot.tables[table].rows)):
                 node = Node(table, side, position)
-                token = None if node in replaced else self.token(node, key)
+                token = None if node in replaced | self.gone else self.token(node, key)
                 if token is not None:
                     groups.setdefault(token, ([], []))[side == TARGET].append(node)
         return (group for group in groups.values() if group[0])

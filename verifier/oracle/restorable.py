@@ -12,11 +12,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from verifier.oracle.catalog import ForeignKey
 from verifier.oracle.collisions import constraint_of
-from verifier.oracle.entities import SOURCE, TARGET, Entity, Node, Universe
+from verifier.oracle.entities import SOURCE, TARGET, Node, Universe
 from verifier.oracle.fitting import Clash, Excluded, Unfit
-from verifier.oracle.handing import handed_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +64,35 @@ def gaps(universe: Universe) -> list[Gap]:
     return found
 
 
-def obstacles(
+def settle(
     universe: Universe,
     unfit: Unfit,
     excluded: Excluded,
     excused: Mapping[Node, Obstacle] = MappingProxyType({}),
+) -> tuple[Universe, dict[Node, Obstacle]]:
+    """Every source row that cannot be restored, with the reason; ``excused`` ones among them.
+
+    And the universe without them: what a rejected row would have taken from a row of the target
+    stays there, and may be what another row of the source collides with.
+    """
+    found: dict[Node, Obstacle] = dict(excused)
+    universe = universe.without(frozenset(found))
+    while True:
+        fresh = (
+            _unfit_alone(universe, unfit, excluded, found)
+            or _overwritten(universe, found)
+            or _torn(universe, found)
+        )
+        if not fresh:
+            return universe, found
+        found |= fresh
+        universe = universe.without(frozenset(found))
+
+
+def _unfit_alone(
+    universe: Universe, unfit: Unfit, excluded: Excluded, known: Mapping[Node, Obstacle]
 ) -> dict[Node, Obstacle]:
-    """Every source row that cannot be restored, with the reason; ``excused`` ones among them."""
+    """Rows that break a rule of the target, and what depends on them, but for those ``known``."""
     found: dict[Node, Obstacle] = {}
     for table, columns in unfit.items():
         for column, positions in columns.items():
@@ -82,26 +102,67 @@ def obstacles(
     for entity in universe.entities:
         for node in entity.source:
             obstacle = _own_obstacle(universe, node)
-            if entity.ambiguous:
-                key = constraint_of(universe, entity)
-                obstacle = Obstacle("it matches two different rows of the target", key)
             if obstacle:
                 found[node] = obstacle
-    found = {**excused, **_forsaken(universe, excused), **found}
+    found = {**_forsaken(universe), **found, **known}
     beside = {}
     for table, clashes in excluded.items():
         for clash in clashes:
             beside.update(_exclude(universe, found, table, clash))
     found = {**beside, **found}
     _spread(universe, found)
+    return {node: found[node] for node in found if node not in known}
+
+
+def _overwritten(universe: Universe, known: Collection[Node]) -> dict[Node, Obstacle]:
+    """Rows whose parent is a row of the target that another row is written over."""
+    return {
+        node: Obstacle(
+            f"its parent in {foreign_key.referred} is overwritten by another row",
+            foreign_key.name,
+        )
+        for entity in universe.entities
+        for node in entity.source
+        if node not in known
+        for foreign_key in universe.parents[node.table]
+        if universe.is_overwritten(node, foreign_key)
+    }
+
+
+def _torn(universe: Universe, known: Collection[Node]) -> dict[Node, Obstacle]:
+    """Rows that match two different rows of the target, first of tables above all others.
+
+    What the rows of a table match depends on what becomes of the rows that they refer to.
+    """
+    torn = [entity for entity in universe.entities if entity.ambiguous]
+    tables = {entity.table for entity in torn}
+    highest = {name for name in tables if not tables & (_above(universe, name) - {name})}
+    return {
+        node: Obstacle(
+            "it matches two different rows of the target", constraint_of(universe, entity)
+        )
+        for entity in torn
+        if entity.table in (highest or tables)
+        for node in entity.source
+        if node not in known
+    }
+
+
+def _above(universe: Universe, table: str) -> set[str]:
+    """The tables that ``table`` refers to, directly or not."""
+    found, waiting = set[str](), [table]
+    while waiting:
+        parents = {key.parent for key in universe.parents[waiting.pop()]} - found
+        found |= parents
+        waiting += parents
     return found
 
 
-def _forsaken(universe: Universe, gone: Collection[Node]) -> dict[Node, Obstacle]:
+def _forsaken(universe: Universe) -> dict[Node, Obstacle]:
     """Rows that would take from a row of the target, which is nobody else's, what it refers to."""
     found: dict[Node, Obstacle] = {}
     for child in (node for entity in universe.entities for node in entity.target):
-        if any(node not in gone for node in universe.entity_of[child].source):
+        if universe.live(universe.entity_of[child]):
             continue
         for foreign_key in universe.parents[child.table]:
             parent = universe.parent(child, foreign_key)
@@ -109,7 +170,7 @@ def _forsaken(universe: Universe, gone: Collection[Node]) -> dict[Node, Obstacle
                 continue
             if not universe.keeps(parent, foreign_key):
                 reason = f"a row of {child.table} in the target refers to what it would overwrite"
-                members = universe.entity_of[parent].source
+                members = universe.live(universe.entity_of[parent])
                 found |= dict.fromkeys(members, Obstacle(reason, foreign_key.name))
     return found
 
@@ -155,44 +216,7 @@ def _own_obstacle(universe: Universe, node: Node) -> Obstacle | None:
             return Obstacle(
                 f"its parent in {foreign_key.referred} does not exist", foreign_key.name
             )
-        if None not in values and universe.is_overwritten(node, foreign_key):
-            return Obstacle(
-                f"its parent in {foreign_key.referred} is overwritten by another row",
-                foreign_key.name,
-            )
     return None
-
-
-def hindered(universe: Universe) -> dict[Node, Obstacle]:
-    """Rows that may be restored, or be rejected.
-
-    Some have to be written at once with others (:mod:`handing`), and some only certain choices
-    of survivors let in: a reference may lead to a survivor without the column that is referred
-    to, or to one that the row's own table does not allow it to refer to.
-    """
-    found = {
-        node: Obstacle(f"its {key} changes hands, and no value can be held in between", key)
-        for node, key in handed_over(universe).items()
-    }
-    for entity in universe.entities:
-        for node in entity.source:
-            for foreign_key in universe.parents[node.table]:
-                parent = universe.parent(node, foreign_key)
-                family = universe.entity_of.get(parent) if parent is not None else None
-                if family is None or len(family.source) + len(family.target) < 2:
-                    continue
-                if _may_lack(universe, family, foreign_key):
-                    reason = f"a survivor of its parent in {foreign_key.referred} has no value"
-                    found[node] = Obstacle(reason, foreign_key.name)
-                elif universe.checked(node.table).intersection(foreign_key.columns):
-                    reason = f"a check of {node.table} may refuse the survivor of its parent"
-                    found[node] = Obstacle(reason, foreign_key.name)
-    return found
-
-
-def _may_lack(universe: Universe, family: Entity, foreign_key: ForeignKey) -> bool:
-    rows = (universe.row(node) for node in (*family.source, *family.target))
-    return any(row.get(name) is None for row in rows for name in foreign_key.referenced)
 
 
 def _spread(universe: Universe, found: dict[Node, Obstacle]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy
 from types import MappingProxyType
 
@@ -14,12 +14,13 @@ from verifier.oracle.disturbed import judge_committed
 from verifier.oracle.entities import Node, Universe
 from verifier.oracle.fate import Fates
 from verifier.oracle.fitting import Excluded, Unfit
+from verifier.oracle.hindered import hindered
 from verifier.oracle.honesty import judge_failure, judge_lie, judge_success
 from verifier.oracle.integrity import judge_integrity
 from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.naming import Named
 from verifier.oracle.ordering import judge_order, ordered
-from verifier.oracle.restorable import downstream, gaps, hindered, obstacles
+from verifier.oracle.restorable import Obstacle, downstream, gaps, settle
 from verifier.oracle.rows import judge_large_objects, judge_rows, judge_untouched
 from verifier.oracle.snapshot import Snapshot
 
@@ -48,11 +49,13 @@ class Judge:
             if name in source.tables and table.relname not in apart
         )
         self._source, self._before, self._violations = source, before, violations
-        self._universe = Universe(source, before, self._selected)
-        self._gaps = gaps(self._universe)
+        whole = Universe(source, before, self._selected)
+        self._gaps = gaps(whole)
         self._unfit = {name: unfit[name] for name in unfit if name in self._selected}
         self._excluded = {name: excluded[name] for name in excluded if name in self._selected}
-        self._obstacles = obstacles(self._universe, self._unfit, self._excluded)
+        self._universe, self._obstacles = settle(whole, self._unfit, self._excluded)
+        self._certain = self._obstacles
+        """Those that are there whatever else an implementation rejects."""
 
     @property
     def restorable(self) -> bool:
@@ -92,14 +95,19 @@ class Judge:
         if not excused:
             return self
         excusing = copy(self)
-        excusing._obstacles = obstacles(self._universe, self._unfit, self._excluded, excused)
+        excusing._universe, excusing._obstacles = settle(
+            self._universe, self._unfit, self._excluded, excused
+        )
+        kept = self._certain.keys() & excusing._obstacles.keys()
+        excusing._certain = {node: self._certain[node] for node in kept}
         return excusing
 
     def _knowing(self, after: Snapshot) -> Judge:
         """This judge, when it has seen what the rows became that several would have."""
         known = copy(self)
-        known._universe = Universe(self._source, self._before, self._selected, after)
-        known._obstacles = obstacles(known._universe, self._unfit, self._excluded)
+        whole = Universe(self._source, self._before, self._selected, after)
+        known._universe, known._obstacles = settle(whole, self._unfit, self._excluded)
+        known._certain = known._obstacles
         return known
 
     def _judge(self, restore: Restore, disturbed: bool) -> Judgement:
@@ -133,7 +141,7 @@ class Judge:
         judge_rows(fates, restore.claim, findings)
         judge_untouched(self._before, restore.after, self._selected, findings)
         judge_large_objects(self._source, self._before, restore.after, findings)
-        self._silently_dropped(restore.claim, findings)
+        self._silently_dropped(self._obstacles, restore.claim, findings)
         self._needlessly_rejected(restore.claim, findings)
         self._integrity(restore, findings)
         self._order(restore, judgement)
@@ -151,9 +159,11 @@ class Judge:
             for name in self._selected
         )
 
-    def _silently_dropped(self, claim: Claim, findings: Findings) -> None:
+    def _silently_dropped(
+        self, obstacles: Mapping[Node, Obstacle], claim: Claim, findings: Findings
+    ) -> None:
         named = Named(claim.rejections or ())
-        for node, obstacle in self._obstacles.items():
+        for node, obstacle in obstacles.items():
             row, key = self._universe.row(node), self._key(node)
             if not named.covers(node.table, key, row):
                 findings.add(
@@ -262,7 +272,7 @@ class Judge:
             return
         judgement.exercised.add(Guarantee.COMPLETENESS)
         if self._obstacles or self._gaps:
-            self._silently_dropped(claim, findings)
+            self._silently_dropped(self._certain, claim, findings)
             self._needlessly_rejected(claim, findings)
             self._order(restore, judgement)
             return

@@ -112,13 +112,16 @@ WHERE t.typtype = 'd' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_sche
 ORDER BY n.nspname, t.typname
 """
 
-# A partition may have partitions; what is its own and not its parent's counts as well.
+# A partition may have partitions; what is its own and not its parent's counts as well, and
+# binds what is below it.
 PARTITIONS = """
 SELECT r.oid::bigint AS root, c.relname AS name, p.level, p.isleaf AS leaf,
        pg_get_expr(c.relpartbound, c.oid) AS bound,
        pg_get_partition_constraintdef(c.oid) AS condition,
        ARRAY(SELECT pg_get_expr(k.conbin, k.conrelid) FROM pg_constraint k
-             WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.coninhcount = 0) AS checks,
+             WHERE k.conrelid = c.oid AND k.contype = 'c' ORDER BY k.conname) AS checks,
+       ARRAY(SELECT k.conname FROM pg_constraint k WHERE k.conrelid = c.oid
+             AND k.contype = 'c' AND k.coninhcount = 0 ORDER BY k.conname)::text[] AS own_checks,
        ARRAY(SELECT k.conname FROM pg_constraint k
              WHERE k.conrelid = c.oid AND k.contype IN ('f', 'u', 'p', 'x')
                AND k.conparentid = 0 AND k.coninhcount = 0

@@ -63,6 +63,11 @@ def _split(key: dict[str, Any], parts: list[dict[str, Any]]) -> Split:
     elif leaves:
         unmade.append((key["definition"], "a partition's bounds are asked of the server only"))
     own = [(name, f"only partition {p['name']} has it") for p in parts for name in p["constraints"]]
+    unmade += [
+        (name, f"a check of partition {part['name']} alone, by which values are chosen")
+        for part in parts
+        for name in part["own_checks"]
+    ]
     return Split(
         partitioning=partitioning,
         columns=columns,

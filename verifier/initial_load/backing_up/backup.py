@@ -42,6 +42,8 @@ _OPTIONS = (
     "--data-only",
     "--no-owner",
     "--no-privileges",
+    # One on a large object is a statement of its own, and no data.
+    "--no-comments",
     "--encoding=UTF8",
     "--no-password",
     # Rows go where the target's partitions say, which may have other bounds (trap O07).

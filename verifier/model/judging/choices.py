@@ -13,12 +13,12 @@ from verifier.model.schema import Row
 class Ranked:
     """The first or the last of the source's rows, whatever a restore made of them."""
 
-    def __init__(self, place: int) -> None:
-        """``place``: 0 or -1."""
-        self._place = place
+    def __init__(self, place: int, *, stays: bool = False) -> None:
+        """``place``: 0 or -1. ``stays``: where there is a row of the target, it is that one."""
+        self._place, self._stays = place, stays
 
     def survivor(self, thing: Thing, rows: Mapping[Node, Row], matter: Matter) -> Row | None:
-        if not thing.source:
+        if not thing.source or (self._stays and thing.present):
             return rows[thing.present[0]]
         row = rows[thing.source[self._place]]
         return with_identity(thing, row, matter) if thing.present else row

@@ -48,7 +48,8 @@ def bounds(matter: Matter, options: Options, choices: Sequence[Choice] = ()) -> 
     ``choices``: what else may become of the rows, beside the first and the last surviving.
     Raises :class:`~verifier.model.breach.NotModelled`.
     """
-    found = [_Refusals(matter, choice) for choice in (Ranked(0), Ranked(-1), *choices)]
+    newer = [Ranked(-1, stays=True)] if options.prefer else []
+    found = [_Refusals(matter, choice) for choice in (Ranked(0), Ranked(-1), *newer, *choices)]
     must = {
         node: refusal
         for node, refusal in found[0].refused.items()

@@ -1,0 +1,89 @@
+"""Rows of the source that may be restored or rejected: the contract leaves it open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from verifier.oracle.catalog import ForeignKey, Table, UniqueKey
+from verifier.oracle.entities import SOURCE, TARGET, Entity, Node, Universe
+from verifier.oracle.restorable import Obstacle
+
+
+def hindered(universe: Universe) -> dict[Node, Obstacle]:
+    """Rows that may be restored, or be rejected.
+
+    Some have to be written at once with others, and some only certain choices of survivors let
+    in: a reference may lead to a survivor without the column that is referred to, or to one
+    that the row's own table does not allow it to refer to.
+    """
+    found = {
+        node: Obstacle(f"its {key} changes hands, and no value can be held in between", key)
+        for node, key in _handed_over(universe).items()
+    }
+    for entity in universe.entities:
+        for node in entity.source:
+            for foreign_key in universe.parents[node.table]:
+                parent = universe.parent(node, foreign_key)
+                family = universe.entity_of.get(parent) if parent is not None else None
+                if family is None or len(family.source) + len(family.target) < 2:
+                    continue
+                if _may_lack(universe, family, foreign_key):
+                    reason = f"a survivor of its parent in {foreign_key.referred} has no value"
+                    found[node] = Obstacle(reason, foreign_key.name)
+                elif _may_move(universe, family, foreign_key) & universe.checked(node.table):
+                    reason = f"a check of {node.table} may refuse the survivor of its parent"
+                    found[node] = Obstacle(reason, foreign_key.name)
+    return found
+
+
+def _may_move(universe: Universe, family: Entity, foreign_key: ForeignKey) -> set[str]:
+    """The columns that lead to other values of the parent, if another row survives for it."""
+    rows = [universe.row(node) for node in (*family.source, *family.target)]
+    pairs = zip(foreign_key.columns, foreign_key.referenced, strict=True)
+    return {column for column, name in pairs if len({row.get(name) for row in rows}) > 1}
+
+
+def _may_lack(universe: Universe, family: Entity, foreign_key: ForeignKey) -> bool:
+    rows = (universe.row(node) for node in (*family.source, *family.target))
+    return any(row.get(name) is None for row in rows for name in foreign_key.referenced)
+
+
+def _handed_over(universe: Universe) -> dict[Node, str]:
+    """Rows between which a unique key changes hands with nothing to hold in between; the key.
+
+    Row after row can only be written where a row can let go of its value before another one
+    takes it over: by a NULL, or under a constraint that is looked at later.
+    """
+    return {
+        node: key.name
+        for table in map(universe.table, sorted(universe.selected))
+        for key in table.keys
+        if not _can_let_go(universe, table, key)
+        for taker, holder in _takers(universe, table, key)
+        for node in (taker, *universe.live(universe.entity_of[holder]))
+    }
+
+
+def _can_let_go(universe: Universe, table: Table, key: UniqueKey) -> bool:
+    """Whether a row may be without its value of ``key`` for a while."""
+    if key.deferrable:
+        return True
+    bound = set(table.identity.columns) if table.identity else set()
+    for foreign_key in universe.schema.foreign_keys:
+        bound.update(foreign_key.referenced if foreign_key.parent == table.name else ())
+    return key.nulls_distinct and any(
+        column.name in key.columns and not (column.not_null or column.generated)
+        for column in table.columns
+        if column.name not in bound
+    )
+
+
+def _takers(universe: Universe, table: Table, key: UniqueKey) -> Iterator[tuple[Node, Node]]:
+    """Rows of the source with the value of a row of the target that becomes something else."""
+    nodes = [n for n in universe.entity_of if n.table == table.name and n not in universe.gone]
+    held = {universe.token(node, key): node for node in nodes if node.side == TARGET}
+    for node in nodes:
+        token = universe.token(node, key) if node.side == SOURCE else None
+        holder = held.get(token) if token is not None else None
+        if holder is not None and universe.entity_of[holder] is not universe.entity_of[node]:
+            yield node, holder
