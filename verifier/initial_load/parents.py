@@ -31,6 +31,49 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
             return total
 
 
+def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
+    """Reject rows whose parent is rejected because the target's row of its number may be another.
+
+    To be asked before anything moves: they must not become the children of that row.
+    """
+    if not parent.suspected:
+        return 0
+    rejected = 0
+    for key in catalog.foreign_keys:
+        for child in tables if parent in family(tables, key.parent) else ():
+            if key.child == child.table.oid and _staged(child, key) and not key.period:
+                rejected += _disowned(conn, parent, child, key)
+    return rejected
+
+
+def _disowned(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) -> int:
+    ours = [child.table.columns[name] for name in key.columns]
+    theirs = [parent.table.columns[name] for name in key.references]
+    pairs = list(zip(ours, theirs, strict=True))
+    meant = " AND ".join(
+        f"s.{mine.quoted} = (r.data->>{literal(other.name)})::{other.base}" for mine, other in pairs
+    )
+    same = " AND ".join(f"p.{other.quoted} = s.{mine.quoted}" for mine, other in pairs)
+    values = " || ', ' || ".join(told(mine, f"b.{mine.quoted}") for mine in ours)
+    columns = ", ".join(column.quoted for column in theirs)
+    return reject(
+        conn,
+        child,
+        paste(
+            "EXISTS (SELECT FROM pg_temp.restore_rejected r WHERE r.tab = {number}"
+            " AND r.reason = {why} AND {meant})"
+            " AND NOT EXISTS (SELECT FROM {rows} p WHERE {same})",
+            number=str(parent.number),
+            why=literal(suspects.WHY),
+            meant=meant,
+            rows=among(parent.rows, key),
+            same=same,
+        ),
+        f"{literal(f'{FOLLOWS}{parent.table.quoted} ({columns}) = (')} || {values} || ')'",
+        literal(key.name),
+    )
+
+
 def stranded(conn: Connection, catalog: Catalog, child: Staged, component: list[Staged]) -> int:
     """Reject rows whose parent in the same component turns out to be another than it was.
 
@@ -139,32 +182,15 @@ def family(tables: Sequence[Staged], parent: int) -> list[Staged]:
 
 
 def _staying(parents: list[Staged], key: ForeignKey) -> str:
-    """SQL that a target row ``p`` keeps the columns that ``key`` refers to, and is meant by it.
+    """SQL that a target row ``p`` keeps the columns that ``key`` refers to.
 
     A row that the backup is about to overwrite keeps its identity, and nothing else.
     """
-    return _meant(parents) + "".join(
+    return "".join(
         f" AND NOT EXISTS (SELECT FROM {parent.change} c"
         f" WHERE c.t_oid = p.tableoid AND c.t_ctid = p.ctid)"
         for parent in parents
         if parent.updates and not set(key.references) <= {c.name for c in parent.identity}
-    )
-
-
-def _meant(parents: list[Staged]) -> str:
-    """SQL that a target row ``p`` is not what a rejected row was suspected not to be."""
-    return "".join(
-        paste(
-            " AND NOT EXISTS (SELECT FROM pg_temp.restore_rejected r WHERE r.tab = {number}"
-            " AND r.reason = {why} AND {same})",
-            number=str(parent.number),
-            why=literal(suspects.WHY),
-            same=" AND ".join(
-                f"r.key->>{literal(c.name)} = {told(c, f'p.{c.quoted}')}" for c in parent.identity
-            ),
-        )
-        for parent in parents
-        if parent.suspected
     )
 
 

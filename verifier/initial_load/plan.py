@@ -205,6 +205,8 @@ class Plan:
                 continue
             if not self._told_apart(tables):
                 break
+            for staged in tables:
+                parents.disowned(self.conn, self.catalog, self.content.tables, staged)
         if self.numbering:
             for staged in tables:
                 _ready(self.numbering.number(staged))

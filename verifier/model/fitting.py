@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from verifier.model import handing_on, numbering
+from verifier.model.following import parent_of
 from verifier.model.keys import KeyValue
 from verifier.model.rules import Violation, of_row
 from verifier.model.schema import ForeignKey, Identity, Row, Table
@@ -73,11 +74,7 @@ def broken_references(state: State, entry: Entry) -> set[str]:
 def _parents(state: State, key: ForeignKey) -> set[KeyValue | None]:
     """What rows of the backup can refer to by ``key``."""
     parent = state.schema.by_id[key.parent]
-    return {
-        state.cells(parent, key.references, row)
-        for row in state.afterwards(parent)
-        if (parent.id, row) not in state.doubted
-    }
+    return {state.cells(parent, key.references, row) for row in state.afterwards(parent)}
 
 
 def _orphans(state: State, table: Table, key: ForeignKey) -> int:
@@ -86,13 +83,16 @@ def _orphans(state: State, table: Table, key: ForeignKey) -> int:
     rejected = 0
     for entry in list(state.entries[table.id]):
         missing = [entry.row[place] for place in places].count(None)
-        if None not in (entry.start[place] for place in places) and missing:
+        named = None not in (entry.start[place] for place in places)
+        if named and missing:
             rejected += state.reject([entry], "what it refers to has no such value", [key.name])
-            continue
-        if key.full and 0 < missing < len(places):
+        elif key.full and 0 < missing < len(places):
             rejected += state.reject([entry], "only some of its columns are NULL", [key.name])
         elif not missing and state.cells(table, key.columns, entry.row) not in there:
             rejected += state.reject([entry], "has no parent", [key.name])
+        elif state.suspected and parent_of(state, key, entry) in state.suspected:
+            # What the target has under its number is perhaps another row.
+            rejected += state.reject([entry], "its parent is rejected", [key.name])
     return rejected
 
 
@@ -154,18 +154,18 @@ def _suspected(state: State, table: Table) -> int:
     ):
         return 0
     others = [key for key in state.keys(table) if key is not own]
-    hurt = {
-        survivor: held.row
+    hurt = [
+        survivor
         for survivor, held, final in state.changes(table)
         if not any(
             (value := state.value(table, key, final)) is not None
             and value == state.value(table, key, held.row)
             for key in others
         )
-    }
-    state.doubted |= {(table.id, row) for row in hurt.values()}
+    ]
+    state.suspected |= set(hurt)
     reason = "has the number of a row of the target and nothing else in common"
-    return state.reject(list(hurt), reason, [own.name])
+    return state.reject(hurt, reason, [own.name])
 
 
 # --- rows of the target that nobody overwrites ------------------------------------------------

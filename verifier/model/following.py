@@ -36,6 +36,7 @@ def follow(state: State, tables: Iterable[Table]) -> bool:
                 row = put(table, row, _moved(state, key, parents, entry))
             for each, ids in soft:
                 row = put(table, row, _moved_softly(state, each, ids, entry))
+            row = put(table, row, state.taken(entry))
             changed = changed or row != entry.row
             entry.row = row
     return changed

@@ -94,8 +94,8 @@ class _Groups:
         tied = [entry for entry, time in zip(group, newest, strict=True) if time == best]
         if len(tied) > 1 and self.identity is not None:
             columns = self.identity.columns
-            first = max(self._sorted(columns, entry.row) for entry in tied)
-            tied = [entry for entry in tied if self._sorted(columns, entry.row) == first]
+            first = max(self._sorted(columns, entry.start) for entry in tied)
+            tied = [entry for entry in tied if self._sorted(columns, entry.start) == first]
         return max(tied, key=lambda entry: entry.number)
 
     def _time(self, name: str, row: Row) -> tuple[Any, ...]:
@@ -157,11 +157,13 @@ class _Groups:
             names.update(*(self.ties[entry] for entry in group))
             held = next(iter(self._rows(group)), None)
             for entry in group:
-                entry.survivor, entry.ties = self.survivor[entry], tuple(sorted(names))
-                entry.itself = any(hit[1] is self.identity for hit in self.hits[entry])
+                entry.survivor = self.survivor[entry]
+                entry.ties = tuple(sorted({*entry.ties, *names}))
             winner = self.survivor[group[0]]
             winner.held = held
-            winner.adopts = held is not None and self.identity is not None and not winner.itself
+            itself = any(hit[1] is self.identity for hit in self.hits[winner])
+            if held is not None and self.identity is not None and not itself:
+                winner.taken = held
             winner.stays = held is not None and self._newer(held.row, winner.row)
 
     def _rows(self, group: list[Entry]) -> set[Held]:
@@ -218,7 +220,8 @@ def pair(state: State, table: Table) -> None:
     for survivor in state.survivors(table):
         equal = free.get(put(table, survivor.row, dict.fromkeys(local)))
         if survivor.held is None and equal:
-            survivor.held, survivor.adopts = equal.pop(0), bool(local)
+            survivor.held = equal.pop(0)
+            survivor.taken = survivor.held if local else None
 
 
 def recency(state: State, table: Table) -> str:

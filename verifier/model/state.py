@@ -47,10 +47,8 @@ class Entry:
     """The row that it is merged into; itself if it is not."""
     held: Held | None = None
     """The row of the target that it and its duplicates are; only of a survivor."""
-    adopts: bool = False
-    """Whether it takes over the identity of :attr:`held`, because it came with another one."""
-    itself: bool = False
-    """Whether it came with the identity of its survivor's :attr:`held`."""
+    taken: Held | None = None
+    """The row of the target whose identity it took over, because it came with another one."""
     stays: bool = False
     """Whether :attr:`held` is newer, and stays as it is."""
     ties: tuple[str, ...] = ()
@@ -64,7 +62,7 @@ class Entry:
     def forget(self) -> None:
         """Be a row of its own again."""
         self.survivor, self.held, self.ties, self.numbers = self, None, (), {}
-        self.adopts = self.itself = self.stays = False
+        self.taken, self.stays = None, False
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +97,8 @@ class State:
         self.rejected: list[Rejected] = []
         self.following: dict[Held, Row] = {}
         """Rows of the target whose references follow by themselves (ON UPDATE CASCADE)."""
-        self.doubted: set[tuple[str, Row]] = set()
-        """Rows of the target that a rejected row was perhaps not meant to be."""
+        self.suspected: set[Entry] = set()
+        """Rejected rows that are perhaps not what the target has under their number."""
         self.matchless: frozenset[str] = frozenset()
         """Names of unique keys by which no row is found (:mod:`numbering`)."""
         self.local: dict[str, tuple[str, ...]] = {}
@@ -157,14 +155,14 @@ class State:
             return put(survivor.table, survivor.row, survivor.numbers)
         if survivor.stays:
             return self.now(held)
-        return put(survivor.table, survivor.row, self._kept(survivor, held))
+        return put(survivor.table, survivor.row, self.taken(survivor))
 
-    def _kept(self, survivor: Entry, held: Held) -> dict[str, Value]:
-        """Of the identity, what the row of the target keeps."""
-        own = identity(survivor.table)
-        if own is None or not survivor.adopts:
+    def taken(self, entry: Entry) -> dict[str, Value]:
+        """The identity that ``entry`` took over from a row of the target, if it did."""
+        own = identity(entry.table)
+        if own is None or entry.taken is None:
             return {}
-        return {name: held.row[survivor.table.places[name]] for name in own.columns}
+        return {name: entry.taken.row[entry.table.places[name]] for name in own.columns}
 
     def now(self, held: Held) -> Row:
         """What a row of the target is that nothing is written to."""
