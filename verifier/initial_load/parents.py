@@ -234,9 +234,10 @@ def _orphans(
         for staged in family_
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
+    rejected = 0
     if key.full and len(columns) > 1:
         mixed = f"num_nulls({', '.join(f's.{c}' for c in columns)})"
-        reject(
+        rejected = reject(
             conn,
             child,
             f"{mixed} > 0 AND {mixed} < {len(columns)}",
@@ -250,7 +251,7 @@ def _orphans(
     )
     place = f"{parent.quoted} ({', '.join(references)}) = ("
     values = " || ', ' || ".join(told_)
-    return reject(
+    return rejected + reject(
         conn,
         child,
         " AND ".join(where),
