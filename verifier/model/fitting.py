@@ -10,7 +10,6 @@ from verifier.model.keys import KeyValue
 from verifier.model.rules import Violation, of_row
 from verifier.model.schema import ForeignKey, Identity, Row, Table
 from verifier.model.state import (
-    Entry,
     Rejected,
     State,
     column,
@@ -61,12 +60,15 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
             return total
 
 
-def broken_references(state: State, entry: Entry) -> set[str]:
-    """Names of the foreign keys by which a row would have no parent."""
-    table, row = entry.table, entry.row
+def broken_references(state: State, rejected: Rejected) -> set[str]:
+    """Of a row without a parent, all foreign keys by which it has none."""
+    table, row = rejected.entry.table, rejected.entry.row
+    keys = references(table)
+    if not rejected.constraints & {key.name for key in keys}:
+        return set()
     return {
         key.name
-        for key in references(table)
+        for key in keys
         if (cells := state.cells(table, key.columns, row)) and cells not in _parents(state, key)
     }
 

@@ -50,7 +50,7 @@ def rejections(state: State) -> tuple[Turned, ...]:
             each.entry.table.id,
             key_of(each.entry.table, each.entry.backup),
             each.reason,
-            each.constraints | fitting.broken_references(state, each.entry),
+            each.constraints | fitting.broken_references(state, each),
         )
         for each in state.rejected
     )
