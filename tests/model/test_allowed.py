@@ -9,6 +9,7 @@ import pytest
 from tests.model.small import (
     DONE,
     LIE,
+    NO_KEYS,
     Rows,
     failed,
     found,
@@ -323,6 +324,67 @@ def test_rows_that_have_to_be_rejected(source: Rows, present: Rows, row: tuple[s
     assert any(cause.startswith(UNNAMED) for cause in causes)
 
 
+def test_rows_that_are_two_rows_of_the_target_together() -> None:
+    # The first is the target's by its code, the second by its mail, and they are one by their id.
+    present: Rows = {"shop": [("2", "a", None, "0", "y"), ("3", None, "m", "0", "z")]}
+    source: Rows = {"shop": [("1", "a", None, "0", "v"), ("1", None, "m", "0", "w")]}
+    given = replace(world(source, present), lacks=NO_KEYS | {"shop_pk"})
+    claim = failed(reject("shop", "1"), message="shop: shop_code")
+    assert found(given, claim, present) == set()
+    assert UNNAMED + "it matches two different rows of the target" in found(given, DONE, present)
+
+
+def test_duplicates_down_a_tree() -> None:
+    node = table(
+        "node", "id:integer up:integer name:text", key("node_pk", "id", primary=True),
+        key("node_name", "up", "name"), refers("node_up", "up", "node"),
+    )  # fmt: skip
+    root = ("1", None, "r")
+    source = (root, ("2", "1", "a"), ("3", "1", "a"), ("4", "2", "b"), ("5", "3", "b"))
+    below = (("6", "4", "c"), ("7", "5", "c"))
+    given = World(
+        schema=Schema(tables=(node,)), source={"public.node": (*below, *reversed(source))}
+    )
+
+    def broken(*rows: Row) -> set[Guarantee]:
+        found = breaches(given, DONE, Observation(rows={"public.node": rows}))
+        return {each.guarantee for each in found} - {Guarantee.HONESTY}
+
+    assert broken(root, ("2", "1", "a"), ("4", "2", "b"), ("6", "4", "c")) == set()
+    assert broken(root, ("3", "1", "a"), ("4", "3", "b"), ("7", "4", "c")) == set()
+    two = (root, ("2", "1", "a"), ("4", "2", "b"), ("6", "4", "c"), ("7", None, "c"))
+    assert Guarantee.MERGING in broken(*two)
+
+
+@pytest.mark.parametrize(
+    ("column", "deferrable", "right"),
+    [("code:text!", False, True), ("code:text", False, False), ("code:text!", True, False)],
+)
+def test_values_that_change_hands_at_once(column: str, deferrable: bool, right: bool) -> None:
+    """May be rejected, with what refers to them, if no row can be without one for a while."""
+    code = table(
+        "code", f"id:integer {column}", key("code_pk", "id", primary=True),
+        replace(key("code_code", "code"), deferrable=deferrable),
+    )  # fmt: skip
+    child = table(
+        "child",
+        "id:integer code:integer",
+        key("child_pk", "id", primary=True),
+        refers("child_code", "code", "code"),
+    )
+    present = {"public.code": (("1", "a"), ("2", "b")), "public.child": ()}
+    given = World(
+        schema=Schema(tables=(code, child)),
+        source={"public.code": (("1", "b"), ("2", "a")), "public.child": (("1", "2"),)},
+        present=present,
+    )
+    rejections = (reject("code", "1"), reject("code", "2"), reject("child", "1"))
+    claim = failed(*rejections, message="code: code_code")
+    assert (breaches(given, claim, Observation(rows=present)) == []) is right
+    after = {**given.source}
+    assert breaches(given, DONE, Observation(rows=after)) == []
+
+
 def test_who_has_nothing_to_reject_may_not_fail() -> None:
     cause = "completeness: the restore failed although the target can take every row"
     assert found(world({"shop": [SHOP]}), failed(message="shop: shop_code"), {}) == {cause}
@@ -457,6 +519,13 @@ def test_a_sequence_has_to_be_past_its_values() -> None:
     given_rows: Rows = {"item": [("7", None, "tea", "5")]}
     assert judged(1, 8) == set()
     assert judged(1, 7) == {Guarantee.INTEGRITY, Guarantee.HONESTY}
+
+
+def test_a_sequence_that_was_behind_already_is_nobody_s_doing() -> None:
+    rows: Rows = {"item": [("7", None, "tea", "5")]}
+    behind = seen(rows, sequences={"public.item.id": 3})
+    assert breaches(world(rows, rows), DONE, behind, before=behind) == []
+    assert breaches(world(rows), DONE, behind, before=replace(behind, rows=seen({}).rows)) != []
 
 
 def test_a_failure_moves_no_sequence() -> None:
