@@ -84,3 +84,24 @@ def test_two_references_over_one_column(scenario, world):
         """,
     )
     scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "honesty")
+@pytest.mark.trap("O04", "H02")
+def test_keys_that_a_cast_spells_otherwise(scenario, world):
+    """A switch, an address and a padded code are a row's key; cast to text they are `true`,
+    `10.0.0.1/32` and `x`, by which nobody who looks for the rejected row finds it.
+    """
+    world(
+        """
+        CREATE TABLE host (id int PRIMARY KEY);
+        CREATE TABLE port (up boolean, address inet, code char(4), host int,
+            PRIMARY KEY (up, address, code));
+        """,
+        source="""
+        INSERT INTO host VALUES (1);
+        INSERT INTO port VALUES (true, '10.0.0.1', 'x', 1), (false, '10.0.0.1', 'x', 7);
+        """,
+        target="ALTER TABLE port ADD FOREIGN KEY (host) REFERENCES host",
+    )
+    scenario.restore().prove()

@@ -57,6 +57,12 @@ CASES = [
     Case(test_found.test_survivor_without_what_it_is_referred_to_by, "deaf", G.HONESTY, LIE),
     Case(test_found.test_duplicate_below_its_duplicate, "deaf", G.HONESTY, LIE),
     by_id(test_found.test_two_references_over_one_column, G.MERGING, APART),
+    Case(
+        test_found.test_keys_that_a_cast_spells_otherwise,
+        "faulty:drop-orphans",
+        G.COMPLETENESS,
+        UNNAMED,
+    ),
     # Uniqueness and merging.
     by_id(keys.test_rows_known_by_different_ones_of_several_keys, G.MERGING, APART),
     by_id(keys.test_deleted_rows_are_outside_of_a_partial_key, G.MERGING, APART),

@@ -164,6 +164,48 @@ def test_what_upserts_cannot_do_is_refused(move: Move, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.parametrize("style", list(Style))
+@pytest.mark.parametrize("key", ["(lower(code))", "(code)", "(code) WHERE code <> ''"])
+def test_row_that_no_upsert_could_find_is_not_changed(
+    move: Move, tmp_path: Path, style: Style, key: str
+) -> None:
+    table = "CREATE TABLE t (code text, v int);"
+    index = f"CREATE UNIQUE INDEX t_code ON t {key};"
+    claim = move(table, "INSERT INTO t VALUES ('a', 1)", index + "INSERT INTO t VALUES ('a', 2)")
+    assert claim.success, claim.message
+    move.rows("UPDATE t SET v = 2")
+    out = tmp_path / "out.sql"
+    claim = convert(move.path, move.target.dsn, out, style, RestoreOptions(dry_run=True))
+    assert (claim.success, claim.exit_code) == (False, 2)
+    assert "public.t has no key whose columns are all NOT NULL" in claim.message
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("style", list(Style))
+@pytest.mark.parametrize(
+    ("key", "written"), [("", False), ("ON UPDATE CASCADE", True), ("DEFERRABLE", True)]
+)
+def test_code_that_changes_with_its_references(
+    move: Move, tmp_path: Path, style: Style, key: str, written: bool
+) -> None:
+    world = (
+        "CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);"
+        f"CREATE TABLE c (id int PRIMARY KEY, code text REFERENCES p (code) {key})",
+        "INSERT INTO p VALUES (1, 'new'); INSERT INTO c VALUES (1, 'new')",
+        "INSERT INTO p VALUES (1, 'old'); INSERT INTO c VALUES (1, 'old')",
+    )
+    wanted = expected(move, world)
+    out = tmp_path / "out.sql"
+    claim = convert(move.path, move.target.dsn, out, style, RestoreOptions(dry_run=True))
+    assert (claim.success, out.exists()) == (written, written), claim.message
+    if written:
+        assert psql(move.target.dsn, out).stderr == ""
+        assert content(move) == wanted
+    else:
+        assert claim.exit_code == 2
+        assert "rows of public.c in the target refer to" in claim.message
+
+
 def test_target_that_changed_since_stops_psql_and_keeps_its_rows(
     move: Move, tmp_path: Path
 ) -> None:

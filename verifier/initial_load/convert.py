@@ -17,7 +17,7 @@ from pathlib import Path
 from verifier.contract import Claim
 from verifier.dsn import Dsn
 from verifier.errors import BackupRefused
-from verifier.initial_load import changes, output, statements
+from verifier.initial_load import changes, output, statements, upsertable
 from verifier.initial_load.catalog import Column, ForeignKey
 from verifier.initial_load.engine import attempt
 from verifier.initial_load.export import (
@@ -27,7 +27,6 @@ from verifier.initial_load.export import (
     lines,
     refuse_objects,
 )
-from verifier.initial_load.handing_on import handed_on
 from verifier.initial_load.order import components
 from verifier.initial_load.parents import family
 from verifier.initial_load.plan import Plan
@@ -67,7 +66,7 @@ def convert(
 
     def write(plan: Plan) -> Claim:
         refuse_objects(plan)
-        _refuse_exchanges(plan)
+        upsertable.refuse(plan)
         with output.replacing(out) as file:
             file.write(_HEAD.encode())
             for tables in plan.order:
@@ -80,16 +79,6 @@ def convert(
         return claim
 
     return attempt(path, dsn, options, progress, write)
-
-
-def _refuse_exchanges(plan: Plan) -> None:
-    """A value that passes from one row to another takes two steps, which a file cannot plan."""
-    for staged in (staged for tables in plan.order for staged in tables):
-        for key in handed_on(plan.conn, staged):
-            raise BackupRefused(
-                f"rows of {staged.table.quoted} hand values of {key} on to others, which upserts "
-                "cannot do; restore the backup, or convert it for another target"
-            )
 
 
 # --- one row a statement -----------------------------------------------------------------

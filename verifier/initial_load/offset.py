@@ -15,7 +15,8 @@ def moved(value: str) -> str:
 
 
 def told(column: Column, value: str) -> str:
-    """SQL for the text of ``column``'s ``value``, with the number that the backup has."""
+    """SQL for ``column``'s ``value`` as it is printed, with the number that the backup has."""
     if not column.local:
-        return f"{value}::text"
+        # A cast is another text: true and not t, without the blanks of char(n).
+        return f"CASE WHEN {value} IS DISTINCT FROM NULL THEN format('%s', {value}) END"
     return f"(CASE WHEN {moved(value)} THEN {value} - {OFFSET} ELSE {value} END)::text"

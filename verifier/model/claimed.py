@@ -10,9 +10,6 @@ from verifier.model.naming import id_of
 from verifier.model.outcome import Merged, Turned
 from verifier.model.restore import Expected
 from verifier.model.schema import Value
-from verifier.model.state import column
-from verifier.model.values import cast_to_text
-from verifier.model.world import World
 
 Key = tuple[tuple[str, Value], ...]
 
@@ -22,24 +19,17 @@ def shown(row: Mapping[str, Value]) -> str:
     return f"({', '.join(cells)})"
 
 
-def _key(world: World, table: str, key: Mapping[str, Value]) -> Key:
-    """As a claim has it: every value cast to text."""
-    of = world.schema.by_id.get(table)
-    return tuple(
-        sorted(
-            (name, cast_to_text(column(of, name).type, world.schema, value) if of else value)
-            for name, value in key.items()
-        )
-    )
+def _key(key: Mapping[str, Value]) -> Key:
+    return tuple(sorted(key.items()))
 
 
-def rejections(world: World, expected: Expected, claim: Claim) -> Iterator[Breach]:
+def rejections(expected: Expected, claim: Claim) -> Iterator[Breach]:
     due: dict[tuple[str, Key], list[Turned]] = {}
     for each in expected.rejections:
-        due.setdefault((each.table, _key(world, each.table, each.key)), []).append(each)
+        due.setdefault((each.table, _key(each.key)), []).append(each)
     for told in claim.rejections or ():
         table = id_of(told.table)
-        wanted = due.get((table, tuple(sorted(told.key.items()))))
+        wanted = due.get((table, _key(told.key)))
         if not wanted:
             cause = "a row is rejected that fits"
             words = f"{table} {shown(told.key)} is rejected: {told.reason} {told.constraint}"
@@ -65,15 +55,15 @@ def _names(told: Rejection | Merge, constraints: frozenset[str]) -> bool:
     return not told.constraint or set(told.constraint.split(", ")) <= constraints
 
 
-def merges(world: World, expected: Expected, claim: Claim) -> Iterator[Breach]:
+def merges(expected: Expected, claim: Claim) -> Iterator[Breach]:
     due: dict[tuple[str, Key, Key], list[Merged]] = {}
     for each in expected.merges:
-        key, survivor = (_key(world, each.table, one) for one in (each.key, each.survivor))
+        key, survivor = (_key(one) for one in (each.key, each.survivor))
         due.setdefault((each.table, key, survivor), []).append(each)
     for told in claim.merges or ():
         table = id_of(told.table)
         said = f"{table} {shown(told.key)} -> {shown(told.survivor)} ({told.constraint})"
-        place = table, tuple(sorted(told.key.items())), tuple(sorted(told.survivor.items()))
+        place = table, _key(told.key), _key(told.survivor)
         wanted = due.get(place)
         if not wanted:
             cause = "a merge is claimed that is none"

@@ -31,9 +31,9 @@ def differences(
         for table in world.schema.tables:
             found += _rows(world, table, expected, observation)
         found += _sequences(expected, observation)
-        found += merges(world, expected, claim)
+        found += merges(expected, claim)
     if not expected.refusal:
-        found += rejections(world, expected, claim)
+        found += rejections(expected, claim)
         found += counts(expected, claim)
     return found
 
