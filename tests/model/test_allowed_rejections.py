@@ -262,3 +262,73 @@ def test_a_failure_moves_no_sequence() -> None:
     assert breaches(world(ORPHAN), claim, before, before=before) == []
     found = breaches(world(ORPHAN), claim, after, before=before)
     assert [each.guarantee for each in found] == [Guarantee.ATOMICITY]
+
+
+def test_what_was_rejected_may_fit_the_second_time() -> None:
+    # The code that tears the second shop apart is given up by the row that the ninth becomes.
+    source: Rows = {"shop": [("2", "x", None, "1", "s"), ("9", "q", "m", "1", "t")]}
+    present: Rows = {"shop": [("2", "b", None, "0", "y"), ("3", "x", "m", "0", "z")]}
+    first: Rows = {"shop": [("2", "b", None, "0", "y"), ("3", "q", "m", "1", "t")]}
+    second: Rows = {"shop": [("2", "x", None, "1", "s"), ("3", "q", "m", "1", "t")]}
+    claim = partly(reject("shop", "2"))
+    given = world(source, present)
+    assert found(given, claim, first) == set()
+    assert found(given, claim, first, (DONE, second)) == set()
+    spoilt: Rows = {"shop": [("2", "x", None, "1", "s"), ("3", "q", "m", "1", "u")]}
+    assert found(given, claim, first, (DONE, spoilt)) != set()
+    # Without a rejection, the first restore has to be the last word.
+    assert any(
+        cause.startswith("idempotence") for cause in found(given, DONE, first, (DONE, second))
+    )
+
+
+def test_a_row_that_the_targets_own_key_leaves_no_parent() -> None:
+    arc = table("arc", "id:integer line:integer", key("arc_pk", "id", "line", primary=True))
+    shop = table(
+        "shop", "arc:integer line:integer other:integer name:text",
+        key("shop_pk", "arc", "line", primary=True), key("shop_name", "name"),
+        refers("shop_arc", "arc line", "arc", "id line"),
+        refers("shop_other", "arc other", "arc", "id line"),
+    )  # fmt: skip
+    present = {"public.arc": (("4", "5"),), "public.shop": (("4", "5", "5", "b"),)}
+    given = World(
+        schema=Schema(tables=(arc, shop)),
+        source={"public.arc": (("10", "9"),), "public.shop": (("10", "9", "9", "b"),)},
+        present=present,
+    )
+    rejected = replace(reject("shop", "1"), key={"arc": "10", "line": "9"})
+    claim = replace(failed(message="shop: shop_other"), rejections=(rejected,))
+    assert breaches(given, claim, Observation(rows=present)) == []
+    nameless = replace(claim, rejections=None)
+    assert breaches(given, nameless, Observation(rows=present)) != []
+
+
+def test_who_rejects_more_than_needed_need_not_reject_the_rest() -> None:
+    # If the names change hands, the tenth is two rows of the target; if they do not, it is one.
+    code = table(
+        "code", "id:integer name:text!", key("code_pk", "id", primary=True), key("name", "name")
+    )
+    part = table(
+        "part", "id:integer code:text size:text!", key("part_pk", "id", primary=True),
+        key("part_size", "code", "size"),
+        replace(refers("part_code", "code", "code", "name"), on_update=Action.CASCADE),
+    )  # fmt: skip
+    present = {
+        "public.code": (("1", "a"), ("2", "b")),
+        "public.part": (("10", "a", "x"), ("20", "b", "y")),
+    }
+    given = World(
+        schema=Schema(tables=(code, part)),
+        source={
+            "public.code": (("1", "b"), ("2", "a")),
+            "public.part": (("10", "a", "y"),),
+        },
+        present=present,
+    )
+    swapped = (reject("code", "1"), reject("code", "2"))
+    claim = failed(*swapped, message="code: name")
+    torn = failed(*swapped, reject("part", "10"), message="code: name")
+    for said in (claim, torn):
+        assert breaches(given, said, Observation(rows=present)) == []
+    alone = failed(reject("part", "10"), message="part: part_size")
+    assert breaches(given, alone, Observation(rows=present)) == []
