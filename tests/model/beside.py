@@ -44,7 +44,6 @@ class Beside:
         self.scenarios, self.seconds = 0, 0.0
         self._new: list[str] = []
         self._calm = False
-        self._before: dict[int, Before] = {}
         self._grounds: tuple[Trial | None, catalogued.Ground | None] = (None, None)
 
     @contextmanager
