@@ -167,6 +167,16 @@ class Catalog:
     by_name: dict[tuple[str, str], Table] = field(default_factory=dict)
     references: tuple[SoftReference, ...] = ()
 
+    def bounds(self, table: Table) -> list[str]:
+        """SQL for what each partition of ``table``'s root takes; nothing where there are none."""
+        parts = (one for one in self.tables.values() if one.root == table.root)
+        return [check.expression for one in parts for check in one.checks if check.name == BOUNDS]
+
+    def rules(self, table: Table) -> list[str]:
+        """SQL of what reads a row of ``table`` by itself: checks, generated columns, bounds."""
+        made = [each.default or "" for each in table.columns.values() if each.generated]
+        return [check.expression for check in table.checks] + made + self.bounds(table)
+
     def referenced(self, table: Table) -> set[str]:
         """The columns of ``table`` that foreign keys refer to."""
         keys = (key for key in self.foreign_keys if key.parent == table.root)

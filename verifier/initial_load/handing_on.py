@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verifier.initial_load import changes
-from verifier.initial_load.catalog import BOUNDS, Catalog, Column, Connection, UniqueKey
+from verifier.initial_load.catalog import Catalog, Column, Connection, UniqueKey
 from verifier.initial_load.checks import guarded
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.match import evaluated, same
@@ -149,9 +149,7 @@ def _certain(catalog: Catalog, staged: Staged, column: Column, value: str) -> bo
     if column.base != column.underlying or (value != "NULL" and column.kind == "N"):
         return False  # a domain has rules of its own, and numbers end
     table = staged.table
-    looking = [check.expression for check in table.checks]
-    looking += [each.default or "" for each in table.columns.values() if each.generated]
-    looking += _bounds(catalog, staged)
+    looking = catalog.rules(table)
     looking += [key.predicate or "" for key in table.keys]
     looking += [part for key in table.keys for part in key.expressions if part != column.quoted]
     together = any(
@@ -162,16 +160,10 @@ def _certain(catalog: Catalog, staged: Staged, column: Column, value: str) -> bo
     )
 
 
-def _bounds(catalog: Catalog, staged: Staged) -> list[str]:
-    """SQL for what each partition takes; nothing for a table without."""
-    parts = (each for each in catalog.tables.values() if each.root == staged.table.root)
-    return [c.expression for each in parts for c in each.checks if c.name == BOUNDS]
-
-
 def _possible(conn: Connection, catalog: Catalog, staged: Staged, spot: Spot, wanted: str) -> bool:
     """Whether the type, the checks, the partitions and all unique keys allow it for every row."""
     rules = [f"({check.expression}) IS NOT FALSE" for check in staged.table.checks]
-    if bounds := _bounds(catalog, staged):
+    if bounds := catalog.bounds(staged.table):
         rules.append(f"({' OR '.join(f'({one})' for one in bounds)})")
     met = [
         _met(staged, key)

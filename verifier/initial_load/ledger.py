@@ -106,7 +106,7 @@ def undoable(conn: Connection, tables: list[Staged]) -> Iterator[Undoable]:
     if causes:
         conn.execute("ROLLBACK TO decided")
         for staged in tables:
-            staged.inserts = staged.updates = staged.stays = 0  # of tables that are no more
+            staged.unplan()  # its tables are no more
         _again(conn, tables, causes)
     conn.execute("RELEASE decided")
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from verifier.initial_load.catalog import Connection, UniqueKey
 from verifier.initial_load.ledger import reject
+from verifier.initial_load.offset import told
 from verifier.initial_load.session import array, literal, paste, run
 from verifier.initial_load.stage import Staged
 
@@ -146,14 +147,22 @@ def _groups(conn: Connection) -> None:
 
 
 def _prefer(conn: Connection, staged: Staged) -> None:
-    """The newest row of a group wins, not the last."""
-    key = "".join(f", s.{c.quoted} DESC" for c in staged.identity)
+    """The newest row of a group wins, not the last; of equals the one with the highest key.
+
+    That is the backup's own key, whatever it took over or followed since.
+    """
+    key = "".join(
+        f", coalesce(u.key->>{literal(c.name)}, {told(c, f's.{c.quoted}')})::{c.base} DESC"
+        for c in staged.identity
+    )
     run(
         conn,
         "UPDATE pg_temp.restore_group g SET winner = m.best FROM ("
         "  SELECT g.n, first_value(g.n) OVER (PARTITION BY g.winner"
         "    ORDER BY s.{column} DESC NULLS LAST {key}, g.n DESC) AS best"
-        "  FROM pg_temp.restore_group g JOIN {rows} s ON s.{n} = g.n) m WHERE m.n = g.n",
+        "  FROM pg_temp.restore_group g JOIN {rows} s ON s.{n} = g.n"
+        "  LEFT JOIN pg_temp.restore_was u ON u.tab = {number} AND u.n = g.n) m WHERE m.n = g.n",
+        number=str(staged.number),
         column=staged.recency,
         key=key,
         rows=staged.rows,

@@ -54,8 +54,10 @@ def _record_newer(conn: Connection, staged: Staged) -> int:
     if not staged.grouped:
         return run(
             conn,
-            "INSERT INTO pg_temp.restore_merged SELECT {number}, k.n, k.n, {key}, {key}, {newer}"
-            " FROM {kept} k JOIN {rows} s ON s.{n} = k.n",
+            "INSERT INTO pg_temp.restore_merged"
+            " SELECT {number}, k.n, k.n, coalesce(u.key, {key}), {key}, {newer}"
+            " FROM {kept} k JOIN {rows} s ON s.{n} = k.n"
+            " LEFT JOIN pg_temp.restore_was u ON u.tab = {number} AND u.n = k.n",
             number=str(staged.number),
             key=staged.key_json("s"),
             newer=newer,

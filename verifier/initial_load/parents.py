@@ -31,6 +31,49 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
             return total
 
 
+def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
+    """Reject rows whose parent is rejected because the target's row of its number may be another.
+
+    To be asked before anything moves: they must not become the children of that row.
+    """
+    if not parent.suspected:
+        return 0
+    rejected = 0
+    for key in catalog.foreign_keys:
+        for child in tables if parent in family(tables, key.parent) else ():
+            if key.child == child.table.oid and _staged(child, key) and not key.period:
+                rejected += _disowned(conn, parent, child, key)
+    return rejected
+
+
+def _disowned(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) -> int:
+    ours = [child.table.columns[name] for name in key.columns]
+    theirs = [parent.table.columns[name] for name in key.references]
+    pairs = list(zip(ours, theirs, strict=True))
+    meant = " AND ".join(
+        f"s.{mine.quoted} = (r.data->>{literal(other.name)})::{other.base}" for mine, other in pairs
+    )
+    same = " AND ".join(f"p.{other.quoted} = s.{mine.quoted}" for mine, other in pairs)
+    values = " || ', ' || ".join(told(mine, f"b.{mine.quoted}") for mine in ours)
+    columns = ", ".join(column.quoted for column in theirs)
+    return reject(
+        conn,
+        child,
+        paste(
+            "EXISTS (SELECT FROM pg_temp.restore_rejected r WHERE r.tab = {number}"
+            " AND r.reason = {why} AND {meant})"
+            " AND NOT EXISTS (SELECT FROM {rows} p WHERE {same})",
+            number=str(parent.number),
+            why=literal(suspects.WHY),
+            meant=meant,
+            rows=among(parent.rows, key),
+            same=same,
+        ),
+        f"{literal(f'{FOLLOWS}{parent.table.quoted} ({columns}) = (')} || {values} || ')'",
+        literal(key.name),
+    )
+
+
 def stranded(conn: Connection, catalog: Catalog, child: Staged, component: list[Staged]) -> int:
     """Reject rows whose parent in the same component turns out to be another than it was.
 
@@ -51,17 +94,33 @@ def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
     """Reject rows that would take from rows of the target what they refer to.
 
     To be asked when all tables are decided: a row of the target that is overwritten, too, is
-    not forsaken. Only columns outside the identity can change, so only keys that refer to such
-    are asked.
+    not forsaken, nor is one that merely follows (ON UPDATE CASCADE), but for a NULL. Only columns
+    outside the identity can change, so only keys that refer to such are asked.
     """
     rejected = 0
     fixed = {column.name for column in parent.identity}
     for key in catalog.foreign_keys:
         linked = key.parent == parent.table.root
-        free = not (key.follows or key.period or set(key.references) <= fixed)
+        free = not (key.period or set(key.references) <= fixed)
         if linked and parent.updates and free:
             rejected += _forsaken(conn, catalog, tables, parent, key)
     return rejected
+
+
+def _follows(catalog: Catalog, key: ForeignKey) -> bool:
+    """Whether the server lets a row of the target follow, and no rule looks at what changes."""
+    child = catalog.tables[key.child]
+    ours = [child.columns[name] for name in key.columns]
+    read = {name for one in child.keys for name in one.columns}
+    read |= {
+        name
+        for one in catalog.foreign_keys
+        if one is not key and one.child == key.child
+        for name in one.columns
+    }
+    return key.follows and not any(
+        column.name in read or any(map(column.mentioned, catalog.rules(child))) for column in ours
+    )
 
 
 def _forsaken(
@@ -72,6 +131,9 @@ def _forsaken(
     theirs = [parent.table.columns[name].quoted for name in key.references]
     refers = " AND ".join(f"k.{a} = t.{b}" for a, b in zip(ours, theirs, strict=True))
     kept = " AND ".join(f"p.{column} = t.{column}" for column in theirs)
+    lost = "true"
+    if _follows(catalog, key):
+        lost = " OR ".join(f"n.{column} IS NULL" for column in theirs)
     overwritten = "".join(
         f" AND NOT EXISTS (SELECT FROM {staged.change} c"
         " WHERE c.t_oid = k.tableoid AND c.t_ctid = k.ctid)"
@@ -83,13 +145,16 @@ def _forsaken(
         parent,
         paste(
             "s.{n} IN (SELECT c.n FROM {change} c JOIN {target} t"
-            " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid"
-            " WHERE {there} AND NOT EXISTS (SELECT FROM {rows} p WHERE {kept}{written})"
+            " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid JOIN {parents} n ON n.{n} = c.n"
+            " WHERE {there} AND ({lost})"
+            " AND NOT EXISTS (SELECT FROM {rows} p WHERE {kept}{written})"
             " AND EXISTS (SELECT FROM {child} k WHERE {refers}{overwritten}))",
             n=parent.ordinal,
             change=parent.change,
             target=parent.table.only,
+            parents=parent.rows,
             there=_there(key),
+            lost=lost,
             rows=among(parent.rows, key),
             kept=kept,
             written=_written(parent) + _survives(parent),
@@ -117,32 +182,15 @@ def family(tables: Sequence[Staged], parent: int) -> list[Staged]:
 
 
 def _staying(parents: list[Staged], key: ForeignKey) -> str:
-    """SQL that a target row ``p`` keeps the columns that ``key`` refers to, and is meant by it.
+    """SQL that a target row ``p`` keeps the columns that ``key`` refers to.
 
     A row that the backup is about to overwrite keeps its identity, and nothing else.
     """
-    return _meant(parents) + "".join(
+    return "".join(
         f" AND NOT EXISTS (SELECT FROM {parent.change} c"
         f" WHERE c.t_oid = p.tableoid AND c.t_ctid = p.ctid)"
         for parent in parents
         if parent.updates and not set(key.references) <= {c.name for c in parent.identity}
-    )
-
-
-def _meant(parents: list[Staged]) -> str:
-    """SQL that a target row ``p`` is not what a rejected row was suspected not to be."""
-    return "".join(
-        paste(
-            " AND NOT EXISTS (SELECT FROM pg_temp.restore_rejected r WHERE r.tab = {number}"
-            " AND r.reason = {why} AND {same})",
-            number=str(parent.number),
-            why=literal(suspects.WHY),
-            same=" AND ".join(
-                f"r.key->>{literal(c.name)} = {told(c, f'p.{c.quoted}')}" for c in parent.identity
-            ),
-        )
-        for parent in parents
-        if parent.suspected
     )
 
 
@@ -186,9 +234,10 @@ def _orphans(
         for staged in family_
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
+    rejected = 0
     if key.full and len(columns) > 1:
         mixed = f"num_nulls({', '.join(f's.{c}' for c in columns)})"
-        reject(
+        rejected = reject(
             conn,
             child,
             f"{mixed} > 0 AND {mixed} < {len(columns)}",
@@ -202,7 +251,7 @@ def _orphans(
     )
     place = f"{parent.quoted} ({', '.join(references)}) = ("
     values = " || ', ' || ".join(told_)
-    return reject(
+    return rejected + reject(
         conn,
         child,
         " AND ".join(where),

@@ -5,7 +5,7 @@ Nothing of the target is changed here; :mod:`engine` writes what is planned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from verifier.contract import Claim, Counts, Merge, Rejection
@@ -198,11 +198,15 @@ class Plan:
             checks.complete(self.conn, staged)
             checks.rows(self.conn, staged)
         while True:
+            for staged in tables:
+                staged.unplan()
             parents.orphans(self.conn, self.catalog, self.content.tables, tables)
             if self.numbering and whole_rows.circular(self.conn, self.catalog, tables):
                 continue
             if not self._told_apart(tables):
                 break
+            for staged in tables:
+                parents.disowned(self.conn, self.catalog, self.content.tables, staged)
         if self.numbering:
             for staged in tables:
                 _ready(self.numbering.number(staged))
@@ -216,27 +220,34 @@ class Plan:
         if not any(staged.grouped for staged in tables) and all(
             [survey.plain(self.conn, self.catalog, staged) for staged in tables]
         ):
-            return sum(self._plan(staged, tables) for staged in tables)
+            return self._plan(tables)
         with ledger.undoable(self.conn, tables) as undo:
             self._group(tables)
-            for staged in tables:
-                self._plan(staged, tables)
+            self._plan(tables)
         return undo.rejected
 
-    def _plan(self, staged: Staged, component: list[Staged]) -> int:
-        """Reject what cannot be written as it is; the number of rows."""
-        rejected = write.plan(self.conn, staged)
-        rejected += handing_on.plan(self.conn, self.catalog, staged)
-        if staged.grouped:
+    def _plan(self, tables: list[Staged]) -> int:
+        """Reject what cannot be written as it is; the number of rows.
+
+        Of one kind at a time: without those rows, others may be written.
+        """
+        conn, catalog = self.conn, self.catalog
+        kinds: list[Callable[[Staged], int]] = [
             # A row that moved has other values than the backup's.
-            rejected += checks.rows(self.conn, staged)
-        rejected += parents.stranded(self.conn, self.catalog, staged, component)
-        rejected += self.overlaps.reject(staged)
+            lambda staged: checks.rows(conn, staged) if staged.grouped else 0,
+            lambda staged: write.plan(conn, staged),
+            self._mistaken,
+            self.overlaps.reject,
+            lambda staged: handing_on.plan(conn, catalog, staged),
+            lambda staged: parents.stranded(conn, catalog, staged, tables),
+        ]
+        return next(filter(None, (sum(map(kind, tables)) for kind in kinds)), 0)
+
+    def _mistaken(self, staged: Staged) -> int:
+        """Reject rows whose numbers somebody else has, or may have."""
         if self.numbering:
-            rejected += self.numbering.taken(staged)
-        elif self.options.strict_ids:
-            rejected += suspects.refuse(self.conn, staged)
-        return rejected
+            return self.numbering.taken(staged)
+        return suspects.refuse(self.conn, staged) if self.options.strict_ids else 0
 
     def _group(self, tables: list[Staged]) -> None:
         """Tell the rows of one component apart, and let references follow those that merge.
@@ -246,6 +257,8 @@ class Plan:
         round makes groups larger or takes rows out.
         """
         conn, everything = self.conn, self.content.tables
+        for staged in tables:
+            staged.unplan()
         own = {staged.table.oid for staged in tables}
         while True:
             moved: set[int] = set()

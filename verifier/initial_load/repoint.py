@@ -26,7 +26,7 @@ class Link:
 def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> set[int]:
     """Move references to ``parent``'s merged rows, and give survivors their final identity.
 
-    Returns the oids of the tables with references that were moved.
+    Returns the oids of the tables with references or keys that were moved.
     """
     if not _moved(conn, catalog, parent):
         return set()
@@ -34,7 +34,8 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
     for link in links(conn, catalog, tables, parent):
         changed |= _follow(conn, catalog, tables, parent, link)
     changed |= _follow_softly(conn, catalog, tables, parent)
-    _adopt(conn, parent)
+    if _adopt(conn, parent):
+        changed.add(parent.table.oid)
     return changed
 
 
@@ -286,20 +287,26 @@ def references(
                     yield key, child
 
 
-def _adopt(conn: Connection, parent: Staged) -> None:
-    """The survivor keeps the identity of the target row that it became."""
+def _adopt(conn: Connection, parent: Staged) -> bool:
+    """The survivor keeps the identity of the target row that it became.
+
+    Whether that is part of another unique key, by which it may be equal to others now.
+    """
     survivor = f"pg_temp.restore_moved m JOIN {parent.rows} c ON c.{parent.ordinal} = m.n"
     mine = "m.n = m.winner AND m.adopted"
     _remember(conn, parent, f"{survivor} AND {mine}", "m.con")
-    if parent.identity:
-        run(
-            conn,
-            "UPDATE {rows} c SET {set} FROM pg_temp.restore_moved m WHERE c.{n} = m.n AND {mine}",
-            rows=parent.rows,
-            set=", ".join(f"{c.quoted} = m.i{no}" for no, c in enumerate(parent.identity, 1)),
-            n=parent.ordinal,
-            mine=mine,
-        )
+    if not parent.identity:
+        return False
+    done = run(
+        conn,
+        "UPDATE {rows} c SET {set} FROM pg_temp.restore_moved m WHERE c.{n} = m.n AND {mine}",
+        rows=parent.rows,
+        set=", ".join(f"{c.quoted} = m.i{no}" for no, c in enumerate(parent.identity, 1)),
+        n=parent.ordinal,
+        mine=mine,
+    ).rowcount
+    others = {name for key in parent.keys[1:] for name in key.columns}
+    return done > 0 and any(column.name in others for column in parent.identity)
 
 
 def _remember(conn: Connection, staged: Staged, rows: str, constraint: str) -> None:

@@ -53,6 +53,11 @@ class Staged:
     recency: str = ""
     """Quoted column by which the newest row wins, also against the target's; none if empty."""
 
+    def unplan(self) -> None:
+        """Forget what is to be written, which may be decided otherwise now."""
+        self.inserts = self.updates = self.stays = 0
+        self.all_new = False
+
     @property
     def rows(self) -> str:
         return f"pg_temp.stage_{self.number}"

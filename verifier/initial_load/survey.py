@@ -28,7 +28,7 @@ def plain(conn: Connection, catalog: Catalog, staged: Staged) -> bool:
     changes.by_identity(conn, staged)
     if staged.stays and catalog.called_otherwise(staged.table):
         return False
-    if not staged.inserts + staged.updates:
+    if not staged.inserts + staged.updates + staged.stays:
         return True
     if not staged.all_new and whole_rows.some(conn, staged):
         return False
@@ -40,16 +40,18 @@ def plain(conn: Connection, catalog: Catalog, staged: Staged) -> bool:
 
 
 def _written(staged: Staged, key: UniqueKey, ordinal: str) -> str:
-    """SQL for the key's parts of the rows that will be written, with their ordinal ``n``."""
+    """SQL for the key's parts of the rows that differ from the target, with their ordinal ``n``."""
     rows = evaluated(key, staged.rows, f"{ordinal} AS n")
     if staged.all_new:
         return rows
     return paste(
         "SELECT k.* FROM ({rows}) k"
-        " WHERE k.n IN (SELECT n FROM {new} UNION ALL SELECT n FROM {change})",
+        " WHERE k.n IN (SELECT n FROM {new} UNION ALL SELECT n FROM {change}"
+        "   UNION ALL SELECT n FROM {kept})",
         rows=rows,
         new=staged.new,
         change=staged.change,
+        kept=staged.kept,
     )
 
 
@@ -64,7 +66,7 @@ def _repeated(conn: Connection, rows: str, key: UniqueKey) -> bool:
 
 
 def _met(conn: Connection, staged: Staged, key: UniqueKey) -> bool:
-    """Whether a row that will be written has the key of a target row that is not its own."""
+    """Whether such a row has the key of a target row that is not certain to be its own."""
     if staged.all_new:
         return False
     return _some(

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from verifier.model.breach import NotModelled
 from verifier.model.keys import KeyValue
 from verifier.model.schema import Action, ForeignKey, Row, Table, Value
-from verifier.model.state import Entry, State, column, identity, put, references
+from verifier.model.state import Entry, State, column, identity, put, reads, references
 from verifier.model.types import Kind, resolve
 from verifier.model.values import cast_to_text
 from verifier.model.world import SoftReference
@@ -35,33 +36,10 @@ def follow(state: State, tables: Iterable[Table]) -> bool:
                 row = put(table, row, _moved(state, key, parents, entry))
             for each, ids in soft:
                 row = put(table, row, _moved_softly(state, each, ids, entry))
+            row = put(table, row, state.taken(entry))
             changed = changed or row != entry.row
             entry.row = row
     return changed
-
-
-def cascade(state: State, tables: Iterable[Table]) -> None:
-    """Let the target's own rows of ``tables`` follow parents that change (ON UPDATE CASCADE)."""
-    tables = tuple(tables)
-    for table in tables:
-        for held in state.held[table.id]:
-            held.now = held.row
-        for key in references(table):
-            if key.on_update is not Action.CASCADE:
-                continue
-            parent = state.schema.by_id[key.parent]
-            moves = {
-                before: [final[parent.places[name]] for name in key.references]
-                for _, held, final in state.changes(parent)
-                for before in [state.cells(parent, key.references, held.row)]
-                if before is not None and before != state.cells(parent, key.references, final)
-            }
-            for held in state.held[table.id]:
-                after = moves.get(state.cells(table, key.columns, held.row) or ())
-                if after and table.triggers:
-                    raise NotModelled("what triggers do to rows that follow by CASCADE")
-                if after:
-                    held.now = put(table, held.now, dict(zip(key.columns, after, strict=True)))
 
 
 def parent_of(state: State, key: ForeignKey, entry: Entry) -> Entry | None:
@@ -78,9 +56,11 @@ def _parents(state: State, key: ForeignKey) -> Parents:
     """The rows that ``key`` can refer to, by what they are called in the backup."""
     parent = state.schema.by_id[key.parent]
     found: dict[KeyValue, Entry] = {}
-    for entry in state.entries[parent.id]:
+    # A rejected row is still what its children named when its own key follows its parents.
+    gone = [each.entry for each in state.rejected if each.entry.table is parent]
+    for entry in (*gone, *state.entries[parent.id]):
         cells = state.cells(parent, key.references, entry.start)
-        if cells is not None:
+        if cells is not None and entry.begun is not None:
             found[cells] = entry
     return found
 
@@ -91,11 +71,47 @@ def _moved(state: State, key: ForeignKey, parents: Parents, entry: Entry) -> Map
     if parent is None:
         return {}
     places = [parent.table.places[name] for name in key.references]
-    final = state.final(parent)
+    gone = parent not in state.entries[parent.table.id]
+    final = (parent.begun or parent.start) if gone else state.final(parent)
     before, after = ([row[place] for place in places] for row in (parent.start, final))
-    if parent.survivor is parent and before == after:
+    if (gone or parent.survivor is parent) and before == after:
         return {}  # its own spelling, of 1.0 and 1.00, stays
     return dict(zip(key.columns, after, strict=True))
+
+
+# --- rows of the target ---------------------------------------------------------------------
+
+
+def merely_follows(state: State, child: Table, key: ForeignKey) -> bool:
+    """Whether ON UPDATE CASCADE changes what no other rule of ``child`` looks at."""
+    read = {name for other in child.keys for name in reads(other)}
+    read |= {name for check in child.checks for name in check.condition.reads}
+    read |= {name for each in child.columns if each.generated for name in each.generated.reads}
+    read |= {name for other in child.foreign_keys if other is not key for name in other.columns}
+    read |= {child.partitioning.column} if child.partitioning else set()
+    return key.on_update is Action.CASCADE and not read & set(key.columns)
+
+
+def cascade(state: State) -> None:
+    """Let rows of the target follow parents that change, where the server does it."""
+    for child in state.schema.tables:
+        for key in filter(partial(merely_follows, state, child), references(child)):
+            parent = state.schema.by_id[key.parent]
+            moves = {
+                state.cells(parent, key.references, held.row): final
+                for _, held, final in state.changes(parent)
+                if state.cells(parent, key.references, final)
+            }
+            for held in state.held[child.id]:
+                cells = state.cells(child, key.columns, held.row)
+                final = moves.get(cells) if cells else None
+                if final is None:
+                    continue
+                if child.triggers:
+                    raise NotModelled("what triggers do to rows that follow by CASCADE")
+                after = [final[parent.places[name]] for name in key.references]
+                new = dict(zip(key.columns, after, strict=True))
+                state.following[held] = put(child, state.now(held), new)
 
 
 # --- references that no constraint declares ------------------------------------------------

@@ -94,8 +94,8 @@ class _Groups:
         tied = [entry for entry, time in zip(group, newest, strict=True) if time == best]
         if len(tied) > 1 and self.identity is not None:
             columns = self.identity.columns
-            first = max(self._sorted(columns, entry.row) for entry in tied)
-            tied = [entry for entry in tied if self._sorted(columns, entry.row) == first]
+            first = max(self._sorted(columns, entry.start) for entry in tied)
+            tied = [entry for entry in tied if self._sorted(columns, entry.start) == first]
         return max(tied, key=lambda entry: entry.number)
 
     def _time(self, name: str, row: Row) -> tuple[Any, ...]:
@@ -113,7 +113,7 @@ class _Groups:
         own: set[Held] = set()
         for place, key in enumerate(self.keys):
             there = {
-                self.state.value(self.table, key, held.now): held
+                self.state.value(self.table, key, held.row): held
                 for held in self.state.held[self.table.id]
                 if key is self.identity or held not in own
             }
@@ -157,12 +157,14 @@ class _Groups:
             names.update(*(self.ties[entry] for entry in group))
             held = next(iter(self._rows(group)), None)
             for entry in group:
-                entry.survivor, entry.ties = self.survivor[entry], tuple(sorted(names))
-                entry.itself = any(hit[1] is self.identity for hit in self.hits[entry])
+                entry.survivor = self.survivor[entry]
+                entry.ties = tuple(sorted({*entry.ties, *names}))
             winner = self.survivor[group[0]]
             winner.held = held
-            winner.adopts = held is not None and self.identity is not None and not winner.itself
-            winner.stays = held is not None and self._newer(held.now, winner.row)
+            itself = any(hit[1] is self.identity for hit in self.hits[winner])
+            if held is not None and self.identity is not None and not itself:
+                winner.taken = held
+            winner.stays = held is not None and self._newer(held.row, winner.row)
 
     def _rows(self, group: list[Entry]) -> set[Held]:
         return {hit[2] for entry in group for hit in self.hits[entry]}
@@ -183,7 +185,7 @@ class _Groups:
         for winner in list(self.state.survivors(self.table)):
             if winner.held is None or not winner.stays:
                 continue
-            held = winner.held.now
+            held = winner.held.row
             for key in self.keys:
                 value = self.state.value(self.table, key, held)
                 hurt = [
@@ -211,14 +213,15 @@ def pair(state: State, table: Table) -> None:
     taken = {survivor.held for survivor in state.survivors(table)}
     free: dict[Row, list[Held]] = {}
     for held in sorted(
-        state.held[table.id], key=lambda held: [int(held.now[n] or 0) for n in numbers]
+        state.held[table.id], key=lambda held: [int(held.row[n] or 0) for n in numbers]
     ):
         if held not in taken:
-            free.setdefault(put(table, held.now, dict.fromkeys(local)), []).append(held)
+            free.setdefault(put(table, held.row, dict.fromkeys(local)), []).append(held)
     for survivor in state.survivors(table):
         equal = free.get(put(table, survivor.row, dict.fromkeys(local)))
         if survivor.held is None and equal:
-            survivor.held, survivor.adopts = equal.pop(0), bool(local)
+            survivor.held = equal.pop(0)
+            survivor.taken = survivor.held if local else None
 
 
 def recency(state: State, table: Table) -> str:

@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from verifier.model.following import parent_of
 from verifier.model.schema import (
-    Expression,
     ForeignKey,
     Identity,
-    Key,
     Row,
     Table,
 )
@@ -25,6 +23,7 @@ from verifier.model.state import (
     identifies,
     identity,
     put,
+    reads,
     references,
 )
 from verifier.model.types import Kind, resolve
@@ -49,7 +48,7 @@ def detach(state: State) -> str:
         key.name
         for table in schema.tables
         for key in table.keys
-        if key is not identity(table) and any(_fed(table, name) for name in _reads(key))
+        if key is not identity(table) and any(_fed(table, name) for name in reads(key))
     )
     state.unchecked = frozenset(
         check.name
@@ -85,11 +84,6 @@ def _is_away(row: Row, place: int) -> bool:
 
 def _fed(table: Table, name: str) -> bool:
     return column(table, name).identity is not Identity.NONE
-
-
-def _reads(key: Key) -> frozenset[str]:
-    predicate: Sequence[Expression] = [key.predicate] if key.predicate else []
-    return frozenset().union(*(part.reads for part in (*key.parts, *predicate)))
 
 
 def _numbered(table: Table) -> tuple[str, ...]:
@@ -210,7 +204,7 @@ def _is_loose(state: State, table: Table, entry: Entry, inner: list[ForeignKey])
     keys = [
         key
         for key in state.keys(table)
-        if not _reads(key) & within and not (key is identity(table) and table.id in state.local)
+        if not reads(key) & within and not (key is identity(table) and table.id in state.local)
     ]
     return all(state.value(table, key, entry.row) is None for key in keys)
 

@@ -50,7 +50,7 @@ def rejections(state: State) -> tuple[Turned, ...]:
             each.entry.table.id,
             key_of(each.entry.table, each.entry.backup),
             each.reason,
-            each.constraints | fitting.broken_references(state, each.entry),
+            each.constraints | fitting.broken_references(state, each),
         )
         for each in state.rejected
     )
@@ -93,7 +93,7 @@ def _kept(state: State, table: Table, survivor: Entry, members: list[Entry]) -> 
     def called(row: Row) -> bool:
         return state.value(table, own, row) == state.value(table, own, final)
 
-    found = [entry for entry in members if called(entry.row)]
+    found = [entry for entry in members if entry.taken is None and called(entry.row)]
     found.sort(key=lambda entry: (called(entry.start), entry is survivor, entry.number))
     return found[-1] if found else None
 

@@ -63,6 +63,7 @@ def expect(world: World, ask: Ask = refuse) -> Expected:
         refusal = _decide(state, causes)
         if refusal is not None:
             return refusal
+        cascade(state)
         late = fitting.forsaking(state)
         if not late:
             return _told(state)
@@ -141,10 +142,11 @@ def _decide(state: State, causes: list[Rejected]) -> Expected | None:
         return _refused(world, 2, why)
     if world.options.local_ids and (why := numbering.detach(state)):
         return _refused(world, 1, why)
+    for table in world.schema.tables:
+        fitting.unreadable(state, table)
     for each in causes:
         state.reject_again(each)
     for tables in components(world):
-        state.together = tables
         why = _settle(state, tables)
         if why:
             return _refused(world, 1, why)
@@ -156,6 +158,7 @@ def _settle(state: State, tables: list[Table]) -> str:
     local = state.options.local_ids
     if local and (why := numbering.unfindable(state, tables)):
         return why
+    _begin(state, tables)
     for table in tables:
         fitting.misfits(state, table)
     while True:
@@ -164,7 +167,7 @@ def _settle(state: State, tables: list[Table]) -> str:
         if local and numbering.reject_circular(state, tables):
             continue
         _match(state, tables)
-        if not fitting.orphans(state, tables) + _unwritable(state, tables):
+        if not fitting.unwritable(state, tables):
             break
     if local:
         for table in tables:
@@ -178,8 +181,11 @@ def _begin(state: State, tables: list[Table]) -> None:
     for table in tables:
         for entry in state.entries[table.id]:
             entry.forget()
-    cascade(state, tables)
+            entry.begun = entry.row
     _follow(state, tables)
+    for table in tables:
+        for entry in state.entries[table.id]:
+            entry.begun = entry.row
 
 
 def _follow(state: State, tables: list[Table]) -> None:
@@ -198,15 +204,6 @@ def _match(state: State, tables: list[Table]) -> None:
             return
         _follow(state, tables)
         fitting.orphans(state, tables)
-
-
-def _unwritable(state: State, tables: list[Table]) -> int:
-    rejected = 0
-    for table in tables:
-        rejected += fitting.unwritable(state, table)
-        if state.options.local_ids:
-            rejected += numbering.reject_taken(state, table)
-    return rejected
 
 
 def _fails_at_the_end(state: State, table: Table) -> bool:

@@ -27,8 +27,6 @@ class Held:
     """A row of the target."""
 
     row: Row
-    now: Row
-    """As :attr:`row`, with references that follow by ON UPDATE CASCADE."""
 
 
 @dataclass(eq=False)
@@ -43,14 +41,14 @@ class Entry:
     """As :attr:`backup`; numbers that mean nothing here are out of the way (:mod:`numbering`)."""
     row: Row
     """As :attr:`start`, with references that follow."""
+    begun: Row | None = None
+    """What :attr:`row` was when its table was about to be decided."""
     survivor: Entry = field(init=False)
     """The row that it is merged into; itself if it is not."""
     held: Held | None = None
     """The row of the target that it and its duplicates are; only of a survivor."""
-    adopts: bool = False
-    """Whether it takes over the identity of :attr:`held`, because it came with another one."""
-    itself: bool = False
-    """Whether it came with the identity of its survivor's :attr:`held`."""
+    taken: Held | None = None
+    """The row of the target whose identity it took over, because it came with another one."""
     stays: bool = False
     """Whether :attr:`held` is newer, and stays as it is."""
     ties: tuple[str, ...] = ()
@@ -64,7 +62,7 @@ class Entry:
     def forget(self) -> None:
         """Be a row of its own again."""
         self.survivor, self.held, self.ties, self.numbers = self, None, (), {}
-        self.adopts = self.itself = self.stays = False
+        self.taken, self.stays = None, False
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +83,7 @@ class State:
         self._ask = ask
         self.known = Keys(world.schema, ask)
         self.held = {
-            table.id: [Held(row, row) for row in world.present.get(table.id, ())]
+            table.id: [Held(row) for row in world.present.get(table.id, ())]
             for table in self.schema.tables
         }
         self.entries = {
@@ -97,10 +95,10 @@ class State:
         }
         """Those that are not rejected."""
         self.rejected: list[Rejected] = []
-        self.doubted: set[tuple[str, Row]] = set()
-        """Rows of the target that a rejected row was perhaps not meant to be."""
-        self.together: list[Table] = []
-        """The tables that are being decided."""
+        self.following: dict[Held, Row] = {}
+        """Rows of the target whose references follow by themselves (ON UPDATE CASCADE)."""
+        self.suspected: set[Entry] = set()
+        """Rejected rows that are perhaps not what the target has under their number."""
         self.matchless: frozenset[str] = frozenset()
         """Names of unique keys by which no row is found (:mod:`numbering`)."""
         self.local: dict[str, tuple[str, ...]] = {}
@@ -156,15 +154,19 @@ class State:
         if held is None:
             return put(survivor.table, survivor.row, survivor.numbers)
         if survivor.stays:
-            return held.now
-        return put(survivor.table, survivor.row, self._kept(survivor, held))
+            return self.now(held)
+        return put(survivor.table, survivor.row, self.taken(survivor))
 
-    def _kept(self, survivor: Entry, held: Held) -> dict[str, Value]:
-        """Of the identity, what the row of the target keeps."""
-        own = identity(survivor.table)
-        if own is None or not survivor.adopts:
+    def taken(self, entry: Entry) -> dict[str, Value]:
+        """The identity that ``entry`` took over from a row of the target, if it did."""
+        own = identity(entry.table)
+        if own is None or entry.taken is None:
             return {}
-        return {name: held.now[survivor.table.places[name]] for name in own.columns}
+        return {name: entry.taken.row[entry.table.places[name]] for name in own.columns}
+
+    def now(self, held: Held) -> Row:
+        """What a row of the target is that nothing is written to."""
+        return self.following.get(held, held.row)
 
     def afterwards(self, table: Table) -> list[Row]:
         """What the table holds when all is written."""
@@ -174,7 +176,7 @@ class State:
     def staying(self, table: Table) -> list[Row]:
         """The rows of the target that no row of the backup is written to."""
         taken = {each.held for each in self.survivors(table) if not each.stays}
-        return [held.now for held in self.held[table.id] if held not in taken]
+        return [self.now(held) for held in self.held[table.id] if held not in taken]
 
     def generated(self, table: Table, row: Row) -> Row:
         """The values of its generated columns."""
@@ -219,6 +221,12 @@ def identifies(table: Table, key: Key) -> bool:
         and not key.predicate
         and all(needed(table, name, _NO_DOMAINS) for name in key.columns)
     )
+
+
+def reads(key: Key) -> frozenset[str]:
+    """The columns that ``key`` looks at."""
+    parts = (*key.parts, *([key.predicate] if key.predicate else []))
+    return frozenset().union(*(part.reads for part in parts))
 
 
 def references(table: Table) -> tuple[ForeignKey, ...]:

@@ -1,0 +1,239 @@
+"""The clauses of the contract as small worlds, with their end written out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from verifier.model.restore import Expected, expect
+from verifier.model.schema import (
+    Check,
+    Column,
+    Expression,
+    ForeignKey,
+    Identity,
+    Key,
+    Op,
+    Schema,
+    Table,
+    column,
+    literal,
+)
+from verifier.model.world import Options, SoftReference, World
+
+A, B = "public.a", "public.b"
+COLUMNS = {
+    "id": Column(name="id", type="integer", not_null=True, identity=Identity.SERIAL),
+    "name": Column(name="name", type="text"),
+    "a": Column(name="a", type="integer"),
+    "t": Column(name="t", type="integer"),
+}
+
+
+def table(name: str, *columns: str, keys: tuple[str, ...] = (), up: str = "") -> Table:
+    """A table by ``id``; each of ``keys`` is unique, ``a`` refers to the table ``up``."""
+    primary = Key(name=f"{name}_pk", parts=(column("id"),), primary=True)
+    others = (Key(name=f"{name}_{one}", parts=(column(one),)) for one in keys)
+    parent = ForeignKey(name=f"{name}_a", columns=("a",), parent=up, references=("id",))
+    return Table(
+        name=name,
+        columns=tuple(COLUMNS[one] for one in ("id", *columns)),
+        keys=(primary, *others),
+        foreign_keys=(parent,) if up else (),
+    )
+
+
+NAMED = table("a", "name", "t", keys=("name",))
+CHILD = table("b", "a", up=A)
+SCHEMA = Schema(tables=(CHILD, NAMED))
+LACKS = frozenset({"a_name", "b_a"})
+
+
+def world(source: dict[str, object], present: dict[str, object], **options: object) -> World:
+    def rows(side: dict[str, object]) -> dict[str, object]:
+        return {name: tuple(given) for name, given in side.items()}  # type: ignore[arg-type]
+
+    return World(
+        schema=SCHEMA,
+        source=rows(source),  # type: ignore[arg-type]
+        present=rows(present),  # type: ignore[arg-type]
+        lacks=LACKS,
+        options=Options(**options),  # type: ignore[arg-type]
+    )
+
+
+def held(found: Expected, name: str) -> list[tuple[str | None, ...]]:
+    return sorted(found.rows[name], key=str)
+
+
+def test_duplicates_merge_into_the_last_and_children_follow() -> None:
+    found = expect(
+        world({A: [("1", "x", None), ("2", "x", None)], B: [("7", "1"), ("8", "2")]}, {})
+    )
+    assert (found.success, found.exit_code) == (True, 0)
+    assert held(found, A) == [("2", "x", None)]
+    assert held(found, B) == [("7", "2"), ("8", "2")]
+    assert [(one.key, one.survivor) for one in found.merges] == [({"id": "1"}, {"id": "2"})]
+    assert found.sequences == {f"{A}.id": 3, f"{B}.id": 9}
+
+
+def test_survivor_keeps_the_key_of_the_target() -> None:
+    found = expect(world({A: [("1", "x", "3")], B: [("7", "1")]}, {A: [("5", "x", None)]}))
+    assert held(found, A) == [("5", "x", "3")]
+    assert held(found, B) == [("7", "5")]
+    assert found.counts[A].merged == 1
+
+
+def test_row_that_is_two_rows_of_the_target_takes_its_children_along() -> None:
+    found = expect(
+        world(
+            {A: [("1", "x", None)], B: [("7", "1")]},
+            {A: [("1", "y", None), ("5", "x", None)]},
+        )
+    )
+    assert (found.success, found.exit_code) == (False, 1)
+    assert [(one.table, one.constraints) for one in found.rejections] == [
+        (A, frozenset({"a_pk", "a_name"})),
+    ]
+    # The number 1 is in the target: it names the same row there.
+    assert held(found, B) == []
+
+
+def test_values_that_changed_hands_are_no_collisions() -> None:
+    found = expect(
+        world(
+            {A: [("1", "y", None), ("2", "x", None)]},
+            {A: [("1", "x", None), ("2", "y", None)]},
+        )
+    )
+    assert held(found, A) == [("1", "y", None), ("2", "x", None)]
+    assert found.counts[A].updated == 2
+
+
+@pytest.mark.parametrize(("quarantine", "rows"), [(False, []), (True, [("1", "x", None)])])
+def test_one_orphan_and_the_rest(quarantine: bool, rows: list[tuple[str, ...]]) -> None:
+    found = expect(world({A: [("1", "x", None)], B: [("7", "9")]}, {}, quarantine=quarantine))
+    assert (found.success, found.exit_code) == (quarantine, 1)
+    assert [one.constraints for one in found.rejections] == [frozenset({"b_a"})]
+    assert held(found, A) == rows
+
+
+def test_newest_survives_and_a_newer_row_of_the_target_stays() -> None:
+    found = expect(
+        world(
+            {A: [("1", "x", "9"), ("2", "x", "3"), ("4", "y", "1")]},
+            {A: [("4", "z", "5")]},
+            prefer="t",
+        )
+    )
+    assert held(found, A) == [("1", "x", "9"), ("4", "z", "5")]
+    assert (found.counts[A].inserted, found.counts[A].merged) == (1, 2)
+
+
+def test_suspected_numbers_are_rejected_with_their_children() -> None:
+    found = expect(
+        world(
+            {A: [("1", "x", None)], B: [("7", "1")]},
+            {A: [("1", "y", None)]},
+            strict_ids=True,
+            quarantine=True,
+        )
+    )
+    assert [one.table for one in found.rejections] == [A, B]
+    assert held(found, A) == [("1", "y", None)]
+
+
+def test_local_numbers_are_made_anew_and_references_follow() -> None:
+    found = expect(
+        world(
+            {A: [("1", "x", None), ("2", "y", None)], B: [("1", "1"), ("2", "2")]},
+            {A: [("1", "y", None)], B: [("1", "1")]},
+            local_ids=True,
+        )
+    )
+    assert held(found, A) == [("1", "y", None), ("2", "x", None)]
+    assert held(found, B) == [("1", "1"), ("2", "2")]
+    assert (found.counts[B].inserted, found.counts[B].merged) == (1, 1)
+
+
+def test_undeclared_text_follows_a_merge_where_it_is_declared() -> None:
+    soft = SoftReference(table=B, column="a", parent=A)
+    schema = Schema(tables=(table("b", "a"), NAMED))
+    both = World(
+        schema=schema,
+        source={A: (("1", "x", None),), B: (("7", "1"), ("8", "6"))},
+        present={A: (("5", "x", None),)},
+        options=Options(references=(soft,)),
+    )
+    assert held(expect(both), B) == [("7", "5"), ("8", "6")]
+
+
+def test_rows_without_a_key_pair_off() -> None:
+    plain = Table(name="a", columns=(COLUMNS["name"],))
+    found = expect(
+        World(
+            schema=Schema(tables=(plain,)),
+            source={A: (("x",), ("x",), ("y",))},
+            present={A: (("x",), ("z",))},
+        )
+    )
+    assert held(found, A) == [("x",), ("x",), ("y",), ("z",)]
+    assert (found.counts[A].inserted, found.counts[A].unchanged) == (2, 1)
+
+
+def test_value_that_nothing_can_stand_in_for() -> None:
+    flag = Column(name="flag", type="boolean", not_null=True)
+    one = Table(
+        name="a",
+        columns=(COLUMNS["id"], flag),
+        keys=(
+            Key(name="a_pk", parts=(column("id"),), primary=True),
+            Key(name="a_flag", parts=(column("flag"),)),
+        ),
+    )
+    found = expect(
+        World(
+            schema=Schema(tables=(one,)),
+            source={A: (("1", "t"), ("2", "f"))},
+            present={A: (("1", "f"), ("2", "t"))},
+        )
+    )
+    assert {each.constraints for each in found.rejections} == {frozenset({"a_flag"})}
+
+
+def test_check_that_a_row_breaks_after_a_merge_only() -> None:
+    apart = Check(
+        name="apart",
+        condition=Expression(
+            op=Op.NOT, arguments=(Expression(op=Op.EQUAL, arguments=(column("a"), column("id"))),)
+        ),
+    )
+    tree = table("a", "name", "a", keys=("name",), up=A)
+    tree = Table(
+        name="a",
+        columns=tree.columns,
+        keys=tree.keys,
+        foreign_keys=tree.foreign_keys,
+        checks=(
+            apart,
+            Check(
+                name="named",
+                condition=Expression(
+                    op=Op.NOT,
+                    arguments=(Expression(op=Op.EQUAL, arguments=(column("name"), literal("no"))),),
+                ),
+            ),
+        ),
+    )
+    found = expect(
+        World(
+            schema=Schema(tables=(tree,)),
+            source={A: (("1", "x", None), ("2", "x", "1"), ("3", "no", None))},
+            lacks=frozenset({"a_name", "named"}),
+            options=Options(quarantine=True),
+        )
+    )
+    assert sorted((one.key["id"], *one.constraints) for one in found.rejections) == [
+        ("2", "apart"),
+        ("3", "named"),
+    ]
+    assert held(found, A) == [("1", "x", None)]
