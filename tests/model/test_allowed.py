@@ -10,20 +10,16 @@ from tests.model.small import (
     DONE,
     LIE,
     Rows,
-    failed,
     found,
     key,
-    partly,
     refers,
-    reject,
     seen,
     table,
     world,
 )
-from verifier.contract import Claim, Guarantee
+from verifier.contract import Guarantee
 from verifier.model.allowed import breaches
-from verifier.model.judging.ending import INVENTED
-from verifier.model.schema import Action, Column, Expression, Op, Row, Schema, Table, column
+from verifier.model.schema import Column, Expression, Op, Row, Schema, Table, column
 from verifier.model.world import Observation, Options, World
 
 SHOP = ("1", "a", "a@x", "1.10", "Ann")
@@ -238,192 +234,26 @@ def test_forbidden(source: Rows, present: Rows, after: Rows, cause: str) -> None
     assert LIE in {f"{each.guarantee}: {each.cause}" for each in breaches(given, DONE, seen(after))}
 
 
-# -- rows that cannot be restored ----------------------------------------------------------------
-
-ORPHAN: Rows = {
-    "shop": [SHOP],
-    "item": [ITEM, ("2", "9", "cup", "5")],
-    "note": [("1", "1"), ("2", "2")],
-}
-WITHOUT: Rows = {"shop": [SHOP], "item": [ITEM], "note": [("1", "1")]}
-NAMED = (reject("item", "2"), reject("note", "2"))
-UNNAMED = "completeness: a row that cannot be restored is not named: "
-
-
-@pytest.mark.parametrize(
-    ("claim", "after", "causes"),
-    [
-        pytest.param(failed(*NAMED), {}, set(), id="all or nothing"),
-        pytest.param(partly(*NAMED), WITHOUT, set(), id="the rest is restored"),
-        pytest.param(
-            failed(NAMED[0]), {}, {UNNAMED + "its parent cannot be restored"}, id="child unnamed"
-        ),
-        pytest.param(
-            DONE,
-            WITHOUT,
-            {UNNAMED + "its parent does not exist", UNNAMED + "its parent cannot be restored"},
-            id="dropped without a word",
-        ),
-        pytest.param(
-            failed(*NAMED, reject("item", "1")),
-            {},
-            {"completeness: a row was rejected that the target can take"},
-            id="more than needed",
-        ),
-        pytest.param(
-            partly(*NAMED),
-            ORPHAN,
-            {
-                "integrity: a foreign key finds no parent",
-                COMPLETENESS + INVENTED,
-            },
-            id="restored all the same",
-        ),
-        pytest.param(
-            partly(*NAMED, reject("item", "77")),
-            WITHOUT,
-            {"honesty: the claim rejects a row that the source does not hold"},
-            id="a row that there is not",
-        ),
-        pytest.param(
-            failed(*NAMED),
-            WITHOUT,
-            {"atomicity: a failed restore left the target changed"},
-            id="half of it is left",
-        ),
-    ],
-)
-def test_an_orphan_and_its_child(claim: Claim, after: Rows, causes: set[str]) -> None:
-    assert found(world(ORPHAN), claim, after) == causes
-
-
-@pytest.mark.parametrize(
-    ("source", "present", "row"),
-    [
-        pytest.param(
-            {"shop": [("1", "a", "m", "0", "x")]},
-            {"shop": [("2", "a", None, "0", "y"), ("3", None, "m", "0", "z")]},
-            ("shop", "1"),
-            id="two rows of the target by two keys",
-        ),
-        pytest.param(
-            {"shop": [("2", "a", "m", "0", "x")]},
-            {"shop": [("2", "b", None, "0", "y"), ("3", None, "m", "0", "z")]},
-            ("shop", "2"),
-            id="two rows of the target by id and key",
-        ),
-        pytest.param({"item": [("1", None, "tea", "0")]}, {}, ("item", "1"), id="a check is false"),
-    ],
-)
-def test_rows_that_have_to_be_rejected(source: Rows, present: Rows, row: tuple[str, str]) -> None:
-    given = world(source, present)
-    assert found(given, failed(reject(*row)), present) == set()
-    assert found(given, partly(reject(*row)), present) == set()
-    causes = found(given, DONE, present)
-    assert any(cause.startswith(UNNAMED) for cause in causes)
-
-
-def test_who_has_nothing_to_reject_may_not_fail() -> None:
-    cause = "completeness: the restore failed although the target can take every row"
-    assert found(world({"shop": [SHOP]}), failed(message="shop: shop_code"), {}) == {cause}
-
-
-def test_a_row_whose_parent_only_the_target_has_is_no_orphan() -> None:
-    given = world({"item": [ITEM]}, {"shop": [SHOP]})
-    assert found(given, DONE, {"shop": [SHOP], "item": [ITEM]}) == set()
-    assert found(given, failed(reject("item", "1")), {"shop": [SHOP]}) == {
-        "completeness: a row was rejected that the target can take"
-    }
-
-
-def test_a_survivor_without_what_its_children_refer_to() -> None:
-    code = table(
-        "code", "id:integer name:text code:text", key("code_pk", "id", primary=True),
-        key("code_name", "name"), key("code_code", "code"),
+def test_duplicates_down_a_tree() -> None:
+    node = table(
+        "node", "id:integer up:integer name:text", key("node_pk", "id", primary=True),
+        key("node_name", "up", "name"), refers("node_up", "up", "node"),
     )  # fmt: skip
-    child = table(
-        "child",
-        "id:integer code:text",
-        key("child_pk", "id", primary=True),
-        refers("child_code", "code", "code", "code"),
-    )
-    codes = (("1", "x", "c"), ("2", "x", None))
+    root = ("1", None, "r")
+    source = (root, ("2", "1", "a"), ("3", "1", "a"), ("4", "2", "b"), ("5", "3", "b"))
+    below = (("6", "4", "c"), ("7", "5", "c"))
     given = World(
-        schema=Schema(tables=(code, child)),
-        source={"public.code": codes, "public.child": (("1", "c"),)},
+        schema=Schema(tables=(node,)), source={"public.node": (*below, *reversed(source))}
     )
 
-    def guarantees(claim: Claim, survivor: Row, *children: Row) -> set[Guarantee]:
-        after = Observation(rows={"public.code": (survivor,), "public.child": children})
-        return {each.guarantee for each in breaches(given, claim, after)} - {Guarantee.HONESTY}
-
-    assert guarantees(DONE, codes[0], ("1", "c")) == set()
-    assert guarantees(partly(reject("child", "1")), codes[1]) == set()
-    assert guarantees(DONE, codes[1], ("1", None)) == {Guarantee.MERGING}
-
-
-def test_a_newer_row_of_the_target_without_what_is_referred_to() -> None:
-    code = table(
-        "code", "id:integer code:text t:integer", key("code_pk", "id", primary=True),
-        key("code_code", "code"),
-    )  # fmt: skip
-    child = table(
-        "child",
-        "id:integer code:text",
-        key("child_pk", "id", primary=True),
-        refers("child_code", "code", "code", "code"),
-    )
-    present = {"public.code": (("1", None, "5"),), "public.child": ()}
-    given = World(
-        schema=Schema(tables=(code, child)),
-        source={"public.code": (("1", "new", "3"),), "public.child": (("1", "new"),)},
-        present=present,
-        options=Options(prefer="t"),
-    )
-    claim = failed(reject("child", "1"), message="child: child_code")
-    assert breaches(given, claim, Observation(rows=present)) == []
-    strict = replace(given, options=Options())
-    assert breaches(strict, claim, Observation(rows=present)) != []
-
-
-@pytest.mark.parametrize("action", [Action.CASCADE, Action.NO_ACTION, Action.SET_NULL])
-def test_a_row_of_the_target_keeps_what_it_refers_to(action: Action) -> None:
-    code = table(
-        "code", "id:integer code:text", key("code_pk", "id", primary=True), key("code_code", "code")
-    )
-    child = table(
-        "child",
-        "id:integer code:text",
-        key("child_pk", "id", primary=True),
-        replace(refers("child_code", "code", "code", "code"), on_update=action),
-    )
-    given = World(
-        schema=Schema(tables=(code, child)),
-        source={"public.code": (("1", "new"),)},
-        present={"public.code": (("1", "old"),), "public.child": (("1", "old"),)},
-    )
-
-    def guarantees(claim: Claim, value: str, child: str | None) -> set[Guarantee]:
-        rows: dict[str, tuple[Row, ...]] = {
-            "public.code": (("1", value),),
-            "public.child": (("1", child),),
-        }
-        found = breaches(given, claim, Observation(rows=rows))
+    def broken(*rows: Row) -> set[Guarantee]:
+        found = breaches(given, DONE, Observation(rows={"public.node": rows}))
         return {each.guarantee for each in found} - {Guarantee.HONESTY}
 
-    assert guarantees(partly(reject("code", "1")), "old", "old") == set()
-    follows = {Guarantee.PRESERVATION, Guarantee.COMPLETENESS}
-    assert guarantees(DONE, "new", "new") == (set() if action is Action.CASCADE else follows)
-    assert Guarantee.PRESERVATION in guarantees(DONE, "new", None)
-
-
-def test_a_resumable_implementation_may_leave_a_part() -> None:
-    half = seen({"shop": [SHOP]})
-    claim = failed(*NAMED)
-    assert breaches(world(ORPHAN), claim, half, resumable=True) == []
-    assert {each.guarantee for each in breaches(world(ORPHAN), claim, half)} == {
-        Guarantee.ATOMICITY
-    }
+    assert broken(root, ("2", "1", "a"), ("4", "2", "b"), ("6", "4", "c")) == set()
+    assert broken(root, ("3", "1", "a"), ("4", "3", "b"), ("7", "4", "c")) == set()
+    two = (root, ("2", "1", "a"), ("4", "2", "b"), ("6", "4", "c"), ("7", None, "c"))
+    assert Guarantee.MERGING in broken(*two)
 
 
 def test_the_newest_may_be_the_targets_where_that_is_asked_for() -> None:
@@ -459,13 +289,11 @@ def test_a_sequence_has_to_be_past_its_values() -> None:
     assert judged(1, 7) == {Guarantee.INTEGRITY, Guarantee.HONESTY}
 
 
-def test_a_failure_moves_no_sequence() -> None:
-    name = "public.item.id"
-    claim = failed(*NAMED)
-    before, after = (seen({}, sequences={name: number}) for number in (1, 2))
-    assert breaches(world(ORPHAN), claim, before, before=before) == []
-    found = breaches(world(ORPHAN), claim, after, before=before)
-    assert [each.guarantee for each in found] == [Guarantee.ATOMICITY]
+def test_a_sequence_that_was_behind_already_is_nobody_s_doing() -> None:
+    rows: Rows = {"item": [("7", None, "tea", "5")]}
+    behind = seen(rows, sequences={"public.item.id": 3})
+    assert breaches(world(rows, rows), DONE, behind, before=behind) == []
+    assert breaches(world(rows), DONE, behind, before=replace(behind, rows=seen({}).rows)) != []
 
 
 def test_what_is_left_switched_off() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.model.small import DONE, Rows, counts, failed, found, merge, reject, world
+from tests.model.small import DONE, NO_KEYS, Rows, counts, failed, found, merge, reject, world
 from verifier.contract import Claim, Counts
 
 SOURCE: Rows = {
@@ -69,6 +69,18 @@ COUNTS = "honesty: the claimed counts are not the observed ones"
 )
 def test_a_success(said: dict[str, Any], causes: set[str]) -> None:
     assert found(world(SOURCE, PRESENT), replace(DONE, **said), AFTER) == causes
+
+
+def test_rows_that_become_one_count_as_it_once() -> None:
+    # They have one id already, so that both look like the row that is inserted.
+    shops = [("1", "a", None, "1", "Ann"), ("1", "a", None, "2", "Bob")]
+    given = replace(world({"shop": shops}), lacks=NO_KEYS | {"shop_pk"})
+    for told, causes in (
+        (Counts(inserted=1, merged=1), set()),
+        (Counts(inserted=2), {COUNTS}),
+    ):
+        claim = replace(DONE, counts=counts(shop=told))
+        assert found(given, claim, {"shop": shops[1:]}) == causes
 
 
 def test_rejected_rows_are_counted() -> None:

@@ -71,9 +71,10 @@ def _options(config: Config) -> list[str]:
     plain = config.to_plain()
     for setting in settings_of(VERIFY):
         value = plain[setting.name]
-        if value is not None:
-            given = ",".join(value) if isinstance(value, list) else value
-            arguments.append(f"{setting.flag}={given}")
+        if isinstance(value, list) and not setting.repeatable:
+            value = ",".join(value)
+        given = value if isinstance(value, list) else [value]
+        arguments += [f"{setting.flag}={each}" for each in given if each is not None]
     return arguments
 
 

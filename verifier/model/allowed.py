@@ -9,7 +9,7 @@ leaves behind outside of the database, cannot be seen here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from verifier.contract import Claim, Guarantee
 from verifier.model.breach import Breach, NotModelled
@@ -19,7 +19,7 @@ from verifier.model.judging.ending import Ending
 from verifier.model.judging.honest import Numbers, lie, of_failure, of_merges, of_success
 from verifier.model.judging.matter import Matter
 from verifier.model.judging.refusals import Bounds, bounds
-from verifier.model.judging.things import Settlement
+from verifier.model.judging.things import Choice, Settlement
 from verifier.model.judging.words import Rejected, rejected
 from verifier.model.rules import violations
 from verifier.model.schema import Row, Table, Value
@@ -60,10 +60,11 @@ def breaches(
     Raises :class:`~verifier.model.breach.NotModelled` for what ``ask`` does not know either.
     """
     judge = _Judge(world, before or Observation(rows=world.present), ask)
-    found = list(judge.success(claim, observation) if claim.success else ())
-    if not claim.success:
-        found += judge.failure(claim, observation, resumable)
-    if again:
+    found = judge.judged(claim, observation, resumable)
+    if again and claim.success and claim.rejections:
+        # What was rejected may fit by now; the rest has to be as it is.
+        found += _Judge(world, observation, ask).judged(*again, resumable)
+    elif again:
         found += judge.repeated(observation, *again)
     return found
 
@@ -72,6 +73,12 @@ class _Judge:
     def __init__(self, world: World, before: Observation, ask: Ask) -> None:
         self._world, self._schema, self._before, self._ask = world, world.schema, before, ask
         self._matter = Matter(world.schema, world.source, before.rows, ask)
+
+    def judged(self, claim: Claim, after: Observation, resumable: bool) -> list[Breach]:
+        """Of one restore."""
+        if claim.success:
+            return list(self.success(claim, after))
+        return list(self.failure(claim, after, resumable))
 
     # -- a claimed success -------------------------------------------------------------------
 
@@ -89,8 +96,7 @@ class _Judge:
     def _rows(self, claim: Claim, after: Observation) -> Iterator[Breach]:
         matter, options = self._matter, self._world.options
         observed = Observed(matter, after.rows)
-        limits = bounds(matter, options, [observed])
-        told = rejected(claim, matter, limits)
+        limits, told = self._told(claim, [observed])
         yield from self._refused(told, limits)
         settlement = Settlement(matter, observed, told.rows)
         ending = Ending(matter, settlement, observed, after.rows, options)
@@ -99,6 +105,20 @@ class _Judge:
         yield from of_merges(claim, matter, settlement, ending)
         if not wrong:  # else it cannot be told what became of each row
             yield from Numbers(matter, settlement, ending, after.rows).breaches(claim)
+
+    def _told(self, claim: Claim, choices: Sequence[Choice] = ()) -> tuple[Bounds, Rejected]:
+        """What has to be rejected, and what ``claim`` rejects.
+
+        Who rejects a row without need to may have to reject others with it, or need not any more.
+        """
+        matter, options = self._matter, self._world.options
+        limits = bounds(matter, options, choices)
+        told = rejected(claim, matter, limits)
+        free = told.rows - limits.must.keys() - told.needless
+        if free:
+            limits = bounds(matter, options, choices, free)
+            told = rejected(claim, matter, limits)
+        return limits, told
 
     def _refused(self, told: Rejected, limits: Bounds) -> Iterator[Breach]:
         for node in sorted(told.unnamed):
@@ -123,8 +143,7 @@ class _Judge:
         yield from of_failure(claim, self._matter)
         if self._world.options.local_ids:
             return
-        limits = bounds(self._matter, self._world.options)
-        told = rejected(claim, self._matter, limits)
+        limits, told = self._told(claim)
         yield from self._refused(told, limits)
         if not told.rows:
             cause = "the restore failed although the target can take every row"

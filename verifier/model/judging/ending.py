@@ -42,6 +42,8 @@ class Ending:
         """The one row of the target that a thing is now, where that can be told."""
         self.stayed: set[Thing] = set()
         """Those whose row of the target is the newest, as was asked for."""
+        self.unclear: set[str] = set()
+        """Tables of which it cannot be told what became of each row."""
 
     def breaches(self) -> Iterator[Breach]:
         """What is wrong with the rows: completeness, fidelity, merging and preservation."""
@@ -84,8 +86,7 @@ class Ending:
         first = self._settlement.rows[thing.source[0]]
         ties = ", ".join(sorted(thing.ties))
         if self._options.prefer and len(thing.present) > 1:
-            self.stayed.add(thing)
-            yield from self._left(thing, found)
+            self.unclear.add(thing.table.id)  # each of them may be the newest
             return
         if len(found) > 1:
             cause = "rows that collide on a unique key were not merged, but altered"
@@ -213,7 +214,8 @@ class Ending:
         came, stayed = Counter[Row](), Counter[Row]()
         for thing in things:
             rows = [self._settlement.rows[node] for node in thing.source or thing.present]
-            kept = [self._matter.rows[node] for node in thing.present]
+            held = [self._matter.rows[node] for node in thing.present]
+            kept = [row for row in held if row not in rows]
             if thing.source and any(here[row] and self._may_stay(thing, row) for row in kept):
                 self.stayed.add(thing)
                 rows = kept

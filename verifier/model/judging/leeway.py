@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.things import Settlement
 from verifier.model.keys import needed
-from verifier.model.schema import ForeignKey, Identity, Key, Op, Table
+from verifier.model.schema import Action, ForeignKey, Identity, Key, Op, Table
 from verifier.model.world import Options
 
 
@@ -88,9 +88,18 @@ def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[N
 
 
 def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
-    """Rows that would change what a row of the target refers to, which stays."""
-    for child, _, thing in forsaken(settlement):
-        if set(settlement.of[child].source) <= set(refused):
+    """Rows that would change what a row of the target refers to, which stays.
+
+    Without ON UPDATE CASCADE it cannot follow, and what it would collide with then is nothing
+    that it has to be merged with.
+    """
+    matter = settlement.matter
+    for child, key, thing in forsaken(settlement):
+        source = settlement.of[child].source
+        if key.on_update is not Action.CASCADE:
+            own = matter.name(child.table, matter.rows[child])
+            source = [n for n in source if matter.name(n.table, settlement.rows[n]) == own]
+        if set(source) <= set(refused):
             yield from thing.source
 
 

@@ -6,10 +6,10 @@ Where it depends on what the contract leaves open, a restore may go either way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from verifier.model.judging.choices import Ranked
+from verifier.model.judging.choices import Ranked, with_identity
 from verifier.model.judging.leeway import forsaken, leeway
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.things import Choice, Settlement
@@ -42,14 +42,22 @@ class Bounds:
     """Those that are one thing with others, if nothing is rejected."""
 
 
-def bounds(matter: Matter, options: Options, choices: Sequence[Choice] = ()) -> Bounds:
+def bounds(
+    matter: Matter,
+    options: Options,
+    choices: Sequence[Choice] = (),
+    gone: Collection[Node] = (),
+) -> Bounds:
     """The rows that every right restore rejects, and those that one may reject.
 
     ``choices``: what else may become of the rows, beside the first and the last surviving.
+    ``gone``: rows that somebody has rejected who might have restored them.
     Raises :class:`~verifier.model.breach.NotModelled`.
     """
     newer = [Ranked(-1, stays=True)] if options.prefer else []
-    found = [_Refusals(matter, choice) for choice in (Ranked(0), Ranked(-1), *newer, *choices)]
+    every = (Ranked(0), Ranked(-1), *newer, *choices)
+    found = [_Refusals(matter, choice) for choice in every]
+    found += [_Refusals(matter, choice, gone) for choice in every if gone]
     must = {
         node: refusal
         for node, refusal in found[0].refused.items()
@@ -66,14 +74,17 @@ def bounds(matter: Matter, options: Options, choices: Sequence[Choice] = ()) -> 
 class _Refusals:
     """What has to be rejected if the rows that survive are those of one choice."""
 
-    def __init__(self, matter: Matter, choice: Choice) -> None:
-        self._matter = matter
-        self.refused: dict[Node, Refusal] = {}
+    def __init__(self, matter: Matter, choice: Choice, gone: Collection[Node] = ()) -> None:
+        self._matter, self._choice = matter, choice
+        self.refused = {node: Refusal("it is rejected", "", sure=False) for node in gone}
         self.unsure: set[Node] = set()
-        self._whole = self.settlement = Settlement(matter, choice)
+        self._torn: list[Thing] = []
+        self._whole = Settlement(matter, choice)
+        self.settlement = Settlement(matter, choice, gone) if gone else self._whole
         while found := (dict(self._unfit()) or dict(self._ambiguous()) or dict(self._forsaking())):
             self.refused |= found
             self.settlement = Settlement(matter, choice, self.refused)
+        self._doubt_what_fits_now()
 
     def merging(self) -> Iterator[Node]:
         """Rows of the source that are one thing with other rows, which have other names."""
@@ -112,9 +123,23 @@ class _Refusals:
         table, matter = self._matter.table(node), self._matter
         came = next(of_row(matter.keys, table, matter.rows[node]), None)
         goes = next(of_row(matter.keys, table, self.settlement.rows[node]), None)
-        if came and not goes:
+        if (came and not goes) or not self._fits_as_named(node):
             self.unsure.add(node)
         return Refusal(goes.cause, goes.rule, came is not None) if goes else None
+
+    def _fits_as_named(self, node: Node) -> bool:
+        """Whether it can be written under the identity of the target's row that it becomes."""
+        table, matter, thing = self._matter.table(node), self._matter, self.settlement.of[node]
+        row = self.settlement.rows[node]
+        named = with_identity(thing, row, matter) if thing.present else row
+        return named == row or (
+            next(of_row(matter.keys, table, named), None) is None
+            and all(
+                matter.keys.cells(table, key.columns, named)
+                == matter.keys.cells(table, key.columns, row)
+                for key in table.foreign_keys
+            )
+        )
 
     def _orphaned(self, node: Node) -> Refusal | None:
         for key in self._matter.table(node).foreign_keys:
@@ -144,17 +169,25 @@ class _Refusals:
     def _ambiguous(self) -> Iterator[tuple[Node, Refusal]]:
         """Of the first table that has any: what the others collide with depends on them."""
         for table in self._matter.tables:
-            found = False
-            for thing in self.settlement.things[table.id]:
+            things = self.settlement.things[table.id]
+            torn = [thing for thing in things if _is_torn(self.settlement, thing)]
+            for thing in torn:
+                self._torn.append(thing)
                 for node in thing.source:
-                    matches = self.settlement.matches[node]
-                    if len(thing.present) > 1 or len(matches) > 1:
-                        found = True
-                        sure = matches.isdisjoint(self.settlement.contested)
-                        name = ", ".join(sorted(thing.ties))
-                        yield node, Refusal(AMBIGUOUS, name, sure)
-            if found:
+                    sure = self.settlement.matches[node].isdisjoint(self.settlement.contested)
+                    yield node, Refusal(AMBIGUOUS, ", ".join(sorted(thing.ties)), sure)
+            if torn:
                 return
+
+    def _doubt_what_fits_now(self) -> None:
+        """Rows that were two rows of the target before others were rejected need not be."""
+        for thing in self._torn:
+            settlement = Settlement(
+                self._matter, self._choice, self.refused.keys() - set(thing.source)
+            )
+            if not any(_is_torn(settlement, settlement.of[node]) for node in thing.source):
+                unsure = {node: replace(self.refused[node], sure=False) for node in thing.source}
+                self.refused |= unsure
 
     def _forsaking(self) -> Iterator[tuple[Node, Refusal]]:
         """Rows that would overwrite what a row refers to which only the target has."""
@@ -162,3 +195,9 @@ class _Refusals:
             if key.on_update is not Action.CASCADE and not self.settlement.of[child].source:
                 for node in thing.source:
                     yield node, Refusal("a row of the target refers to what it changes", key.name)
+
+
+def _is_torn(settlement: Settlement, thing: Thing) -> bool:
+    """Whether rows of the source are two different rows of the target."""
+    matches = [settlement.matches[node] for node in thing.source]
+    return bool(matches) and (len(thing.present) > 1 or any(len(each) > 1 for each in matches))
