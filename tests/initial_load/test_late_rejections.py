@@ -170,3 +170,30 @@ def test_row_that_is_overwritten_under_another_number_is_not_left_behind(move: M
     assert claim.success, claim.message
     assert move.rows("SELECT * FROM a") == [(1, "new")]
     assert move.rows("SELECT * FROM b") == [(5, "new", "x", 1)]
+
+
+def test_null_that_only_a_domain_refuses(aside: Move) -> None:
+    claim = aside(
+        "",
+        "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, NULL), (2, 2)",
+        "CREATE DOMAIN charge AS int; CREATE DOMAIN fee AS charge NOT NULL;"
+        "CREATE TABLE t (id int PRIMARY KEY, v fee)",
+    )
+    assert claim.success, claim.message
+    assert [dict(one.key) for one in claim.rejections or ()] == [{"id": "1"}]
+
+
+def test_key_of_the_target_by_which_another_reference_has_no_parent(aside: Move) -> None:
+    claim = aside(
+        "CREATE TABLE arc (id int, line int, PRIMARY KEY (id, line));"
+        "CREATE TABLE shop (a int, line int, no int, line2 int, name text, PRIMARY KEY (a, line),"
+        " UNIQUE (name), FOREIGN KEY (a, line) REFERENCES arc, FOREIGN KEY (a, line2)"
+        " REFERENCES arc);",
+        "INSERT INTO arc VALUES (10, 9), (11, 9); INSERT INTO shop VALUES (10, 9, 1, 9, 'b'),"
+        " (11, 9, 1, 9, 'c')",
+        "INSERT INTO arc VALUES (4, 5); INSERT INTO shop VALUES (4, 5, 1, 5, 'b')",
+    )
+    assert claim.success, claim.message
+    assert [(one.constraint, dict(one.key)) for one in claim.rejections or ()] == [
+        ("shop_a_line2_fkey", {"a": "10", "line": "9"})
+    ]

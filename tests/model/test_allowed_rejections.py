@@ -125,10 +125,15 @@ def test_rows_that_are_two_rows_of_the_target_together() -> None:
 
 @pytest.mark.parametrize(
     ("column", "deferrable", "right"),
-    [("code:text!", False, True), ("code:text", False, False), ("code:text!", True, False)],
+    [
+        ("code:character(1)!", False, True),
+        ("code:character(1)", False, False),
+        ("code:character(1)!", True, False),
+        ("code:text!", False, False),
+    ],
 )
 def test_values_that_change_hands_at_once(column: str, deferrable: bool, right: bool) -> None:
-    """May be rejected, with what refers to them, if no row can be without one for a while."""
+    """May be rejected, with what refers to them, if no row can hold another one for a while."""
     code = table(
         "code", f"id:integer {column}", key("code_pk", "id", primary=True),
         replace(key("code_code", "code"), deferrable=deferrable),

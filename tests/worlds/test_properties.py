@@ -10,18 +10,21 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from fixtures.strategies import worlds
 from tests.worlds.conftest import WORLDS
 from tests.worlds.place import Case, Place, Restored, bags
 from verifier.contract import Claim, Counts, Rejection
+from verifier.errors import Unfit
 from verifier.implementations.initial_load import clean, convert
+from verifier.model.breach import NotModelled
 from verifier.model.compare import differences
 from verifier.model.restore import expect
 from verifier.model.schema import Row, Table
@@ -64,7 +67,10 @@ def said(claim: Claim) -> tuple[Any, ...]:
 @given(case=CASES)
 def test_result_is_what_the_model_says(place: Place, case: Case) -> None:
     run = place.run(case.world)
-    expected = expect(case.world, place.target.asker())
+    try:
+        expected = expect(case.world, place.target.asker())
+    except NotModelled:
+        reject()
     found = differences(case.world, expected, run.claim, run.after)
     assert not found, "\n".join(f"{each.guarantee}: {each.words}" for each in found)
 
@@ -191,26 +197,33 @@ def test_order_of_the_tables_does_not_matter(place: Place, case: Case, random: A
 @WORLDS
 @given(case=CASES, random=st.randoms(use_true_random=False))
 def test_order_of_the_rows_does_not_matter(place: Place, case: Case, random: Any) -> None:
-    """Where it is not what tells duplicates apart, and numbers nothing."""
-    world = case.world
-    assume(not world.options.local_ids)
+    """Where another thing than their order tells duplicates apart, and nothing is numbered."""
+    assume(not case.world.options.local_ids)
+    world = _aged(case.world)
     run = place.run(world)
     assume(run.claim.success)
     told = {each.table for each in (*(run.claim.merges or ()), *(run.claim.rejections or ()))}
-    assume(all(_newest(world, table) for table in world.schema.tables if of_table(table) in told))
+    recency = world.options.prefer
+    assume(all(recency in each.places for each in world.schema.tables if of_table(each) in told))
     shuffled = {id: tuple(random.sample(rows, len(rows))) for id, rows in world.source.items()}
     other = place.run(replace(world, source=shuffled))
     assert said(other.claim) == said(run.claim)
     assert bags(other.after.rows) == bags(run.after.rows)
 
 
-def _newest(world: World, table: Table) -> bool:
-    """Whether of any two rows of the source one is newer."""
-    place = table.places.get(world.options.prefer)
-    if place is None:
-        return False
-    values = [row[place] for row in world.source.get(table.id, ())]
-    return None not in values and len(set(values)) == len(values)
+def _aged(world: World) -> World:
+    """``world`` with no two rows of a table as old as each other, the newest preferred."""
+    source = dict(world.source)
+    for table in world.schema.tables:
+        place = table.places.get("updated")
+        if place is not None:
+            source[table.id] = tuple(
+                (*row[:place], f"2024-01-01 00:00:{second:02}", *row[place + 1 :])
+                for second, row in enumerate(source.get(table.id, ()))
+            )
+    aged = any("updated" in table.places for table in world.schema.tables)
+    prefer = "updated" if aged else ""
+    return replace(world, source=source, options=replace(world.options, prefer=prefer))
 
 
 @WORLDS
@@ -290,8 +303,12 @@ def _kept(path: Path, table: Table) -> list[Row]:
 @WORLDS
 @given(case=CASES)
 def test_every_format_gives_the_same(place: Place, case: Case) -> None:
-    forms = [form for form in BackupForm if form is not BackupForm.JSON]
-    runs = [place.run(replace(case.world, form=form)) for form in forms]
+    """Of those that can hold the values."""
+    runs = []
+    for form in BackupForm:
+        with suppress(Unfit):
+            runs.append(place.run(replace(case.world, form=form)))
+    assert len(runs) >= len(BackupForm) - 1
     for run in runs[1:]:
         assert said(run.claim) == said(runs[0].claim), run.world.form
         assert bags(run.after.rows) == bags(runs[0].after.rows), run.world.form
@@ -348,6 +365,7 @@ def test_cleaned_backup_does_what_the_restore_does(place: Place, case: Case, for
     claim = clean(run.path, database.dsn, out, form, place.options(world.options))
     assert said(claim) == said(run.claim)
     restored = place.restore(out, replace(world.options, quarantine=False))
+    assume(restored.exit_code != 2)  # no row is left that has a column to prefer by
     assert restored.success, restored.message
     assert not restored.rejections
     assert bags(place.target.observe().rows) == bags(run.after.rows)

@@ -222,7 +222,11 @@ SELECT a.attrelid::bigint AS oid, a.attname AS name, format('%I', a.attname) AS 
        (y.typtype = 'e' OR y.oid = ANY ('{bool,bytea,int2,int4,int8,oid,uuid,date,timestamp,
           timestamptz,text,varchar}'::regtype[])) AND coalesce(l.collisdeterministic, true)
           AS exact,
-       y.typcategory::text AS kind, a.attnotnull AS not_null,
+       y.typcategory::text AS kind,
+       a.attnotnull OR (
+         WITH RECURSIVE d AS (SELECT y.typbasetype AS below, y.typnotnull AS filled UNION ALL
+           SELECT b.typbasetype, b.typnotnull FROM d JOIN pg_type b ON b.oid = d.below)
+         SELECT bool_or(filled) FROM d) AS not_null,
        pg_get_expr(d.adbin, d.adrelid) AS default,
        a.attidentity <> '' OR EXISTS (
          SELECT FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'

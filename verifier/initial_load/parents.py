@@ -74,19 +74,27 @@ def _disowned(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) 
     )
 
 
-def stranded(conn: Connection, catalog: Catalog, child: Staged, component: list[Staged]) -> int:
-    """Reject rows whose parent in the same component turns out to be another than it was.
+def stranded(
+    conn: Connection,
+    catalog: Catalog,
+    tables: list[Staged],
+    child: Staged,
+    component: list[Staged],
+) -> int:
+    """Reject rows whose parent turns out to be another than it was, once they are planned.
 
-    Which target rows change, and which stay as they are because they are newer, is known only
-    when the component is planned.
+    In the same component some target rows change, and others stay as they are because they are
+    newer. And a row that takes over the key of a target row may refer by a column of it.
     """
     rejected = 0
+    own = {column.name for column in child.identity} if child.grouped else set()
     for key in catalog.foreign_keys:
         parents = [one for one in family(component, key.parent) if one.updates or one.stays]
         fixed = {column.name for parent in parents for column in parent.identity}
+        moving = bool(parents) and not set(key.references) <= fixed
         due = key.child == child.table.oid and _staged(child, key) and not key.period
-        if due and parents and not set(key.references) <= fixed:
-            rejected += _orphans(conn, catalog, component, child, key)
+        if due and (moving or own.intersection(key.columns)):
+            rejected += _orphans(conn, catalog, tables, child, key)
     return rejected
 
 

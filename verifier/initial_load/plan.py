@@ -231,7 +231,7 @@ class Plan:
 
         Of one kind at a time: without those rows, others may be written.
         """
-        conn, catalog = self.conn, self.catalog
+        conn, catalog, all_tables = self.conn, self.catalog, self.content.tables
         kinds: list[Callable[[Staged], int]] = [
             # A row that moved has other values than the backup's.
             lambda staged: checks.rows(conn, staged) if staged.grouped else 0,
@@ -239,7 +239,7 @@ class Plan:
             self._mistaken,
             self.overlaps.reject,
             lambda staged: handing_on.plan(conn, catalog, staged),
-            lambda staged: parents.stranded(conn, catalog, staged, tables),
+            lambda staged: parents.stranded(conn, catalog, all_tables, staged, tables),
         ]
         return next(filter(None, (sum(map(kind, tables)) for kind in kinds)), 0)
 

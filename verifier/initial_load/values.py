@@ -39,11 +39,15 @@ def convert(conn: Connection, staged: Staged) -> None:
         run(
             conn,
             "WITH bad AS MATERIALIZED (SELECT x.* FROM (SELECT b.*, {reason} AS {why} FROM {text} b"
-            "       WHERE b.{column} IS NOT NULL) x WHERE x.{why} IS NOT NULL),"
+            "       WHERE {asked}) x WHERE x.{why} IS NOT NULL),"
             "     gone AS (DELETE FROM {text} t USING bad WHERE t.{n} = bad.{n}) "
             "INSERT INTO pg_temp.restore_rejected "
             "SELECT {number}, bad.{n}, {key}, {row}, {what} || bad.{why}, '' FROM bad",
             reason=reason(conn, f"b.{column.quoted}", column, column.base),
+            # A domain may refuse NULL, too.
+            asked="true"
+            if column.not_null and not column.builtin
+            else f"b.{column.quoted} IS NOT NULL",
             why='"restore reason"',
             text=text,
             column=column.quoted,

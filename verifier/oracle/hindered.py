@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from verifier.oracle.catalog import ForeignKey, Table, UniqueKey
 from verifier.oracle.entities import SOURCE, TARGET, Entity, Node, Universe
 from verifier.oracle.restorable import Obstacle
+
+_ENDLESS = re.compile(r"(text|character varying|uuid|smallint|integer|bigint|numeric)$")
+"""Types that always have one more value."""
 
 
 def hindered(universe: Universe) -> dict[Node, Obstacle]:
@@ -52,7 +56,8 @@ def _handed_over(universe: Universe) -> dict[Node, str]:
     """Rows between which a unique key changes hands with nothing to hold in between; the key.
 
     Row after row can only be written where a row can let go of its value before another one
-    takes it over: by a NULL, or under a constraint that is looked at later.
+    takes it over: by a NULL or a value that nobody has, or under a constraint that is looked at
+    later.
     """
     return {
         node: key.name
@@ -71,11 +76,16 @@ def _can_let_go(universe: Universe, table: Table, key: UniqueKey) -> bool:
     bound = set(table.identity.columns) if table.identity else set()
     for foreign_key in universe.schema.foreign_keys:
         bound.update(foreign_key.referenced if foreign_key.parent == table.name else ())
-    return key.nulls_distinct and any(
-        column.name in key.columns and not (column.not_null or column.generated)
+    free = [
+        column
         for column in table.columns
-        if column.name not in bound
-    )
+        if column.name in key.columns and column.name not in bound and not column.generated
+    ]
+    if key.nulls_distinct and any(not column.not_null for column in free):
+        return True
+    read = {name for foreign_key in universe.parents[table.name] for name in foreign_key.columns}
+    read |= universe.checked(table.name)
+    return any(_ENDLESS.match(column.type) and column.name not in read for column in free)
 
 
 def _takers(universe: Universe, table: Table, key: UniqueKey) -> Iterator[tuple[Node, Node]]:

@@ -6,6 +6,7 @@ hands that cannot be held in between.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
 from verifier.model.judging.matter import Matter, Node, Thing
@@ -13,6 +14,9 @@ from verifier.model.judging.things import Settlement
 from verifier.model.keys import needed
 from verifier.model.schema import Action, ForeignKey, Identity, Key, Op, Table
 from verifier.model.world import Options
+
+_ENDLESS = re.compile(r"(text|character varying|uuid|smallint|integer|bigint|numeric)$")
+"""Types that always have one more value."""
 
 
 def leeway(
@@ -147,16 +151,20 @@ def _changing_hands(settlement: Settlement) -> Iterator[Node]:
 
 
 def _can_be_parked(matter: Matter, table: Table, key: Key) -> bool:
-    """Whether a column of the key may be NULL for a while, and the row is out of the way then."""
+    """Whether a column of the key may hold NULL, or what nobody has, for a while."""
     identity = matter.identity[table.id]
     bound = set(identity.columns) if identity else set()
     for other in matter.schema.tables:
         for foreign_key in other.foreign_keys:
             bound.update(foreign_key.references if foreign_key.parent == table.id else ())
-    return key.nulls_distinct and any(
-        part.op is Op.COLUMN
-        and part.text in table.places
-        and part.text not in bound
-        and not needed(table, part.text, matter.schema)
+    free = [
+        part.text
         for part in key.parts
-    )
+        if part.op is Op.COLUMN and part.text in table.places and part.text not in bound
+    ]
+    if key.nulls_distinct and any(not needed(table, name, matter.schema) for name in free):
+        return True
+    read = {name for foreign_key in table.foreign_keys for name in foreign_key.columns}
+    read = read.union(*(check.condition.reads for check in table.checks))
+    types = {column.name: column.type for column in table.columns}
+    return any(_ENDLESS.match(types[name]) and name not in read for name in free)
