@@ -126,11 +126,14 @@ class Beside:
         self.different += sent[2]
         self.seconds += sent[3]
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
             output[_SENT] = json.dumps([self.equal, self.unknown, self.different, self.seconds])
-        elif self._too_few():
+        yield
+        # Only now: others set the exit status as well.
+        if output is None and self._too_few():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _too_few(self) -> bool:
