@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from time import perf_counter
 from typing import Any
 
 import psycopg
@@ -40,11 +41,16 @@ class Beside:
     def __init__(self) -> None:
         self.equal, self.unknown = 0, Counter[str]()
         self.different: list[str] = []
-        self.scenarios = 0
+        self.scenarios, self.seconds = 0, 0.0
         self._new: list[str] = []
         self._calm = False
-        self._before: dict[int, Before] = {}
         self._grounds: tuple[Trial | None, catalogued.Ground | None] = (None, None)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        began = perf_counter()
+        yield
+        self.seconds += perf_counter() - began
 
     # -- around a restore ------------------------------------------------------------------
 
@@ -91,7 +97,7 @@ class Beside:
             return
         found = differences(before.world, expected, told.claim, after)
         if found:
-            self._new += [f"{each.cause}: {each.words}" for each in found]
+            self._new.append("\n".join(f"{each.cause}: {each.words}" for each in found))
         else:
             self.equal += 1
 
@@ -106,23 +112,24 @@ class Beside:
         self._new = []
         yield
         if self._new:
-            self.different += [f"{item.name}: {each}" for each in self._new]
-            pytest.fail("the restore is not what the model expects:\n" + "\n".join(self._new))
+            self.different += [f"{item.name}: {each.splitlines()[0]}" for each in self._new]
+            pytest.fail("the restore is not what the model expects:\n" + "\n\n".join(self._new))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.scenarios += report.when == "call" and report.nodeid.startswith("scenarios/")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        sent = json.loads(getattr(node, "workeroutput", {}).get(_SENT, "[0, {}, []]"))
+        sent = json.loads(getattr(node, "workeroutput", {}).get(_SENT, "[0, {}, [], 0]"))
         self.equal += sent[0]
         self.unknown.update(sent[1])
         self.different += sent[2]
+        self.seconds += sent[3]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output[_SENT] = json.dumps([self.equal, self.unknown, self.different])
+            output[_SENT] = json.dumps([self.equal, self.unknown, self.different, self.seconds])
         elif self._too_few():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -132,8 +139,8 @@ class Beside:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         write = terminalreporter.write_line
         write(
-            f"model: {self.equal} restores compared and equal, {len(self.different)} differences,"
-            f" {self.unknown.total()} not modelled"
+            f"model: {self.equal} restores compared and equal, {len(self.different)} different,"
+            f" {self.unknown.total()} not modelled, {self.seconds:.1f} s"
         )
         for why, count in self.unknown.most_common():
             write(f"  {count:4} {why}")
@@ -164,7 +171,8 @@ def _watch(beside: Beside, patch: pytest.MonkeyPatch) -> None:
             return restore(self, *arguments, **named)
 
     def watched_told(self: Trial, backup: Backup, target: Database, way: Any) -> Told:
-        before = beside.look(self, target)
+        with beside.timed():
+            before = beside.look(self, target)
         said = told(self, backup, target, way)
         if before is not None:
             pending[id(said)] = before
@@ -174,7 +182,8 @@ def _watch(beside: Beside, patch: pytest.MonkeyPatch) -> None:
         seen = observe(self, said, target)
         before = pending.pop(id(said), None)
         if before is not None:
-            beside.compare(before, said, target)
+            with beside.timed():
+                beside.compare(before, said, target)
         return seen
 
     for name, watched in (

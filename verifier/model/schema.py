@@ -104,7 +104,7 @@ class Key:
     nulls_distinct: bool = True
     deferrable: bool = False
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Its columns, or none where a part is another expression."""
         plain = all(part.op is Op.COLUMN for part in self.parts)

@@ -159,8 +159,7 @@ class State:
 
     def taken(self, entry: Entry) -> dict[str, Value]:
         """The identity that ``entry`` took over from a row of the target, if it did."""
-        own = identity(entry.table)
-        if own is None or entry.taken is None:
+        if entry.taken is None or (own := identity(entry.table)) is None:
             return {}
         return {name: entry.taken.row[entry.table.places[name]] for name in own.columns}
 
@@ -202,6 +201,8 @@ def column(table: Table, name: str) -> Column:
 
 def put(table: Table, row: Row, values: Mapping[str, Value]) -> Row:
     """``row`` with some ``values`` by column."""
+    if not values:
+        return row
     return tuple(
         values.get(each.name, value) for each, value in zip(table.stored, row, strict=True)
     )
