@@ -354,3 +354,17 @@ def test_references_that_share_a_column_follow_together(move: Move) -> None:
         (3, 1, None, 4),
     ]
     assert move.target.execute("SELECT * FROM d") == [(1, 1, 2, 4)]
+
+
+def test_references_to_equal_keys_keep_their_own_spelling(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE p (span interval, name text);"
+        "CREATE TABLE c (id int PRIMARY KEY, span interval);",
+        "INSERT INTO p VALUES ('1 mon', 'x'), ('30 days', 'y'); INSERT INTO c VALUES (1, '1 mon')",
+        "ALTER TABLE p ADD PRIMARY KEY (span); ALTER TABLE c ADD FOREIGN KEY (span) REFERENCES p;"
+        "INSERT INTO p VALUES ('1 mon', 'old')",
+    )
+    assert claim.success, claim.message
+    texts = "SELECT p.span::text, p.name, c.span::text FROM p JOIN c USING (span)"
+    assert move.target.execute(texts) == [("30 days", "y", "1 mon")]
+    assert_idempotent(move, claim)

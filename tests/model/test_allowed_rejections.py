@@ -337,3 +337,20 @@ def test_who_rejects_more_than_needed_need_not_reject_the_rest() -> None:
         assert breaches(given, said, Observation(rows=present)) == []
     alone = failed(reject("part", "10"), message="part: part_size")
     assert breaches(given, alone, Observation(rows=present)) == []
+
+
+def test_row_that_is_two_rows_of_the_target_only_if_another_is_rejected() -> None:
+    """The first is the target's first by its key, and collides with the second, which becomes
+    the source's second: whoever does not reject the one need not reject the other.
+    """
+    code = table(
+        "code", "id:integer a:integer b:text",
+        key("code_pk", "id", primary=True), key("code_a", "a"), key("code_b", "b"),
+    )  # fmt: skip
+    source = {"public.code": (("2", "1", "c"), ("1", "2", "b"))}
+    present = {"public.code": (("2", "1", "b"), ("3", "2", "c"))}
+    given = World(schema=Schema(tables=(code,)), source=source, present=present)
+    written = {"public.code": (("2", "1", "c"), ("3", "2", "b"))}
+    assert breaches(given, DONE, Observation(rows=written)) == []
+    claim = failed(reject("code", "2"), reject("code", "1"), message="code: code_b")
+    assert breaches(given, claim, Observation(rows=present)) == []

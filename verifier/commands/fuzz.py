@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 import time
+from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,8 +167,9 @@ class _Progress:
 def _sofar(found: Found) -> str:
     tally = found.tally
     rate = tally.worlds / found.seconds if found.seconds else 0.0
+    told = f"{counted(tally.worlds, 'world')}, {rate:.1f} a second, "
+    told += counted(len(found.failures), "failure")
+    if isinf(found.left):
+        return told  # a world that is replayed takes as long as it takes
     minutes, seconds = divmod(int(found.left), 60)
-    return (
-        f"{counted(tally.worlds, 'world')}, {rate:.1f} a second, "
-        f"{counted(len(found.failures), 'failure')}, {minutes}:{seconds:02} left"
-    )
+    return f"{told}, {minutes}:{seconds:02} left"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from verifier.initial_load import cells, changes
-from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
+from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey, SoftReference
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.parents import family
 from verifier.initial_load.session import literal, paste, run
@@ -183,8 +183,8 @@ def shift(
     same = [f"{old}.{column.quoted} = m.o{no}" for no, column in ours]
     itself = [f"b.{child.ordinal} = c.{child.ordinal}"] if held else []
     where = " AND ".join([f"({where})", *itself, *same])
-    # The child's own text, not the parent's: of parents 1 and 1.0 it has one already.
-    differs = " OR ".join(f"c.{c.quoted}::text IS DISTINCT FROM m.f{no}::text" for no, c in ours)
+    # The child keeps its own text, not the parent's: of parents 1 and 1.0 it has one already.
+    differs = " OR ".join(f"c.{c.quoted} IS DISTINCT FROM m.f{no}" for no, c in ours)
     rows = f"{moved} m {of} JOIN {child.rows} c ON {where} AND ({differs})"
     lost = " OR ".join(f"m.f{no} IS NULL" for no, _ in ours)
     rejected = reject(
@@ -224,7 +224,7 @@ def shift(
         "UPDATE {rows} c SET {set} FROM {moved} m {of} WHERE {where} AND ({differs})",
         rows=child.rows,
         of=of,
-        set=", ".join(f"{column.quoted} = m.f{no}" for no, column in ours),
+        set=", ".join(f"{c.quoted} = {_follower(c, no)}" for no, c in ours),
         moved=moved,
         where=where,
         differs=differs,
@@ -243,6 +243,14 @@ def shift(
         )
         changed |= shift(conn, catalog, tables, other, follows, depth + 1)
     return changed
+
+
+def _follower(column: Column, no: int) -> str:
+    """SQL for what ``column`` of the child ``c`` holds once it follows ``m``."""
+    if column.exact:
+        return f"m.f{no}"
+    same = f"c.{column.quoted} IS NOT DISTINCT FROM m.f{no}"
+    return f"CASE WHEN {same} THEN c.{column.quoted} ELSE m.f{no} END"
 
 
 def links(

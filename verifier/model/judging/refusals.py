@@ -171,11 +171,14 @@ class _Refusals:
         for table in self._matter.tables:
             things = self.settlement.things[table.id]
             torn = [thing for thing in things if _is_torn(self.settlement, thing)]
+            # A row that might have been written as well may be what else it collides with.
+            certain = all(refusal.sure for refusal in self.refused.values())
             for thing in torn:
                 self._torn.append(thing)
                 for node in thing.source:
-                    sure = self.settlement.matches[node].isdisjoint(self.settlement.contested)
-                    yield node, Refusal(AMBIGUOUS, ", ".join(sorted(thing.ties)), sure)
+                    alone = self.settlement.matches[node].isdisjoint(self.settlement.contested)
+                    ties = ", ".join(sorted(thing.ties))
+                    yield node, Refusal(AMBIGUOUS, ties, certain and alone)
             if torn:
                 return
 

@@ -87,11 +87,12 @@ class Settlement:
             survivor = self.survivors.get(self.of[parent]) if parent in self.of else None
             if parent is None or survivor is None:
                 continue
-            places = self.matter.table(parent).places
-            for column, referenced in zip(key.columns, key.references, strict=True):
-                now = survivor[places[referenced]]
-                if now != self.matter.rows[parent][places[referenced]]:
-                    found[column] = now
+            table = self.matter.table(parent)
+            names, before = key.references, self.matter.rows[parent]
+            values = (self.matter.keys.cells(table, names, row) for row in (before, survivor))
+            for column, name, old, new in zip(key.columns, names, *values, strict=True):
+                if old != new:  # equal ones may be spelled otherwise: 1 and 1.0
+                    found[column] = survivor[table.places[name]]
         return found
 
     def parent(self, node: Node, key: ForeignKey) -> Node | None:
