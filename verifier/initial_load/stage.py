@@ -7,7 +7,7 @@ index and check expressions can be evaluated on either side.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from verifier.initial_load.catalog import Column, ForeignKey, Table, UniqueKey
@@ -101,16 +101,16 @@ class Staged:
         others = (key for key in self.table.keys if key is not identity and key.columns <= names)
         return (*((identity,) if identity else ()), *others)
 
-    def key_json(self, alias: str, *, read: bool = False) -> str:
-        """SQL for the row's key as ``json``, column name → text.
-
-        ``read``: of a row whose values are all text still, as they were read.
-        """
-        return _json(self.key, alias, read)
+    def key_json(self, alias: str) -> str:
+        """SQL for the row's key as ``json``, column name → text."""
+        return json_of({column: told(column, f"{alias}.{column.quoted}") for column in self.key})
 
     def row_json(self, alias: str, *, read: bool = False) -> str:
         """SQL for what the backup has of the row as ``json``, column name → text."""
-        return _json(self.given, alias, read)
+        cells = {column: f"{alias}.{column.quoted}" for column in self.given}
+        return json_of(
+            cells if read else {column: told(column, cell) for column, cell in cells.items()}
+        )
 
 
 def among(rows: str, key: ForeignKey) -> str:
@@ -120,11 +120,10 @@ def among(rows: str, key: ForeignKey) -> str:
     return paste("(SELECT * FROM {rows} WHERE {bounds})", rows=rows, bounds=key.bounds)
 
 
-def _json(columns: Collection[Column], alias: str, read: bool) -> str:
-    names = array([literal(column.name) for column in columns])
-    cells = ((column, f"{alias}.{column.quoted}") for column in columns)
-    values = array([cell if read else told(column, cell) for column, cell in cells])
-    return f"json_object({names}, {values})"
+def json_of(values: Mapping[Column, str]) -> str:
+    """SQL for ``json``, column name → text; ``values`` are SQL for the texts."""
+    names = array([literal(column.name) for column in values])
+    return f"json_object({names}, {array(list(values.values()))})"
 
 
 @dataclass(slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from verifier.initial_load.catalog import Column, Connection
+from verifier.initial_load.offset import told
 from verifier.initial_load.session import literal, run
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, json_of
 
 _WHY = """
 CREATE OR REPLACE FUNCTION pg_temp.restore_reason(value text, type text) RETURNS text
@@ -53,7 +54,7 @@ def convert(conn: Connection, staged: Staged) -> None:
             column=column.quoted,
             n=staged.ordinal,
             number=str(staged.number),
-            key=staged.key_json("bad", read=True),
+            key=json_of({each: _printed(conn, each) for each in staged.key}),
             row=staged.row_json("bad", read=True),
             what=literal(f"column {column.quoted}: "),
         )
@@ -68,3 +69,16 @@ def convert(conn: Connection, staged: Staged) -> None:
         ),
         text=text,
     )
+
+
+def _printed(conn: Connection, column: Column) -> str:
+    """SQL for the text of ``column`` of the row ``bad`` as PostgreSQL prints it, if it is a value.
+
+    A backup may spell it otherwise: JSON has moments in a form of its own.
+    """
+    value = f"bad.{column.quoted}"
+    if column.base == "text":
+        return value
+    fits = f"{reason(conn, value, column, column.base)} IS NULL"
+    printed = told(column, f"{value}::{column.base}")
+    return f"CASE WHEN {value} IS NOT NULL AND {fits} THEN {printed} ELSE {value} END"
