@@ -177,7 +177,8 @@ def test_a_server_is_in_no_session_that_a_terminal_interrupts(pair: Pair) -> Non
 
 def _open_files(pid: int) -> set[Path]:
     found = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found.add(entry.readlink())
+    with contextlib.suppress(FileNotFoundError):  # a session's process that has ended meanwhile
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.add(entry.readlink())
     return found

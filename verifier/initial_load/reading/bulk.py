@@ -17,7 +17,9 @@ from typing import NamedTuple
 
 from verifier.initial_load.reading import copytext
 
-_VALUE = rb"(?:\0++|B\0|NULL|true|false|-?\d++(?:\.\d++)?+(?:[eE][+-]?\d++)?+)"
+# No possessive group that may fail half-way: before 3.11.5, re goes on from where it failed
+# (https://github.com/python/cpython/issues/106052).
+_VALUE = rb"(?:\0++|B\0|NULL|true|false|-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?)"
 _TO_COPY = bytes.maketrans(b"\1\2", b"\n\n")
 
 
