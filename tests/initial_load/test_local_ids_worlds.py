@@ -138,7 +138,7 @@ def _insert(table: str, rows: Rows) -> str:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(backup=worlds(), target=worlds(), shuffle=st.randoms(use_true_random=False))
 def test_overlapping_worlds_merge_as_the_model_says(
