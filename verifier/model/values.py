@@ -11,7 +11,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from verifier.model.breach import NotModelled
@@ -75,7 +75,17 @@ def ordered(type: Type, value: str) -> Any:
 
 
 def number(type: Type, value: str) -> tuple[int, Any]:
-    """A number of any type; NaN is above all others, and equal to itself."""
+    """A number of any type; NaN is above all others, and equal to itself.
+
+    Raises :class:`NotModelled` for what is printed as no number.
+    """
+    try:
+        return _number(type, value)
+    except (InvalidOperation, ValueError) as error:
+        raise NotModelled(f"{value!r} as a value of type {type.name} is not modelled") from error
+
+
+def _number(type: Type, value: str) -> tuple[int, Any]:
     if type.kind in (Kind.FLOAT4, Kind.FLOAT8):
         floating = float(value)
         if type.kind is Kind.FLOAT4 and math.isfinite(floating):
