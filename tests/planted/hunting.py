@@ -46,7 +46,7 @@ def hunt(plant: Plant, pair: Pair, *, seconds: float, seed: int, shrink: float =
         watch = _Watch(ground)
         with Search(tested, pair, watch, shrink_seconds=shrink) as search:
             for part in count():
-                for world in batch(invented(tested, pair), seed, part):
+                for world in batch(invented(tested, pair), seed, part).worlds:
                     if watch.elapsed() > seconds:
                         return Hunt(plant=plant, worlds=search.tally.worlds, seconds=seconds)
                     for failure in search.consider(world):

@@ -50,6 +50,8 @@ class Found:
     """Seconds that are left."""
     stopped: Stopped | None = None
     """It was told to stop before its time was over."""
+    ended: str = ""
+    """Why it could not go on before its time was over."""
 
 
 class Pool:
@@ -94,6 +96,11 @@ class Pool:
         except Stopped as stopped:
             self._found.stopped = stopped
             self._give_up()
+        except RestoreVerifierError as error:
+            self._give_up()
+            if not (self._found.tally.worlds or self._found.failures):
+                raise
+            self._found.ended = str(error)
         finally:
             self._end()
         return self._found
@@ -144,6 +151,8 @@ class Pool:
                 each.asked(world, breaches, self._new(breaches))
             case worker.Found(failure=failure):
                 self._add(failure)
+            case worker.Drawn(tally=tally):
+                self._found.tally.add(tally)
             case worker.Tried(tally=tally):
                 self._found.tally.add(tally)
                 self._keep(each, fails=tally.failing > 0)

@@ -32,7 +32,9 @@ class Report:
     def exit_code(self) -> int:
         if self.found.failures:
             return 1
-        return 0 if self.found.tally.worlds and not self.found.tally.unjudged else 2
+        tally = self.found.tally
+        slips = bool(tally.unjudged or tally.undrawn or self.found.ended)
+        return 0 if tally.worlds and not slips else 2
 
 
 def sentence(report: Report) -> str:
@@ -47,10 +49,20 @@ def sentence(report: Report) -> str:
         return "no world was tried, nothing is proved"
     rate = f", {tally.worlds / found.seconds:.1f} a second" if found.seconds else ""
     if not found.failures:
-        open_ = counted(len(tally.unjudged), "world")
-        unknown = f"; {open_} could not be judged" if tally.unjudged else ""
-        return f"nothing found in {tried}{rate}{unknown}"
+        return f"nothing found in {tried}{rate}{_open(found)}"
     return f"{failures} in {tried}{rate}; something was wrong in {tally.failing:,}"
+
+
+def _open(found: Found) -> str:
+    """What keeps it from being proved that there is nothing."""
+    said = ""
+    if found.tally.unjudged:
+        said += f"; {counted(len(found.tally.unjudged), 'world')} could not be judged"
+    if found.tally.undrawn:
+        said += f"; {counted(found.tally.undrawn.total(), 'world')} could not be drawn"
+    if found.ended:
+        said += "; it ended before its time"
+    return said
 
 
 _MARKS: Mapping[int, tuple[str, Style]] = {
@@ -108,6 +120,12 @@ def _remarks(report: Report, width: int) -> Iterator[Line]:
         for text, number in tally.unmodelled.most_common(5)
     ]
     said += [f"not judged, please report its unjudged_*.json: {text}" for text in tally.unjudged]
+    said += [
+        f"not drawn {counted(number, 'time')}, please report it with the seed: {text}"
+        for text, number in tally.undrawn.most_common(5)
+    ]
+    if report.found.ended:
+        said.append(f"it ended before its time: {report.found.ended}")
     for text in said:
         yield from _wrapped(text, width, "doubt")
 
@@ -135,6 +153,8 @@ def to_plain(report: Report) -> dict[str, object]:
         "unmodelled": dict(found.tally.unmodelled),
         "remarks": dict(found.tally.remarks),
         "unjudged": list(found.tally.unjudged),
+        "undrawn": dict(found.tally.undrawn),
+        "ended": found.ended,
         "no_longer_failing": report.gone,
         "failures": [_plain(each, found) for each in report.handouts],
     }

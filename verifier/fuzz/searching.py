@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ from typing import Protocol
 
 import psycopg
 
-from verifier.errors import NotOffered, ServerError
+from verifier.errors import NotOffered, RestoreVerifierError, ServerError
 from verifier.fuzz.confirming import confirm
 from verifier.fuzz.drawing import batch, invented
 from verifier.fuzz.failure import Cause, Failure, cause_of
@@ -23,6 +22,7 @@ from verifier.fuzz.interrupted import Interrupted
 from verifier.fuzz.interrupting import strike
 from verifier.fuzz.judging import Judged, judge
 from verifier.fuzz.shrinking import shrink
+from verifier.fuzz.slips import slip
 from verifier.fuzz.subject import Subject, subject
 from verifier.implementations import Implementation
 from verifier.model.breach import Breach
@@ -46,6 +46,8 @@ class Tally:
     """Worlds of which the model did not know what to expect, by the reason."""
     remarks: Counter[str] = field(default_factory=Counter)
     """What else is to be told, such as that something is not offered."""
+    undrawn: Counter[str] = field(default_factory=Counter)
+    """Worlds that the verifier failed to draw, by its words."""
     unjudged: dict[str, World] = field(default_factory=dict)
     """Worlds that the verifier itself failed in, by its words: the first of each."""
 
@@ -56,6 +58,7 @@ class Tally:
         self.unfit += other.unfit
         self.unmodelled.update(other.unmodelled)
         self.remarks.update(other.remarks)
+        self.undrawn.update(other.undrawn)
         self.unjudged = {**other.unjudged, **self.unjudged}
 
 
@@ -73,13 +76,6 @@ class Listener(Protocol):
 
     def smaller(self, world: World, breach: Breach) -> None:
         """A smaller world for a wanted breach was found."""
-
-
-def slip(error: Exception) -> str:
-    """An error that is not somebody's, but the verifier's own, and where it was raised."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(last.filename).name}:{last.lineno}"
-    return f"{type(error).__name__} at {place}: {error}".partition("\n")[0]
 
 
 class Known:
@@ -188,15 +184,21 @@ class Search:
             last = again
             return True
 
-        small = shrink(
-            judged.world,
-            fails,
-            near=breach.table,
-            forms=self._subject.forms if interrupted is None else (BackupForm.OWN,),
-            seconds=self._seconds,
-            tell=lambda world: self._listener.smaller(world, breach),
-        )
-        failure = self._failure(judged, cause, last, small.finished)
+        try:
+            finished = shrink(
+                judged.world,
+                fails,
+                near=breach.table,
+                forms=self._subject.forms if interrupted is None else (BackupForm.OWN,),
+                seconds=self._seconds,
+                tell=lambda world: self._listener.smaller(world, breach),
+            ).finished
+        except (EOFError, BrokenPipeError, RestoreVerifierError):
+            raise  # nobody listens, or there are no servers
+        except Exception as error:  # what was found is told all the same
+            self.tally.unjudged[slip(error)] = last.world
+            finished = False
+        failure = self._failure(judged, cause, last, finished)
         if interrupted is not None:
             return replace(failure, interrupted=interrupted)
         if last.run is None:
@@ -261,7 +263,7 @@ def search(
     strategy = invented(tested, pair)
     with Search(tested, pair, Known(), shrink_seconds=shrink_seconds) as looking:
         for part in count():
-            for world in batch(strategy, seed, part):
+            for world in batch(strategy, seed, part).worlds:
                 if time.monotonic() > deadline:
                     return found
                 found += looking.consider(world)

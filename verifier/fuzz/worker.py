@@ -19,7 +19,8 @@ from verifier.fuzz.drawing import batch, invented
 from verifier.fuzz.failure import Failure
 from verifier.fuzz.interrupted import Interrupted, interruption
 from verifier.fuzz.interrupting import as_scenario
-from verifier.fuzz.searching import Search, Tally, slip
+from verifier.fuzz.searching import Search, Tally
+from verifier.fuzz.slips import slip
 from verifier.fuzz.subject import Subject, subject
 from verifier.implementations import implementation
 from verifier.model.breach import Breach
@@ -104,6 +105,13 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A batch is about to be tried."""
+
+    tally: Tally
+
+
+@dataclass(frozen=True)
 class Tried:
     """A world is through."""
 
@@ -123,7 +131,7 @@ class Trouble:
     usage: bool
 
 
-Said = Ready | Begins | Asks | Smaller | Found | Tried | Over | Trouble
+Said = Ready | Begins | Asks | Smaller | Found | Drawn | Tried | Over | Trouble
 
 
 @dataclass(frozen=True)
@@ -201,8 +209,10 @@ class _Worker:
         return replace(self._tested, implementation=apart)
 
     def _draw(self, search: Search, task: Draw) -> None:
-        worlds = enumerate(batch(self._worlds, task.seed, task.part))
-        for number, world in islice(worlds, task.skip, None):
+        drawn = batch(self._worlds, task.seed, task.part)
+        if not task.skip:  # what is drawn once more was told the first time
+            self._channel.send(Drawn(Tally(undrawn=drawn.undrawn)))
+        for number, world in islice(enumerate(drawn.worlds), task.skip, None):
             if self._is_stopped():
                 break
             self._put(search, world, interruption(task.seed, task.part, number))
