@@ -163,7 +163,8 @@ class Ending:
         """Whether the target's row is not older, where the newest one is asked for."""
         name = self._options.prefer.removeprefix("newest:")
         place = thing.table.places.get(name)
-        if place is None or not any(self._matter.rows[node] == now for node in thing.present):
+        kept = {row for n in thing.present for row in (self._matter.rows[n], self._followed(n))}
+        if place is None or now not in kept:
             return False
         type = resolve(thing.table.stored[place].type, self._matter.schema)
         own, theirs = now[place], [self._settlement.rows[node][place] for node in thing.source]

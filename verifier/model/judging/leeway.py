@@ -112,7 +112,7 @@ def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[N
                 for node in thing.source:
                     value = matter.keys.value(table, key, settlement.rows[node])
                     if value in taken and taken[value] is not thing:
-                        yield node
+                        yield from thing.source
 
 
 def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:

@@ -66,19 +66,29 @@ class Rejected:
     """Those that are not in the target, by right or by what the claim says."""
 
 
+def _by_rows(claim: Claim, matter: Matter) -> dict[frozenset[Node], list[Rejection]]:
+    """What a claim rejects, by the rows that it may be about."""
+    found: dict[frozenset[Node], list[Rejection]] = {}
+    for entry in claim.rejections or ():
+        found.setdefault(frozenset(meant(matter, entry)), []).append(entry)
+    return found
+
+
 def rejected(claim: Claim, matter: Matter, bounds: Bounds) -> Rejected:
     named: set[Node] = set()
     needless: set[Node] = set()
     unknown = []
-    for entry in claim.rejections or ():
-        rows = set(meant(matter, entry))
-        # Where several rows have the key that is named, it is one that may be rejected.
-        right = rows & bounds.must.keys() or rows & bounds.may
+    for rows, entries in _by_rows(claim, matter).items():
+        # Where several rows have the key that is named, it is those that have to be rejected,
+        # and of those that may be as many as it is named for, the likeliest first.
+        right = rows & bounds.must.keys()
+        may = sorted(rows & bounds.may.keys(), key=lambda node: (-bounds.may[node], node))
+        right |= {*may[: max(0, len(entries) - len(right))]}
         named |= right
         if not right:
             needless |= rows
         if not rows:
-            unknown.append(entry)
+            unknown += entries
     return Rejected(
         unnamed=frozenset(bounds.must.keys() - named),
         needless=frozenset(needless),
