@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tests.model.small import failed, key, merge, partly, refers, reject, table
-from verifier.contract import Claim
+from verifier.contract import Claim, Counts
 from verifier.model.allowed import breaches
 from verifier.model.schema import Action, Row, Schema
 from verifier.model.world import Observation, Options, World
@@ -131,3 +131,42 @@ def test_a_child_of_a_rejected_row_whose_key_another_row_has_by_now() -> None:
     assert wrong(partly(stock, reject("lot", "1"))) == []
     assert wrong(partly(stock), ("1", "7")) != []
     assert wrong(partly(stock)) != []
+
+
+def test_the_row_that_is_there_is_not_the_one_that_was_rejected() -> None:
+    schema = Schema(
+        tables=(table("shop", "id:integer# number:integer", key("shop_pk", "id", primary=True)),)
+    )
+    source: Rows = {"shop": [("1", "1"), ("1", "2")]}
+    present: Rows = {"shop": [("1", "1")]}
+    claim = replace(
+        partly(reject("shop", "1")),
+        counts={"public.shop": Counts(unchanged=1, rejected=1)},
+        merges=(),
+    )
+
+    def wrong(**options: bool) -> list[str]:
+        asked, lacks = Options(**options), frozenset({"shop_pk"})
+        return _wrong(schema, source, present, claim, present, lacks=lacks, options=asked)
+
+    assert wrong(strict_ids=True) == []
+    assert wrong() != []
+
+
+def test_a_row_that_collides_with_one_that_stays_because_it_is_newer() -> None:
+    schema = Schema(
+        tables=(
+            table("shop", "id:integer name:text updated:date", key("shop_pk", "id", primary=True),
+                  key("shop_name", "name")),
+        )
+    )  # fmt: skip
+    source: Rows = {"shop": [("2", "b", "2024-01-01"), ("1", "a", "2024-01-01")]}
+    claim = failed(reject("shop", "1"), message="shop: shop_name")
+
+    def wrong(age: str) -> list[str]:
+        present: Rows = {"shop": [("2", "a", age)]}
+        options = Options(prefer="updated")
+        return _wrong(schema, source, present, claim, present, options=options)
+
+    assert wrong("2024-01-02") == []
+    assert wrong("2023-01-01") != []

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from verifier.contract import Claim, Merge, Rejection
+from verifier.model.judging.choices import Observed
 from verifier.model.judging.matter import Matter, Node
 from verifier.model.judging.refusals import Bounds
 from verifier.model.schema import Row, Table, Value
@@ -74,7 +75,13 @@ def _by_rows(claim: Claim, matter: Matter) -> dict[frozenset[Node], list[Rejecti
     return found
 
 
-def rejected(claim: Claim, matter: Matter, bounds: Bounds) -> Rejected:
+def rejected(
+    claim: Claim, matter: Matter, bounds: Bounds, observed: Observed | None = None
+) -> Rejected:
+    def doubt(node: Node) -> tuple[bool, int, Node]:
+        there = observed is not None and observed.holds(node.table, matter.rows[node])
+        return there, -bounds.may[node], node
+
     named: set[Node] = set()
     needless: set[Node] = set()
     unknown = []
@@ -82,7 +89,7 @@ def rejected(claim: Claim, matter: Matter, bounds: Bounds) -> Rejected:
         # Where several rows have the key that is named, it is those that have to be rejected,
         # and of those that may be as many as it is named for, the likeliest first.
         right = rows & bounds.must.keys()
-        may = sorted(rows & bounds.may.keys(), key=lambda node: (-bounds.may[node], node))
+        may = sorted(rows & bounds.may.keys(), key=doubt)
         right |= {*may[: max(0, len(entries) - len(right))]}
         named |= right
         if not right:
