@@ -9,7 +9,7 @@ leaves behind outside of the database, cannot be seen here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from verifier.contract import Claim, Guarantee
 from verifier.model.breach import Breach, NotModelled
@@ -19,7 +19,7 @@ from verifier.model.judging.ending import Ending
 from verifier.model.judging.honest import Numbers, lie, of_failure, of_merges, of_success
 from verifier.model.judging.matter import Matter
 from verifier.model.judging.refusals import Bounds, bounds
-from verifier.model.judging.things import Choice, Settlement
+from verifier.model.judging.things import Settlement
 from verifier.model.judging.words import Rejected, rejected
 from verifier.model.rules import violations
 from verifier.model.schema import Row, Table, Value
@@ -96,7 +96,7 @@ class _Judge:
     def _rows(self, claim: Claim, after: Observation) -> Iterator[Breach]:
         matter, options = self._matter, self._world.options
         observed = Observed(matter, after.rows)
-        limits, told = self._told(claim, [observed])
+        limits, told = self._told(claim, observed)
         yield from self._refused(told, limits)
         settlement = Settlement(matter, observed, told.rows)
         ending = Ending(matter, settlement, observed, after.rows, options)
@@ -106,18 +106,19 @@ class _Judge:
         if not wrong:  # else it cannot be told what became of each row
             yield from Numbers(matter, settlement, ending, after.rows).breaches(claim)
 
-    def _told(self, claim: Claim, choices: Sequence[Choice] = ()) -> tuple[Bounds, Rejected]:
+    def _told(self, claim: Claim, observed: Observed | None = None) -> tuple[Bounds, Rejected]:
         """What has to be rejected, and what ``claim`` rejects.
 
         Who rejects a row without need to may have to reject others with it, or need not any more.
         """
         matter, options = self._matter, self._world.options
+        choices = [observed] if observed else []
         limits = bounds(matter, options, choices)
-        told = rejected(claim, matter, limits)
+        told = rejected(claim, matter, limits, observed)
         free = told.rows - limits.must.keys() - told.needless
         if free:
             limits = bounds(matter, options, choices, free)
-            told = rejected(claim, matter, limits)
+            told = rejected(claim, matter, limits, observed)
         return limits, told
 
     def _refused(self, told: Rejected, limits: Bounds) -> Iterator[Breach]:

@@ -47,6 +47,9 @@ class Observed:
                 if name is not None:
                     named[name].append(row)
 
+    def holds(self, table: str, row: Row) -> bool:
+        return row in self._after.get(table, ())
+
     def candidates(self, thing: Thing, rows: Mapping[Node, Row], matter: Matter) -> list[Row]:
         """The rows afterwards that carry an identity of the thing's rows; one is right."""
         names = {matter.name(node.table, rows[node]) for node in (*thing.source, *thing.present)}

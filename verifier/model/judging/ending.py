@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from verifier.contract import Guarantee
-from verifier.model.breach import Breach, NotModelled
+from verifier.model.breach import Breach
 from verifier.model.judging.choices import Observed
 from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.newest import may_stay
 from verifier.model.judging.things import Settlement
 from verifier.model.schema import Action, Row, Table
-from verifier.model.types import resolve
-from verifier.model.values import ordered
 from verifier.model.world import Options
 
 KEPT = "the target still holds its own row instead of the source's"
@@ -161,21 +160,9 @@ class Ending:
 
     def _may_stay(self, thing: Thing, now: Row) -> bool:
         """Whether the target's row is not older, where the newest one is asked for."""
-        name = self._options.prefer.removeprefix("newest:")
-        place = thing.table.places.get(name)
-        if place is None or not any(self._matter.rows[node] == now for node in thing.present):
-            return False
-        type = resolve(thing.table.stored[place].type, self._matter.schema)
-        own, theirs = now[place], [self._settlement.rows[node][place] for node in thing.source]
-        if own is None:
-            return None in theirs
-        try:
-            newest = max(
-                (ordered(type, value) for value in theirs if value is not None), default=None
-            )
-            return newest is None or not ordered(type, own) < newest
-        except NotModelled:
-            return True
+        kept = {row for n in thing.present for row in (self._matter.rows[n], self._followed(n))}
+        rows = [self._settlement.rows[node] for node in thing.source]
+        return now in kept and may_stay(self._matter.schema, thing.table, self._options, now, rows)
 
     def is_named(self, node: Node, now: Row) -> bool:
         """Whether ``now`` carries the identity of a row that there was."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.newest import may_stay
 from verifier.model.judging.things import Settlement
 from verifier.model.keys import needed
 from verifier.model.schema import Action, ForeignKey, Identity, Key, Op, Table
@@ -32,7 +33,7 @@ def leeway(
         known = len(may)
         may |= _with_dependants(matter, may)
         for each in settlements:
-            may |= set(_in_the_way(each, may))
+            may |= set(_in_the_way(each, may, options))
             may |= set(_held_back(each, may))
     return may
 
@@ -66,8 +67,13 @@ def _suspects(settlement: Settlement) -> Iterator[Node]:
                 yield from thing.source
 
 
-def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
-    """Rows that collide with one of the target that stays, if ``refused`` rows are rejected."""
+def _in_the_way(
+    settlement: Settlement, refused: Collection[Node], options: Options
+) -> Iterator[Node]:
+    """Rows that collide with one of the target that stays as it is.
+
+    It does if the ``refused`` rows are rejected, or where it may be the newest.
+    """
     matter = settlement.matter
     for table in matter.tables:
         things = settlement.things[table.id]
@@ -76,6 +82,18 @@ def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[N
             for t in things
             if set(t.source) <= set(refused) or t.source == []
             for node in t.present
+        }
+        staying |= {
+            node
+            for thing in things
+            for node in thing.present
+            if may_stay(
+                matter.schema,
+                table,
+                options,
+                matter.rows[node],
+                (settlement.rows[other] for other in thing.source),
+            )
         }
         for key in table.keys:
             taken = {
@@ -88,7 +106,7 @@ def _in_the_way(settlement: Settlement, refused: Collection[Node]) -> Iterator[N
                 for node in thing.source:
                     value = matter.keys.value(table, key, settlement.rows[node])
                     if value in taken and taken[value] is not thing:
-                        yield node
+                        yield from thing.source
 
 
 def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:

@@ -36,8 +36,9 @@ class Bounds:
     """What of the source is to be rejected."""
 
     must: dict[Node, Refusal]
-    may: frozenset[Node]
-    """``must`` is not among them."""
+    may: dict[Node, int]
+    """``must`` is not among them. By how many of the choices that are open they cannot be
+    restored."""
     merging: frozenset[Node]
     """Those that are one thing with others, if nothing is rejected."""
 
@@ -68,7 +69,8 @@ def bounds(
     may = {node for each in found for node in each.doubtful()} - must.keys()
     may |= leeway(matter, [each.settlement for each in found], may | must.keys(), options)
     merging = {node for each in found for node in each.merging()}
-    return Bounds(must, frozenset(may - must.keys()), frozenset(merging))
+    counted = {node: sum(node in each.refused for each in found) for node in may - must.keys()}
+    return Bounds(must, counted, frozenset(merging))
 
 
 class _Refusals:

@@ -52,6 +52,8 @@ class Settlement:
         """The rows of the target that a source row collides with by itself."""
         self.contested: set[Node] = set()
         """Rows of the target with which several things collide."""
+        self._left: dict[Node, Row] = {node: matter.rows[node] for node in self.gone}
+        """The rows that are gone, with references that follow."""
         self._settle()
 
     def _settle(self) -> None:
@@ -68,9 +70,9 @@ class Settlement:
     # -- references --------------------------------------------------------------------------
 
     def _follow(self, table: Table) -> None:
-        for node in self.matter.nodes[table.id]:
-            if node in self.rows and table.foreign_keys:
-                self.rows[node] = self._followed(table, node)
+        for node in self.matter.nodes[table.id] if table.foreign_keys else ():
+            rows = self._left if node in self.gone else self.rows
+            rows[node] = self._followed(table, node)
 
     def _followed(self, table: Table, node: Node) -> Row:
         row = list(self.matter.rows[node])
@@ -82,23 +84,39 @@ class Settlement:
     def moves(self, node: Node) -> dict[str, str | None]:
         """The columns whose parent ends with another value there, and that value."""
         found: dict[str, str | None] = {}
-        for key in self.matter.table(node).foreign_keys:
+        own, cells = self.matter.table(node), self.matter.keys.cells
+        for key in own.foreign_keys:
             parent = self.parent(node, key)
             survivor = self.survivors.get(self.of[parent]) if parent in self.of else None
             if parent is None or survivor is None:
                 continue
-            table = self.matter.table(parent)
-            names, before = key.references, self.matter.rows[parent]
-            values = (self.matter.keys.cells(table, names, row) for row in (before, survivor))
-            for column, name, old, new in zip(key.columns, names, *values, strict=True):
+            table, names = self.matter.table(parent), key.references
+            before = cells(own, key.columns, self.matter.rows[node])
+            after = cells(table, names, survivor)
+            for column, name, old, new in zip(key.columns, names, before, after, strict=True):
                 if old != new:  # equal ones may be spelled otherwise: 1 and 1.0
                     found[column] = survivor[table.places[name]]
         return found
 
     def parent(self, node: Node, key: ForeignKey) -> Node | None:
-        """The row that it refers to, among those that are not gone."""
-        live = (parent for parent in self.matter.parents(node, key) if parent not in self.gone)
-        return next(live, None)
+        """The row that it refers to, among those that are not gone.
+
+        Where all are gone, one that has the key by now which they had come to have.
+        """
+        parents = self.matter.parents(node, key)
+        live = (parent for parent in parents if parent not in self.gone)
+        return next(live, None) or self._stand_in(node, key, parents)
+
+    def _stand_in(self, node: Node, key: ForeignKey, parents: Sequence[Node]) -> Node | None:
+        table = self.matter.schema.by_id[key.parent]
+
+        def called(row: Row) -> KeyValue:
+            return self.matter.keys.cells(table, key.references, row)
+
+        names = {called(self._left[parent]) for parent in parents}
+        others = self.matter.nodes[table.id] if parents and not node.present else ()
+        found = (other for other in others if other in self.rows)
+        return next((other for other in found if called(self.rows[other]) in names), None)
 
     # -- collisions --------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from verifier.contract import Claim, Merge, Rejection
+from verifier.model.judging.choices import Observed
 from verifier.model.judging.matter import Matter, Node
 from verifier.model.judging.refusals import Bounds
 from verifier.model.schema import Row, Table, Value
@@ -66,19 +67,35 @@ class Rejected:
     """Those that are not in the target, by right or by what the claim says."""
 
 
-def rejected(claim: Claim, matter: Matter, bounds: Bounds) -> Rejected:
+def _by_rows(claim: Claim, matter: Matter) -> dict[frozenset[Node], list[Rejection]]:
+    """What a claim rejects, by the rows that it may be about."""
+    found: dict[frozenset[Node], list[Rejection]] = {}
+    for entry in claim.rejections or ():
+        found.setdefault(frozenset(meant(matter, entry)), []).append(entry)
+    return found
+
+
+def rejected(
+    claim: Claim, matter: Matter, bounds: Bounds, observed: Observed | None = None
+) -> Rejected:
+    def doubt(node: Node) -> tuple[bool, int, Node]:
+        there = observed is not None and observed.holds(node.table, matter.rows[node])
+        return there, -bounds.may[node], node
+
     named: set[Node] = set()
     needless: set[Node] = set()
     unknown = []
-    for entry in claim.rejections or ():
-        rows = set(meant(matter, entry))
-        # Where several rows have the key that is named, it is one that may be rejected.
-        right = rows & bounds.must.keys() or rows & bounds.may
+    for rows, entries in _by_rows(claim, matter).items():
+        # Where several rows have the key that is named, it is those that have to be rejected,
+        # and of those that may be as many as it is named for, the likeliest first.
+        right = rows & bounds.must.keys()
+        may = sorted(rows & bounds.may.keys(), key=doubt)
+        right |= {*may[: max(0, len(entries) - len(right))]}
         named |= right
         if not right:
             needless |= rows
         if not rows:
-            unknown.append(entry)
+            unknown += entries
     return Rejected(
         unnamed=frozenset(bounds.must.keys() - named),
         needless=frozenset(needless),
