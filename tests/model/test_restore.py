@@ -155,6 +155,23 @@ def test_local_numbers_are_made_anew_and_references_follow() -> None:
     assert (found.counts[B].inserted, found.counts[B].merged) == (1, 1)
 
 
+def test_number_that_is_there_twice_is_one_row() -> None:
+    schema = Schema(tables=(table("a"),))
+    found = expect(
+        World(
+            schema=schema,
+            source={A: (("1",), ("3",), ("3",))},
+            present={A: (("1",), ("2",))},
+            lacks=frozenset({"a_pk"}),
+            options=Options(local_ids=True),
+        )
+    )
+    # Without another key, rows are found whole: they are the target's two, in its order.
+    assert held(found, A) == [("1",), ("2",)]
+    assert [(one.key, one.survivor) for one in found.merges] == [({"id": "3"}, {"id": "2"})] * 2
+    assert found.sequences == {f"{A}.id": 3}
+
+
 def test_undeclared_text_follows_a_merge_where_it_is_declared() -> None:
     soft = SoftReference(table=B, column="a", parent=A)
     schema = Schema(tables=(table("b", "a"), NAMED))
