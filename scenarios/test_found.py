@@ -105,3 +105,28 @@ def test_keys_that_a_cast_spells_otherwise(scenario, world):
         target="ALTER TABLE port ADD FOREIGN KEY (host) REFERENCES host",
     )
     scenario.restore().prove()
+
+
+@pytest.mark.guarantee("idempotence", "merging")
+@pytest.mark.trap("U02", "U10")
+def test_duplicates_of_a_row_that_takes_over_a_key(scenario, world):
+    """Two stops are one by their line, and the second is the target's by its number on it: it takes
+    that one's line over, and is the first one's duplicate no longer; the next restore finds it so.
+    """
+    world(
+        """
+        CREATE TABLE line (id text PRIMARY KEY, name int);
+        CREATE TABLE stop (line text REFERENCES line, place int, name text, number int,
+            PRIMARY KEY (line, place));
+        """,
+        source="""
+        INSERT INTO line VALUES ('l', 2), ('j', 2);
+        INSERT INTO stop VALUES ('l', 1, 'a', 2), ('j', 1, 'a', 1);
+        """,
+        target="""
+        ALTER TABLE line ADD UNIQUE (name); ALTER TABLE stop ADD UNIQUE (line);
+        CREATE UNIQUE INDEX ON stop (length(name), number);
+        INSERT INTO line VALUES ('b', 1); INSERT INTO stop VALUES ('b', 1, 'a', 1);
+        """,
+    )
+    scenario.restore().prove()

@@ -215,6 +215,23 @@ def test_duplicates_in_the_backup_become_one_new_row(move: Move) -> None:
     assert_settled(move, claim)
 
 
+def test_number_that_is_there_twice_is_one_row(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE lot (id serial, up int, name text)",
+        "INSERT INTO lot VALUES (2, NULL, 'b'), (3, NULL, 'a'), (3, NULL, 'b'), (4, 3, 'c')",
+        "ALTER TABLE lot ADD PRIMARY KEY (id), ADD FOREIGN KEY (up) REFERENCES lot;"
+        "INSERT INTO lot VALUES (7, NULL, 'b'), (8, NULL, 'b')",
+    )
+    # The last of both is the target's second; it takes over that one's number, and so do they.
+    assert move.rows("SELECT * FROM lot ORDER BY id") == [
+        (7, None, "b"),
+        (8, None, "b"),
+        (9, 8, "c"),
+    ]
+    assert total(claim) == Counts(inserted=1, merged=3)
+    assert_settled(move, claim)
+
+
 def test_key_of_tenant_and_serial_follows_in_both_parts(move: Move) -> None:
     claim = move(
         "CREATE TABLE tenant (id serial PRIMARY KEY, name text UNIQUE NOT NULL);"

@@ -172,6 +172,23 @@ def test_partition_has_to_take_the_new_number_only(end: str, refusal: str) -> No
     assert (found.success, found.refusal, found.rejections) == (not refusal, refusal, ())
 
 
+def test_number_that_is_there_twice_is_one_row() -> None:
+    schema = Schema(tables=(table("a"),))
+    found = expect(
+        World(
+            schema=schema,
+            source={A: (("1",), ("3",), ("3",))},
+            present={A: (("1",), ("2",))},
+            lacks=frozenset({"a_pk"}),
+            options=Options(local_ids=True),
+        )
+    )
+    # Without another key, rows are found whole: they are the target's two, in its order.
+    assert held(found, A) == [("1",), ("2",)]
+    assert [(one.key, one.survivor) for one in found.merges] == [({"id": "3"}, {"id": "2"})] * 2
+    assert found.sequences == {f"{A}.id": 3}
+
+
 def test_undeclared_text_follows_a_merge_where_it_is_declared() -> None:
     soft = SoftReference(table=B, column="a", parent=A)
     schema = Schema(tables=(table("b", "a"), NAMED))

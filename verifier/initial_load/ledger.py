@@ -3,7 +3,8 @@
 ``restore_rejected`` holds the rejected rows, which are gone from their staging
 table. ``restore_was`` holds the backup's own key of every row whose key was
 changed in staging; with a constraint when the row took over the key of a target
-row that it collides with.
+row that it collides with. ``restore_bound`` holds the duplicates of such a row, which it
+may be equal to no longer.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ def create(conn: Connection) -> None:
     conn.execute(
         "CREATE TEMP TABLE restore_was"
         " (tab int, n bigint, key json, con text, PRIMARY KEY (tab, n)) ON COMMIT DROP"
+    )
+    conn.execute(
+        "CREATE TEMP TABLE restore_bound (tab int, n bigint, winner bigint, con text)"
+        " ON COMMIT DROP"
     )
     conn.execute(
         "CREATE TEMP TABLE restore_merged"

@@ -102,7 +102,7 @@ def _hits(conn: Connection, staged: Staged) -> None:
 
 def _ties(conn: Connection, staged: Staged) -> int:
     """Fill ``restore_tie``: rows that belong together, ``grp`` being the last of them."""
-    total = 0
+    total = _bound(conn, staged)
     for no, key in enumerate(staged.keys):
         total += run(
             conn,
@@ -114,6 +114,23 @@ def _ties(conn: Connection, staged: Staged) -> int:
             parts=", ".join(f"k{i}" for i, _ in enumerate(key.expressions, 1)),
         ).rowcount
     return total
+
+
+def _bound(conn: Connection, staged: Staged) -> int:
+    """The ties of rows whose survivor took over a key of the target, and lost its own with it."""
+    return run(
+        conn,
+        "INSERT INTO pg_temp.restore_tie SELECT n, key, max(n) OVER (PARTITION BY winner) FROM ("
+        "  SELECT CASE WHEN self THEN b.winner ELSE b.n END AS n, b.winner,"
+        "    coalesce(array_position({names}, b.con) - 1, 0) AS key"
+        "  FROM pg_temp.restore_bound b CROSS JOIN (VALUES (true), (false)) x(self)"
+        "  WHERE b.tab = {number} AND b.n IN (SELECT {n} FROM {rows})"
+        "  AND b.winner IN (SELECT {n} FROM {rows})) x",
+        names=_key_names(staged),
+        number=str(staged.number),
+        n=staged.ordinal,
+        rows=staged.rows,
+    ).rowcount
 
 
 def _groups(conn: Connection) -> None:
@@ -206,7 +223,11 @@ def _claims(conn: Connection) -> None:
 
 def _names(staged: Staged, key: str) -> str:
     """SQL for the name of the unique key number ``key``."""
-    return f"({array([literal(k.name) for k in staged.keys])})[{key} + 1]"
+    return f"({_key_names(staged)})[{key} + 1]"
+
+
+def _key_names(staged: Staged) -> str:
+    return array([literal(key.name) for key in staged.keys])
 
 
 def _ambiguous(conn: Connection, staged: Staged) -> int:

@@ -94,7 +94,7 @@ def stranded(
         moving = bool(parents) and not set(key.references) <= fixed
         due = key.child == child.table.oid and _staged(child, key) and not key.period
         if due and (moving or own.intersection(key.columns)):
-            rejected += _orphans(conn, catalog, tables, child, key)
+            rejected += _orphans(conn, catalog, tables, child, key, planned=True)
     return rejected
 
 
@@ -224,8 +224,19 @@ def _staged(child: Staged, key: ForeignKey) -> bool:
 
 
 def _orphans(
-    conn: Connection, catalog: Catalog, tables: list[Staged], child: Staged, key: ForeignKey
+    conn: Connection,
+    catalog: Catalog,
+    tables: list[Staged],
+    child: Staged,
+    key: ForeignKey,
+    *,
+    planned: bool = False,
 ) -> int:
+    """Reject rows of ``child`` without a parent by ``key``.
+
+    Once all is ``planned``, every row refers to what its parent became; before, to a row that
+    may merge.
+    """
     parent = catalog.tables[key.referred]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
@@ -238,7 +249,8 @@ def _orphans(
     same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
     where = [f"s.{column} IS NOT NULL" for column in columns]
     where += [
-        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{_written(staged)})"
+        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{_written(staged)}"
+        f"{_survives(staged) if planned else ''})"
         for staged in family_
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")

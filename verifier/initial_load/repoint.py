@@ -296,13 +296,20 @@ def references(
 
 
 def _adopt(conn: Connection, parent: Staged) -> bool:
-    """The survivor keeps the identity of the target row that it became.
+    """The survivor keeps the identity of the target row that it became, and its duplicates.
 
     Whether that is part of another unique key, by which it may be equal to others now.
     """
     survivor = f"pg_temp.restore_moved m JOIN {parent.rows} c ON c.{parent.ordinal} = m.n"
     mine = "m.n = m.winner AND m.adopted"
     _remember(conn, parent, f"{survivor} AND {mine}", "m.con")
+    run(
+        conn,
+        "INSERT INTO pg_temp.restore_bound SELECT {number}, m.n, m.winner, m.con"
+        " FROM pg_temp.restore_moved m JOIN pg_temp.restore_moved w ON w.n = m.winner AND w.adopted"
+        " WHERE m.n <> m.winner",
+        number=str(parent.number),
+    )
     if not parent.identity:
         return False
     done = run(

@@ -64,17 +64,26 @@ class _Groups:
     # --- duplicates -----------------------------------------------------------------------
 
     def _members(self) -> list[list[Entry]]:
-        """Rows that are equal on some unique key, together."""
+        """Rows that are equal on some unique key, together.
+
+        Those that were, too, when one of them took over a key of the target.
+        """
         group = {entry: [entry] for entry in self.entries}
+
+        def join(first: Entry, entry: Entry) -> None:
+            one, other = group[first], group[entry]
+            if one is not other:
+                one += other
+                group.update(dict.fromkeys(other, one))
+
+        for entry in self.entries:
+            if entry.survivor.taken is not None and entry.survivor in group:
+                join(entry.survivor, entry)
         for key in self.keys:
             for equal in self._by_value(key).values():
                 for entry in equal if len(equal) > 1 else ():
                     self.ties[entry].add(key.name)
-                    one, other = group[equal[0]], group[entry]
-                    if one is not other:
-                        one += other
-                        for moved in other:
-                            group[moved] = one
+                    join(equal[0], entry)
         return [list(each) for each in {id(each): each for each in group.values()}.values()]
 
     def _by_value(self, key: Key) -> dict[KeyValue, list[Entry]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from verifier.oracle.catalog import ForeignKey, Table, UniqueKey
 from verifier.oracle.entities import SOURCE, TARGET, Entity, Node, Universe
-from verifier.oracle.restorable import Obstacle
+from verifier.oracle.restorable import Obstacle, forsaking
 
 _ENDLESS = re.compile(r"(text|character varying|uuid|smallint|integer|bigint|numeric)$")
 """Types that always have one more value."""
@@ -24,6 +24,7 @@ def hindered(universe: Universe) -> dict[Node, Obstacle]:
         node: Obstacle(f"its {key} changes hands, and no value can be held in between", key)
         for node, key in _handed_over(universe).items()
     }
+    found |= {node: obstacle for node, (obstacle, _) in forsaking(universe).items()}
     for entity in universe.entities:
         for node in entity.source:
             for foreign_key in universe.parents[node.table]:
@@ -37,7 +38,47 @@ def hindered(universe: Universe) -> dict[Node, Obstacle]:
                 elif _may_move(universe, family, foreign_key) & universe.checked(node.table):
                     reason = f"a check of {node.table} may refuse the survivor of its parent"
                     found[node] = Obstacle(reason, foreign_key.name)
+                elif other := _pulled_apart(universe, node, family, foreign_key):
+                    reason = f"it shares a column with {other}, which may not follow"
+                    found[node] = Obstacle(reason, foreign_key.name)
+                elif entity.target and _is_named_by(universe, node, family, foreign_key):
+                    reason = f"a row of {node.table} in the target is named by what would move"
+                    obstacle = Obstacle(reason, foreign_key.name)
+                    found |= dict.fromkeys((node, *family.source), obstacle)
     return found
+
+
+def _is_named_by(universe: Universe, node: Node, family: Entity, foreign_key: ForeignKey) -> bool:
+    """Whether the row's identity is made of what moves: a row of the target keeps its own."""
+    identity = universe.table(node.table).identity
+    moving = _may_move(universe, family, foreign_key)
+    return identity is not None and not moving.isdisjoint(identity.columns)
+
+
+def _pulled_apart(
+    universe: Universe, node: Node, family: Entity, foreign_key: ForeignKey
+) -> str | None:
+    """Another reference of ``node`` that shares a column which moves, and leads elsewhere.
+
+    One whose parent refers to the same ``family`` by that column moves along.
+    """
+    moving = _may_move(universe, family, foreign_key)
+    for other in universe.parents[node.table]:
+        shared = moving.intersection(other.columns)
+        parent = universe.parent(node, other) if other is not foreign_key and shared else None
+        if parent is None or universe.entity_of.get(parent) is family:
+            continue
+        named = dict(zip(other.columns, other.referenced, strict=True))
+        along = {
+            column
+            for above in universe.parents[parent.table]
+            for column in shared
+            if named[column] in above.columns
+            and universe.entity_of.get(universe.parent(parent, above) or parent) is family
+        }
+        if shared - along:
+            return other.name
+    return None
 
 
 def _may_move(universe: Universe, family: Entity, foreign_key: ForeignKey) -> set[str]:

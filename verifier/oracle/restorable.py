@@ -159,8 +159,26 @@ def _above(universe: Universe, table: str) -> set[str]:
 
 
 def _forsaken(universe: Universe) -> dict[Node, Obstacle]:
-    """Rows that would take from a row of the target, which is nobody else's, what it refers to."""
-    found: dict[Node, Obstacle] = {}
+    """Rows of :func:`forsaking` that are the row of the target by themselves.
+
+    Without them, those that merge with them are rows of their own.
+    """
+    return {
+        node: obstacle
+        for node, (obstacle, target) in forsaking(universe).items()
+        if any(
+            universe.token(node, key) == universe.token(target, key) is not None
+            for key in universe.table(node.table).keys
+        )
+    }
+
+
+def forsaking(universe: Universe) -> dict[Node, tuple[Obstacle, Node]]:
+    """Rows that would take from a row of the target, which is nobody else's, what it refers to.
+
+    With the row of the target that they would write over.
+    """
+    found: dict[Node, tuple[Obstacle, Node]] = {}
     for child in (node for entity in universe.entities for node in entity.target):
         if universe.live(universe.entity_of[child]):
             continue
@@ -171,7 +189,7 @@ def _forsaken(universe: Universe) -> dict[Node, Obstacle]:
             if not universe.keeps(parent, foreign_key):
                 reason = f"a row of {child.table} in the target refers to what it would overwrite"
                 members = universe.live(universe.entity_of[parent])
-                found |= dict.fromkeys(members, Obstacle(reason, foreign_key.name))
+                found |= dict.fromkeys(members, (Obstacle(reason, foreign_key.name), parent))
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.newest import may_stay
 from verifier.model.judging.things import Settlement
-from verifier.model.keys import needed
+from verifier.model.keys import KeyValue, needed
 from verifier.model.schema import Action, ForeignKey, Identity, Key, Op, Table
 from verifier.model.world import Options
 
@@ -25,6 +25,7 @@ def leeway(
 ) -> set[Node]:
     """The rows that may be rejected, where those of ``refused`` are or may be."""
     may = {node for each in settlements for node in _changing_hands(each)}
+    may |= {node for each in settlements for node in _pulled_apart(each)}
     if options.strict_ids:
         may |= {node for each in settlements for node in _suspects(each)}
     may |= set(refused)
@@ -52,6 +53,29 @@ def _with_dependants(matter: Matter, nodes: set[Node]) -> set[Node]:
         found.update(fresh)
         waiting += fresh
     return found
+
+
+def _pulled_apart(settlement: Settlement) -> Iterator[Node]:
+    """Rows of which two references share a column, and their parents' survivors differ in it."""
+    matter = settlement.matter
+    for table in matter.tables:
+        names = [name for key in table.foreign_keys for name in key.columns]
+        if len(names) == len(set(names)):
+            continue
+        for node in matter.source(table.id):
+            wanted: dict[str, set[KeyValue]] = {}
+            for key in table.foreign_keys:
+                parent = settlement.parent(node, key)
+                survivor = settlement.survivors.get(settlement.of[parent]) if parent else None
+                if parent is None or survivor is None:
+                    continue
+                above = matter.table(parent)
+                for column, name in zip(key.columns, key.references, strict=True):
+                    wanted.setdefault(column, set()).add(
+                        matter.keys.cells(above, (name,), survivor)
+                    )
+            if any(len(values) > 1 for values in wanted.values()):
+                yield node
 
 
 def _suspects(settlement: Settlement) -> Iterator[Node]:

@@ -195,11 +195,16 @@ class _Refusals:
                 self.refused |= unsure
 
     def _forsaking(self) -> Iterator[tuple[Node, Refusal]]:
-        """Rows that would overwrite what a row refers to which only the target has."""
-        for child, key, thing in forsaken(self.settlement):
-            if key.on_update is not Action.CASCADE and not self.settlement.of[child].source:
+        """Rows that would overwrite what a row refers to which only the target has.
+
+        What merely merges with such a row may be a row of its own without it.
+        """
+        settlement, reason = self.settlement, "a row of the target refers to what it changes"
+        for child, key, thing in forsaken(settlement):
+            if key.on_update is not Action.CASCADE and not settlement.of[child].source:
                 for node in thing.source:
-                    yield node, Refusal("a row of the target refers to what it changes", key.name)
+                    itself = not settlement.matches[node].isdisjoint(thing.present)
+                    yield node, Refusal(reason, key.name, sure=itself)
 
 
 def _is_torn(settlement: Settlement, thing: Thing) -> bool:
