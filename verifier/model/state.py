@@ -106,7 +106,8 @@ class State:
         self.moved: frozenset[tuple[str, str]] = frozenset()
         """Tables and columns with such numbers, or with references to them."""
         self.unchecked: frozenset[str] = frozenset()
-        """Names of checks that only the finished row is held to (:mod:`numbering`)."""
+        """Names of checks that only the finished row is held to, and ids of tables to whose
+        partitions (:mod:`numbering`)."""
 
     # --- keys -----------------------------------------------------------------------------
 
