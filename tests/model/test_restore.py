@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from verifier.model.restore import Expected, expect
@@ -13,6 +15,9 @@ from verifier.model.schema import (
     Identity,
     Key,
     Op,
+    Partition,
+    PartitionBy,
+    Partitioning,
     Schema,
     Table,
     column,
@@ -153,6 +158,18 @@ def test_local_numbers_are_made_anew_and_references_follow() -> None:
     assert held(found, A) == [("1", "y", None), ("2", "x", None)]
     assert held(found, B) == [("1", "1"), ("2", "2")]
     assert (found.counts[B].inserted, found.counts[B].merged) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("end", "refusal"),
+    [("9", ""), ("6", "rows of public.a break a rule with their new numbers")],
+)
+def test_partition_has_to_take_the_new_number_only(end: str, refusal: str) -> None:
+    part = Partition(name="a_1", values=("5", end))
+    parts = Partitioning(by=PartitionBy.RANGE, column="id", parts=(part,))
+    given = world({A: [("1", "x", None)]}, {A: [("5", "y", None)]}, local_ids=True)
+    found = expect(replace(given, schema=Schema(tables=(replace(NAMED, partitioning=parts),))))
+    assert (found.success, found.refusal, found.rejections) == (not refusal, refusal, ())
 
 
 def test_number_that_is_there_twice_is_one_row() -> None:

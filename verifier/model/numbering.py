@@ -7,13 +7,14 @@ found by another key takes over the target's number, and a new one gets the next
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from verifier.model.following import parent_of
 from verifier.model.schema import (
     ForeignKey,
     Identity,
     Row,
+    Schema,
     Table,
 )
 from verifier.model.state import (
@@ -50,12 +51,7 @@ def detach(state: State) -> str:
         for key in table.keys
         if key is not identity(table) and any(_fed(table, name) for name in reads(key))
     )
-    state.unchecked = frozenset(
-        check.name
-        for table in schema.tables
-        for check in table.checks
-        if any((table.id, name) in roots for name in check.condition.reads)
-    )
+    state.unchecked = frozenset(_unchecked(schema, roots))
     soft = {(each.table, each.column) for each in state.options.references}
     bound = {
         (table.id, c) for table in schema.tables for k in table.foreign_keys for c in k.columns
@@ -70,6 +66,15 @@ def detach(state: State) -> str:
         for entry in state.entries[table.id]:
             entry.start = entry.row = put(table, entry.backup, _away(table, moved, entry.backup))
     return ""
+
+
+def _unchecked(schema: Schema, roots: Collection[Place]) -> Iterator[str]:
+    for table in schema.tables:
+        for check in table.checks:
+            if any((table.id, name) in roots for name in check.condition.reads):
+                yield check.name
+        if table.partitioning and (table.id, table.partitioning.column) in roots:
+            yield table.id
 
 
 def _away(table: Table, moved: Iterable[str], row: Row) -> dict[str, str]:
