@@ -95,11 +95,18 @@ class Staged:
 
     @property
     def keys(self) -> tuple[UniqueKey, ...]:
-        """The unique keys that can be evaluated on staged rows, the identity first."""
+        """The unique keys that can be evaluated on staged rows, the identity first.
+
+        Then those that share a column with it: who takes over the identity of a target row
+        collides by them with whoever did so before.
+        """
         names = {column.name for column in self.columns}
         identity = self.table.identity
-        others = (key for key in self.table.keys if key is not identity and key.columns <= names)
-        return (*((identity,) if identity else ()), *others)
+        if identity is None:
+            return tuple(key for key in self.table.keys if key.columns <= names)
+        others = [key for key in self.table.keys if key is not identity and key.columns <= names]
+        others.sort(key=lambda key: key.columns.isdisjoint(identity.columns))
+        return (identity, *others)
 
     def key_json(self, alias: str) -> str:
         """SQL for the row's key as ``json``, column name → text."""

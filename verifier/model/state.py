@@ -112,11 +112,13 @@ class State:
     # --- keys -----------------------------------------------------------------------------
 
     def keys(self, table: Table) -> list[Key]:
-        """The unique keys that rows are found by: the identity, then by size and name."""
+        """The unique keys that rows are found by: the identity, what shares a column with it,
+        then by size and name."""
         own = identity(table)
+        named = set(own.columns) if own else set()
         others = sorted(
             (key for key in table.keys if key is not own and key.name not in self.matchless),
-            key=lambda key: (len(key.parts), key.name.encode()),
+            key=lambda key: (named.isdisjoint(reads(key)), len(key.parts), key.name.encode()),
         )
         return ([own] if own else []) + others
 

@@ -177,9 +177,10 @@ class _Refusals:
             certain = all(refusal.sure for refusal in self.refused.values())
             for thing in torn:
                 self._torn.append(thing)
+                matches = set[Node]().union(*(self.settlement.matches[n] for n in thing.source))
+                alone = matches.isdisjoint(self.settlement.contested)
+                ties = ", ".join(sorted(thing.ties))
                 for node in thing.source:
-                    alone = self.settlement.matches[node].isdisjoint(self.settlement.contested)
-                    ties = ", ".join(sorted(thing.ties))
                     yield node, Refusal(AMBIGUOUS, ties, certain and alone)
             if torn:
                 return
