@@ -130,3 +130,26 @@ def test_duplicates_of_a_row_that_takes_over_a_key(scenario, world):
         """,
     )
     scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "completeness")
+@pytest.mark.trap("U02", "O02")
+def test_branches_of_a_tree_that_follow_what_the_tree_stands_on(scenario, world):
+    """A place has its map's number in its key, and in the reference to the place above it: when two
+    maps merge, whoever lets the one follow finds the place above no more.
+    """
+    world(
+        """
+        CREATE TABLE map (sheet int, edition int, code int, PRIMARY KEY (sheet, edition));
+        CREATE TABLE place (sheet int, edition int, no int, above_edition int, above int,
+            PRIMARY KEY (sheet, edition, no),
+            FOREIGN KEY (sheet, edition) REFERENCES map,
+            FOREIGN KEY (sheet, above_edition, above) REFERENCES place);
+        """,
+        source="""
+        INSERT INTO map VALUES (2, 1, 7), (1, 2, 7);
+        INSERT INTO place VALUES (2, 1, 2, NULL, NULL), (2, 1, 1, 1, 2), (2, 1, 3, 1, 1);
+        """,
+        target="ALTER TABLE map ADD UNIQUE (code)",
+    )
+    scenario.restore().prove()

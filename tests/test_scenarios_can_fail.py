@@ -64,6 +64,12 @@ CASES = [
         UNNAMED,
     ),
     by_id(test_found.test_duplicates_of_a_row_that_takes_over_a_key, G.MERGING, DOUBLE),
+    Case(
+        test_found.test_branches_of_a_tree_that_follow_what_the_tree_stands_on,
+        "UPDATE place SET above = 3 WHERE no = 1",
+        G.FIDELITY,
+        DIFFERS,
+    ),
     # Uniqueness and merging.
     by_id(keys.test_rows_known_by_different_ones_of_several_keys, G.MERGING, APART),
     by_id(keys.test_deleted_rows_are_outside_of_a_partial_key, G.MERGING, APART),

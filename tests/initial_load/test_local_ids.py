@@ -167,6 +167,18 @@ def test_rows_in_a_circle_without_a_key_are_rejected(move: Move) -> None:
     assert_refused(move, claim)
 
 
+def test_number_that_is_there_twice_is_no_circle(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE node (id serial, up int)",
+        "INSERT INTO node VALUES (1, 1), (1, NULL), (2, 1)",
+        "ALTER TABLE node ADD PRIMARY KEY (id), ADD FOREIGN KEY (up) REFERENCES node;"
+        "SELECT setval('node_id_seq', 4)",
+    )
+    # The last of the two stays, and refers to nothing.
+    assert move.rows("SELECT * FROM node ORDER BY id") == [(5, None), (6, 5)]
+    assert_settled(move, claim)
+
+
 def test_circle_with_a_key_is_found_again(move: Move) -> None:
     claim = move(
         "CREATE TABLE a (id serial PRIMARY KEY, code text UNIQUE NOT NULL, b int);"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verifier.initial_load import cells, detaching, preflight, repoint
+from verifier.initial_load import cells, detaching, following, preflight, repoint
 from verifier.initial_load.catalog import Catalog, Column, Connection
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.local_ids import LocalIds
@@ -121,7 +121,7 @@ class Numbering:
                     "give it more room (ALTER SEQUENCE)"
                 ]
         self._number(staged)
-        for link in repoint.links(conn, self._catalog, self._content.tables, staged):
+        for link in following.links(conn, self._catalog, self._content.tables, staged):
             key = link.key
             changed = {c.name for c in staged.local} & set(key.references)
             if changed:
@@ -137,7 +137,7 @@ class Numbering:
                     n=staged.ordinal,
                     parents=among(staged.rows, key),
                 )
-                repoint.shift(conn, self._catalog, self._content.tables, link, query)
+                following.shift(conn, self._catalog, self._content.tables, link, query)
         for soft in self._catalog.references:
             if staged in family(self._content.tables, soft.parent) and soft.key in self._names(
                 staged
@@ -182,7 +182,7 @@ class Numbering:
             )
             counter.next += counter.step * staged.inserts
         names = {c.name for c in staged.local}
-        for key, _ in repoint.references(self._catalog, self._content.tables, staged):
+        for key, _ in following.references(self._catalog, self._content.tables, staged):
             names |= set(key.references)
         positions = {name: no for no, name in enumerate(staged.table.columns)}
         run(

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from verifier.initial_load import cells, changes
-from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey, SoftReference
-from verifier.initial_load.ledger import reject
+from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
+from verifier.initial_load.following import Link, kept, links, remember, shift
 from verifier.initial_load.parents import family
-from verifier.initial_load.session import literal, paste, run
+from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged, among
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A foreign key, and a staged table that has it."""
-
-    key: ForeignKey
-    child: Staged
-    held: str = ""
-    """A table with the child's references as they were; empty: they are where the rows are."""
 
 
 def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> set[int]:
@@ -100,7 +87,7 @@ def _follow(
         " JOIN {parents} p ON p.{n} = m.n JOIN {rows} w ON w.{n} = m.winner"
         " LEFT JOIN {target} t ON t.tableoid = m.t_oid AND t.ctid = m.t_ctid)",
         pairs=", ".join(pairs),
-        parents=among(parent.rows, link.key),
+        parents=among(link.before.tables.get(parent.number, parent.rows), link.key),
         rows=parent.rows,
         n=parent.ordinal,
         target=parent.table.only,
@@ -157,142 +144,9 @@ def follow_cells(
         as_key = ForeignKey(
             "", child.table.oid, soft.parent, (soft.column,), (soft.key,), False, False, False
         )
-        changed |= shift(conn, catalog, tables, Link(as_key, child), moved, where=where)
+        link = Link(as_key, child, kept(conn, catalog, tables, child))
+        changed |= shift(conn, catalog, tables, link, moved, where=where)
     return changed
-
-
-def shift(
-    conn: Connection,
-    catalog: Catalog,
-    tables: list[Staged],
-    link: Link,
-    moved: str,
-    depth: int = 0,
-    where: str = "true",
-) -> set[int]:
-    """Let a child follow ``moved``: a query for the old (``o1`` …) and new (``f1`` …) references.
-
-    ``where`` is a condition on the rows ``c`` of the child.
-    Where the child is itself referenced by the columns that this changes, its own
-    children follow in turn. Returns the oids of the tables that changed. It ends,
-    because a new reference is never an old one of another row.
-    """
-    key, child, held = link.key, link.child, link.held
-    ours = list(enumerate((child.table.columns[name] for name in key.columns), 1))
-    old, of = ("b", f"JOIN {held} b ON true") if held else ("c", "")
-    same = [f"{old}.{column.quoted} = m.o{no}" for no, column in ours]
-    itself = [f"b.{child.ordinal} = c.{child.ordinal}"] if held else []
-    where = " AND ".join([f"({where})", *itself, *same])
-    # The child keeps its own text, not the parent's: of parents 1 and 1.0 it has one already.
-    differs = " OR ".join(f"c.{c.quoted} IS DISTINCT FROM m.f{no}" for no, c in ours)
-    rows = f"{moved} m {of} JOIN {child.rows} c ON {where} AND ({differs})"
-    lost = " OR ".join(f"m.f{no} IS NULL" for no, _ in ours)
-    rejected = reject(
-        conn,
-        child,
-        paste(
-            "s.{n} IN (SELECT c.{n} FROM {rows} WHERE {lost})",
-            n=child.ordinal,
-            rows=rows,
-            lost=lost,
-        ),
-        literal(
-            f"what its parent merged with has no {', '.join(key.references)}, by which "
-            f"{catalog.tables[key.parent].quoted} is referred to"
-        ),
-        literal(key.name),
-    )
-    if {column.name for column in child.key} & set(key.columns):
-        _remember(conn, child, rows, "NULL")
-    below = [
-        other
-        for other in links(conn, catalog, tables, child, depth + 1)
-        if set(other.key.references) & set(key.columns)
-    ]
-    before = f"pg_temp.restore_before_{depth}"
-    if below:
-        run(
-            conn,
-            "DROP TABLE IF EXISTS {before}; "
-            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.* FROM {rows}",
-            before=before,
-            name=before.removeprefix("pg_temp."),
-            rows=rows,
-        )
-    done = run(
-        conn,
-        "UPDATE {rows} c SET {set} FROM {moved} m {of} WHERE {where} AND ({differs})",
-        rows=child.rows,
-        of=of,
-        set=", ".join(f"{c.quoted} = {_follower(c, no)}" for no, c in ours),
-        moved=moved,
-        where=where,
-        differs=differs,
-    ).rowcount
-    if not done:
-        return {child.table.oid} if rejected else set()
-    changed = {child.table.oid}
-    for other in below:
-        named = enumerate((child.table.columns[name].quoted for name in other.key.references), 1)
-        follows = paste(
-            "(SELECT {pairs} FROM {before} p JOIN {rows} w USING ({n}))",
-            pairs=", ".join(f"p.{c} AS o{no}, w.{c} AS f{no}" for no, c in named),
-            before=among(before, other.key),
-            rows=child.rows,
-            n=child.ordinal,
-        )
-        changed |= shift(conn, catalog, tables, other, follows, depth + 1)
-    return changed
-
-
-def _follower(column: Column, no: int) -> str:
-    """SQL for what ``column`` of the child ``c`` holds once it follows ``m``."""
-    if column.exact:
-        return f"m.f{no}"
-    same = f"c.{column.quoted} IS NOT DISTINCT FROM m.f{no}"
-    return f"CASE WHEN {same} THEN c.{column.quoted} ELSE m.f{no} END"
-
-
-def links(
-    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged, depth: int = 0
-) -> list[Link]:
-    """The :func:`references` to ``parent``; of those that share a column, as they are now.
-
-    Of a child with several foreign keys over one column, the first one that moves changes what
-    the others are found by.
-    """
-    found = list(references(catalog, tables, parent))
-    held: dict[int, str] = {}
-    for _, child in found:
-        keys = [key for key, other in found if other is child]
-        names = [name for key in keys for name in key.columns]
-        if child.number in held or len(names) == len(set(names)):
-            continue
-        held[child.number] = f"pg_temp.restore_held_{depth}_{child.number}"
-        run(
-            conn,
-            "DROP TABLE IF EXISTS {held}; "
-            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.{n}, {columns} FROM {rows} c",
-            held=held[child.number],
-            name=held[child.number].removeprefix("pg_temp."),
-            n=child.ordinal,
-            columns=", ".join(f"c.{child.table.columns[name].quoted}" for name in sorted({*names})),
-            rows=child.rows,
-        )
-    return [Link(key, child, held.get(child.number, "")) for key, child in found]
-
-
-def references(
-    catalog: Catalog, tables: list[Staged], parent: Staged
-) -> Iterator[tuple[ForeignKey, Staged]]:
-    """Every foreign key that may point to ``parent``, with each staged table that has it."""
-    present = {column.name for column in parent.columns}
-    for key in catalog.foreign_keys:
-        if parent in family(tables, key.parent) and set(key.references) <= present:
-            for child in tables:
-                names = {column.name for column in child.columns}
-                if child.table.oid == key.child and set(key.columns) <= names:
-                    yield key, child
 
 
 def _adopt(conn: Connection, parent: Staged) -> bool:
@@ -302,7 +156,7 @@ def _adopt(conn: Connection, parent: Staged) -> bool:
     """
     survivor = f"pg_temp.restore_moved m JOIN {parent.rows} c ON c.{parent.ordinal} = m.n"
     mine = "m.n = m.winner AND m.adopted"
-    _remember(conn, parent, f"{survivor} AND {mine}", "m.con")
+    remember(conn, parent, f"{survivor} AND {mine}", "m.con")
     run(
         conn,
         "INSERT INTO pg_temp.restore_bound SELECT {number}, m.n, m.winner, m.con"
@@ -322,18 +176,3 @@ def _adopt(conn: Connection, parent: Staged) -> bool:
     ).rowcount
     others = {name for key in parent.keys[1:] for name in key.columns}
     return done > 0 and any(column.name in others for column in parent.identity)
-
-
-def _remember(conn: Connection, staged: Staged, rows: str, constraint: str) -> None:
-    """Keep the backup's key of the rows ``c`` before it changes in staging."""
-    run(
-        conn,
-        "INSERT INTO pg_temp.restore_was "
-        "SELECT DISTINCT ON (c.{n}) {number}, c.{n}, {key}, {con} FROM {rows} "
-        "ON CONFLICT (tab, n) DO UPDATE SET con = coalesce(excluded.con, restore_was.con)",
-        n=staged.ordinal,
-        number=str(staged.number),
-        key=staged.key_json("c"),
-        con=constraint,
-        rows=rows,
-    )

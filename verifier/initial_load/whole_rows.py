@@ -159,17 +159,22 @@ def _loose(conn: Connection, staged: Staged, links: list[Link]) -> None:
 
 
 def _found(conn: Connection, staged: Staged, links: list[Link]) -> int:
-    """Take out the rows all of whose parents can be found; the number of them."""
+    """Take out the rows all of whose parents can be found; the number of them.
+
+    Of parents with one number, which will be one row, the last counts.
+    """
     if not links:
         return 0
     lost = " UNION ALL ".join(
         paste(
             "SELECT s.{n} AS n FROM {rows} s JOIN {parents} p ON {same}"
-            " JOIN pg_temp.restore_loose o ON o.tab = {number} AND o.n = p.{m}",
+            " JOIN pg_temp.restore_loose o ON o.tab = {number} AND o.n = p.{m}"
+            " WHERE NOT EXISTS (SELECT FROM {parents} q WHERE q.{m} > p.{m} AND {again})",
             n=staged.ordinal,
             rows=staged.rows,
             parents=among(parent.rows, key),
             same=" AND ".join(f"p.{b.quoted} = s.{a.quoted}" for a, b in pairs),
+            again=" AND ".join(f"q.{b.quoted} = p.{b.quoted}" for _, b in pairs),
             number=str(parent.number),
             m=parent.ordinal,
         )

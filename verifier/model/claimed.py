@@ -27,7 +27,8 @@ def rejections(expected: Expected, claim: Claim) -> Iterator[Breach]:
     due: dict[tuple[str, Key], list[Turned]] = {}
     for each in expected.rejections:
         due.setdefault((each.table, _key(each.key)), []).append(each)
-    for told in claim.rejections or ():
+    # What names no constraint may be any of several rows of one key.
+    for told in sorted(claim.rejections or (), key=lambda told: not told.constraint):
         table = id_of(told.table)
         wanted = due.get((table, _key(told.key)))
         if not wanted:

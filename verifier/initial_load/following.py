@@ -1,0 +1,211 @@
+"""One reference that moves, and all that moves with it: what is referred to by what changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
+from verifier.initial_load.ledger import reject
+from verifier.initial_load.parents import family
+from verifier.initial_load.session import literal, paste, run
+from verifier.initial_load.stage import Staged, among
+
+_MOST = 500
+"""Moves that follow from one, where references share columns."""
+
+
+@dataclass(slots=True)
+class Before:
+    """The rows that may move, as they were when the first of them did.
+
+    Only where rows have several references over one column: the first that moves changes what
+    the others are found by.
+    """
+
+    tables: Mapping[int, str]
+    """By number of the staged table; empty: they are found where they are."""
+    left: int = _MOST
+    """How many more may move; rows that pull each other to and fro never come to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A foreign key, and a staged table that has it."""
+
+    key: ForeignKey
+    child: Staged
+    before: Before
+
+
+def shift(
+    conn: Connection,
+    catalog: Catalog,
+    tables: list[Staged],
+    link: Link,
+    moved: str,
+    depth: int = 0,
+    where: str = "true",
+) -> set[int]:
+    """Let a child follow ``moved``: a query for the old (``o1`` …) and new (``f1`` …) references.
+
+    ``where`` is a condition on the rows ``c`` of the child.
+    Where the child is itself referenced by the columns that this changes, its own
+    children follow in turn. Returns the oids of the tables that changed. It ends,
+    because a new reference is never an old one of another row.
+    """
+    key, child, held = link.key, link.child, link.before.tables.get(link.child.number)
+    link.before.left -= 1
+    if held and link.before.left < 0:
+        return set()
+    ours = list(enumerate((child.table.columns[name] for name in key.columns), 1))
+    old, of = ("b", f"JOIN {held} b ON true") if held else ("c", "")
+    same = [f"{old}.{column.quoted} = m.o{no}" for no, column in ours]
+    itself = [f"b.{child.ordinal} = c.{child.ordinal}"] if held else []
+    where = " AND ".join([f"({where})", *itself, *same])
+    # The child keeps its own text, not the parent's: of parents 1 and 1.0 it has one already.
+    differs = " OR ".join(f"c.{c.quoted} IS DISTINCT FROM m.f{no}" for no, c in ours)
+    rows = f"{moved} m {of} JOIN {child.rows} c ON {where} AND ({differs})"
+    lost = " OR ".join(f"m.f{no} IS NULL" for no, _ in ours)
+    rejected = reject(
+        conn,
+        child,
+        paste(
+            "s.{n} IN (SELECT c.{n} FROM {rows} WHERE {lost})",
+            n=child.ordinal,
+            rows=rows,
+            lost=lost,
+        ),
+        literal(
+            f"what its parent merged with has no {', '.join(key.references)}, by which "
+            f"{catalog.tables[key.parent].quoted} is referred to"
+        ),
+        literal(key.name),
+    )
+    if {column.name for column in child.key} & set(key.columns):
+        remember(conn, child, rows, "NULL")
+    below = [
+        Link(other, grandchild, link.before)
+        for other, grandchild in references(catalog, tables, child)
+        if set(other.references) & set(key.columns)
+    ]
+    before = held or f"pg_temp.restore_before_{depth}"
+    if below and not held:
+        run(
+            conn,
+            "DROP TABLE IF EXISTS {before}; "
+            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.* FROM {rows}",
+            before=before,
+            name=before.removeprefix("pg_temp."),
+            rows=rows,
+        )
+    done = run(
+        conn,
+        "UPDATE {rows} c SET {set} FROM {moved} m {of} WHERE {where} AND ({differs})",
+        rows=child.rows,
+        of=of,
+        set=", ".join(f"{c.quoted} = {_follower(c, no)}" for no, c in ours),
+        moved=moved,
+        where=where,
+        differs=differs,
+    ).rowcount
+    if not done:
+        return {child.table.oid} if rejected else set()
+    changed = {child.table.oid}
+    for other in below:
+        named = [child.table.columns[name].quoted for name in other.key.references]
+        follows = paste(
+            "(SELECT {pairs} FROM {before} p JOIN {rows} w USING ({n}) WHERE {differ})",
+            pairs=", ".join(f"p.{c} AS o{no}, w.{c} AS f{no}" for no, c in enumerate(named, 1)),
+            before=among(before, other.key),
+            rows=child.rows,
+            n=child.ordinal,
+            differ=" OR ".join(f"p.{c} IS DISTINCT FROM w.{c}" for c in named),
+        )
+        changed |= shift(conn, catalog, tables, other, follows, depth + 1)
+    return changed
+
+
+def _follower(column: Column, no: int) -> str:
+    """SQL for what ``column`` of the child ``c`` holds once it follows ``m``."""
+    if column.exact:
+        return f"m.f{no}"
+    same = f"c.{column.quoted} IS NOT DISTINCT FROM m.f{no}"
+    return f"CASE WHEN {same} THEN c.{column.quoted} ELSE m.f{no} END"
+
+
+def links(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> list[Link]:
+    """The :func:`references` to ``parent``, to be followed together."""
+    before = kept(conn, catalog, tables, parent)
+    return [Link(key, child, before) for key, child in references(catalog, tables, parent)]
+
+
+def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> Before:
+    """What may move with ``parent``'s rows, as it is."""
+    found = _reached(catalog, tables, parent)
+    children = {child.number: child for _, child in found}
+    for number in children:
+        names = [name for key, child in found if child.number == number for name in key.columns]
+        if len(names) > len(set(names)):
+            break
+    else:
+        return Before({})
+    held = {number: f"restore_held_{number}" for number in children}
+    for number, child in children.items():
+        run(
+            conn,
+            "DROP TABLE IF EXISTS pg_temp.{name};"
+            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.* FROM {rows} c",
+            name=held[number],
+            rows=child.rows,
+        )
+    return Before({number: f"pg_temp.{name}" for number, name in held.items()})
+
+
+def _reached(
+    catalog: Catalog, tables: list[Staged], parent: Staged
+) -> list[tuple[ForeignKey, Staged]]:
+    """The foreign keys that lead to ``parent`` by columns that may change, with their tables."""
+    found: list[tuple[ForeignKey, Staged]] = []
+    seen: set[tuple[ForeignKey, int]] = set()
+    moving = {parent.number: set(parent.table.columns)}
+    waiting = [parent]
+    while waiting:
+        above = waiting.pop()
+        for key, child in references(catalog, tables, above):
+            place = key, child.number
+            if place in seen or moving[above.number].isdisjoint(key.references):
+                continue
+            seen.add(place)
+            found.append((key, child))
+            moving.setdefault(child.number, set()).update(key.columns)
+            waiting.append(child)
+    return found
+
+
+def references(
+    catalog: Catalog, tables: list[Staged], parent: Staged
+) -> Iterator[tuple[ForeignKey, Staged]]:
+    """Every foreign key that may point to ``parent``, with each staged table that has it."""
+    present = {column.name for column in parent.columns}
+    for key in catalog.foreign_keys:
+        if parent in family(tables, key.parent) and set(key.references) <= present:
+            for child in tables:
+                names = {column.name for column in child.columns}
+                if child.table.oid == key.child and set(key.columns) <= names:
+                    yield key, child
+
+
+def remember(conn: Connection, staged: Staged, rows: str, constraint: str) -> None:
+    """Keep the backup's key of the rows ``c`` before it changes in staging."""
+    run(
+        conn,
+        "INSERT INTO pg_temp.restore_was "
+        "SELECT DISTINCT ON (c.{n}) {number}, c.{n}, {key}, {con} FROM {rows} "
+        "ON CONFLICT (tab, n) DO UPDATE SET con = coalesce(excluded.con, restore_was.con)",
+        n=staged.ordinal,
+        number=str(staged.number),
+        key=staged.key_json("c"),
+        con=constraint,
+        rows=rows,
+    )
