@@ -10,6 +10,7 @@ from verifier.model.keys import KeyValue
 from verifier.model.rules import Violation, of_row
 from verifier.model.schema import ForeignKey, Identity, Row, Table
 from verifier.model.state import (
+    Entry,
     Rejected,
     State,
     column,
@@ -27,6 +28,19 @@ def unreadable(state: State, table: Table) -> None:
         broken = [each for each in _broken(state, table, entry.row) if each.about]
         if broken:
             state.reject([entry], broken[0].cause, [each.rule for each in broken])
+
+
+def lost(state: State, table: Table) -> None:
+    """Reject rows whose parent merged into one without the value that they refer to."""
+    for key in references(table):
+        hurt = [entry for entry in state.entries[table.id] if _is_lost(table, key, entry)]
+        state.reject(hurt, "what it refers to has no such value", [key.name])
+
+
+def _is_lost(table: Table, key: ForeignKey, entry: Entry) -> bool:
+    places = [table.places[name] for name in key.columns]
+    named = None not in (entry.start[place] for place in places)
+    return named and None in (entry.row[place] for place in places)
 
 
 def misfits(state: State, table: Table) -> None:
@@ -92,8 +106,7 @@ def _orphans(state: State, table: Table, key: ForeignKey) -> int:
     rejected = 0
     for entry in list(state.entries[table.id]):
         missing = [entry.row[place] for place in places].count(None)
-        named = None not in (entry.start[place] for place in places)
-        if named and missing:
+        if _is_lost(table, key, entry):
             rejected += state.reject([entry], "what it refers to has no such value", [key.name])
         elif key.full and 0 < missing < len(places):
             rejected += state.reject([entry], "only some of its columns are NULL", [key.name])
