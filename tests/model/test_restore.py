@@ -147,6 +147,17 @@ def test_suspected_numbers_are_rejected_with_their_children() -> None:
     assert held(found, A) == [("1", "y", None)]
 
 
+def test_child_of_a_suspected_row_may_be_named_as_such_whatever_else_it_breaks() -> None:
+    child = table("b", "a", "t", up=A)
+    needed = replace(COLUMNS["t"], not_null=True)
+    child = replace(child, columns=(*child.columns[:-1], needed))
+    given = world(
+        {A: [("1", "x", None)], B: [("7", "1", None)]}, {A: [("1", "y", None)]}, strict_ids=True
+    )
+    found = expect(replace(given, schema=Schema(tables=(child, NAMED))))
+    assert [one.constraints for one in found.rejections] == [{"a_pk"}, {"public.b.t", "b_a"}]
+
+
 def test_local_numbers_are_made_anew_and_references_follow() -> None:
     found = expect(
         world(

@@ -25,6 +25,9 @@ from verifier.model.schema import (
     Identity,
     Key,
     Op,
+    Partition,
+    PartitionBy,
+    Partitioning,
     Schema,
     Table,
     Trigger,
@@ -129,6 +132,19 @@ def test_a_world_is_restored_twice(ground: Ground, form: BackupForm) -> None:
     assert found.again[0].success
     assert found.again[1] == found.observation
     assert not found.findings
+
+
+def test_a_partitioned_table_is_backed_up_part_by_part(ground: Ground) -> None:
+    parts = (Partition(name="low", values=("1", "5")), Partition(name="high", values=("5", "9")))
+    split = Partitioning(by=PartitionBy.RANGE, column="owner", parts=parts)
+    pet = replace(PET, keys=(), partitioning=split)
+    rows = (("1", "6"), ("2", "5"), ("3", "2"))
+    source = {"public.Owner": (("6", "a"), ("2", "b"), ("5", "c")), "public.pet": rows}
+    world = World(schema=Schema(tables=(pet, OWNER)), source=source, form=BackupForm.OWN)
+    ordered = {**source, "public.pet": (rows[2], *rows[:2])}
+    assert run(ground, INITIAL_LOAD, world).world.source == ordered
+    copied = replace(world, form=BackupForm.COPY)
+    assert run(ground, INITIAL_LOAD, copied).world.source == source
 
 
 def test_rows_of_a_world_before_are_gone(ground: Ground) -> None:

@@ -55,18 +55,19 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
     if fates:
         fate = fates[0]
         return Judged(world, (fate,), None, None)
+    judged = done.world
     ask = ground.target.asker()
     expected, unmodelled = None, ""
     found = [*_called(done.findings)]
     try:
-        expected = expect(world, ask)
+        expected = expect(judged, ask)
     except NotModelled as error:
         unmodelled = str(error)
     if subject.promises and expected is not None:
-        found += differences(world, expected, done.claim, done.observation)
+        found += differences(judged, expected, done.claim, done.observation)
     try:
         found += breaches(
-            world,
+            judged,
             done.claim,
             done.observation,
             done.again,

@@ -118,30 +118,32 @@ def _candidates(catalog: Catalog, staged: Staged, key: UniqueKey) -> Iterator[Sp
     settable = {name: column for name, column in free.items() if name not in linked}
     others = sorted(_read(staged, key) - set(key.plain))
     for name in (*key.plain, *others):
-        value = _unused(staged, settable[name]) if name in settable else None
-        if value is not None:
+        for value in _unused(staged, settable[name]) if name in settable else ():
             yield settable[name], value
 
 
-def _unused(staged: Staged, column: Column) -> str | None:
+def _unused(staged: Staged, column: Column) -> Iterator[str]:
+    """Values that nobody has: strange texts, any UUID, numbers beyond all others."""
     unique = "md5(t.tableoid::text || t.ctid::text)"
     if column.kind == "S" and column.base != "name":
         if column.length is None or column.length >= _ENOUGH:
-            return f"left('~' || {unique}, {column.length or 33})"
+            yield f"left('~' || {unique}, {column.length or 33})"
+            return
         # So short that hashes would collide: characters that nobody has in his data.
         digits = [f"chr({_PRIVATE} + ({number})::int)" for number in _DIGITS[: column.length]]
-        return (
+        yield (
             f"CASE WHEN getdatabaseencoding() = 'UTF8' THEN {' || '.join(digits)}"
             f" ELSE left('~' || {unique}, {column.length}) END"
         )
     if column.underlying == "uuid":
-        return "gen_random_uuid()"
+        yield "gen_random_uuid()"
     if column.underlying in ("smallint", "integer", "bigint", "numeric"):
-        top = f"(SELECT coalesce(max({column.quoted}), 0) FROM"
-        return (
-            f"greatest({top} {staged.table.only}), {top} {staged.rows})) + row_number_of_change.no"
-        )
-    return None
+        for beyond, end, sign in (("greatest", "max", "+"), ("least", "min", "-")):
+            far = f"(SELECT coalesce({end}({column.quoted}), 0) FROM"
+            yield (
+                f"{beyond}({far} {staged.table.only}), {far} {staged.rows}))"
+                f" {sign} row_number_of_change.no"
+            )
 
 
 def _certain(catalog: Catalog, staged: Staged, column: Column, value: str) -> bool:

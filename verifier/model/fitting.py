@@ -61,15 +61,22 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
 
 
 def broken_references(state: State, rejected: Rejected) -> set[str]:
-    """Of a row without a parent, all foreign keys by which it has none."""
-    table, row = rejected.entry.table, rejected.entry.row
-    keys = references(table)
-    if not rejected.constraints & {key.name for key in keys}:
-        return set()
+    """All foreign keys by which a row can be said to have no parent.
+
+    Of a row that breaks other rules as well, those that lead to a suspected row, with which
+    its children are rejected at once.
+    """
+    entry, keys = rejected.entry, references(rejected.entry.table)
+    orphan = rejected.constraints & {key.name for key in keys}
     return {
         key.name
         for key in keys
-        if (cells := state.cells(table, key.columns, row)) and cells not in _parents(state, key)
+        if parent_of(state, key, entry) in state.suspected
+        or (
+            orphan
+            and (cells := state.cells(entry.table, key.columns, entry.row))
+            and cells not in _parents(state, key)
+        )
     }
 
 

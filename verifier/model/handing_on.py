@@ -8,17 +8,22 @@ key can, the row is rejected.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from uuid import UUID
 
-from verifier.model.breach import NotModelled
 from verifier.model.keys import KeyValue, needed
 from verifier.model.rules import of_row
-from verifier.model.schema import Column, Identity, Key, Row, Table
-from verifier.model.state import Entry, State, column, identity, put, reads
-from verifier.model.types import Kind, domain_of, resolve
+from verifier.model.schema import Column, Identity, Key, Row, Table, Value
+from verifier.model.state import Entry, State, identity, put, reads
+from verifier.model.types import Kind, Type, domain_of, resolve
 
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _DIGITS = re.compile(r"\((\d+)(?:, *(-?\d+))?\)")
+_ENOUGH, _HASHED = 20, 33
+"""Characters that make a hash one of its own, and all that there are."""
+_PRIVATE, _COUNT = 0xE000, 6400
+"""The first character for private use in Unicode, and how many there are."""
 
 
 def reject(state: State, table: Table) -> int:
@@ -53,22 +58,17 @@ def _giving(state: State, table: Table, key: Key) -> dict[Entry, Row]:
 
 
 def _has_room(state: State, table: Table, key: Key, giving: list[Row]) -> bool:
-    """Whether a column of ``key`` can hold a value in between that no row has."""
-    free = list(_free(state, table))
-    for each in free:
-        null = each.name in key.columns and not needed(table, each.name, state.schema)
-        if null and key.nulls_distinct and _may_be_null(state, table, each.name, giving):
-            return True
+    """Whether a column of ``key`` can hold something in between."""
+    free = {each.name: each for each in _free(state, table)}
     linked = {name for foreign in table.foreign_keys for name in foreign.columns}
-    others = [each for each in free if each.name in _read(table, key) and each.name not in linked]
-    others = [each for each in others if _has_strange_values(state, each)]
-    if any(
-        not _looked_at(state, table, each) and _ends_later(state, table, each) for each in others
-    ):
-        return True
-    if others:
-        raise NotModelled("which values a column can hold in between")
-    return False
+    spots: list[tuple[Column, list[Value]]] = []
+    for name, each in free.items():
+        null = name in key.columns and not needed(table, name, state.schema)
+        if null and key.nulls_distinct:
+            spots.append((each, [None] * len(giving)))
+        if name in _read(table, key) - linked:
+            spots += [(each, values) for values in _unused(state, table, each, len(giving))]
+    return any(_may_hold(state, table, each.name, giving, values) for each, values in spots)
 
 
 def _free(state: State, table: Table) -> Iterator[Column]:
@@ -95,49 +95,60 @@ def _read(table: Table, key: Key) -> set[str]:
     return names
 
 
-def _may_be_null(state: State, table: Table, name: str, giving: list[Row]) -> bool:
-    """Whether all rows can be without a value of the column at once."""
-    parked = [put(table, row, {name: None}) for row in giving]
+def _may_hold(
+    state: State, table: Table, name: str, giving: list[Row], values: Sequence[Value]
+) -> bool:
+    """Whether the rows can hold ``values`` in the column at once, one each."""
+    if len(values) < len(giving):
+        return False
+    parked = [put(table, row, {name: value}) for row, value in zip(giving, values, strict=True)]
     if any(any(of_row(state.known, table, row, sure=True)) for row in parked):
         return False
     staying = [held.row for held in state.held[table.id] if held.row not in giving]
     for key in (key for key in table.keys if name in _read(table, key) and not key.deferrable):
-        values = [state.value(table, key, row) for row in (*parked, *staying)]
-        known = [value for value in values if value is not None]
+        found = [state.value(table, key, row) for row in (*parked, *staying)]
+        known = [value for value in found if value is not None]
         if len(known) > len(set(known)):
             return False
     return True
 
 
-def _has_strange_values(state: State, each: Column) -> bool:
-    """Whether there are values of the column's type that nobody has."""
-    type = resolve(each.type, state.schema)
-    kinds = (Kind.TEXT, Kind.CHAR, Kind.INTEGER, Kind.NUMERIC)
-    return (type.kind in kinds and type.name not in ("name", "oid")) or type.name == "uuid"
+def _unused(state: State, table: Table, each: Column, number: int) -> Iterator[list[Value]]:
+    """As many values of the column's type that nobody has, as often as there are such.
+
+    Texts that nobody writes, any UUIDs, numbers above or below all that are there.
+    """
+    domain = domain_of(each.type, state.schema)
+    spelled = domain.base if domain else each.type
+    type = resolve(spelled, state.schema)
+    if type.name == "uuid":
+        yield [str(UUID(int=2**127 + no)) for no in range(number)]
+    if type.kind in (Kind.TEXT, Kind.CHAR) and type.name != "name":
+        yield [_strange(no, spelled, type) for no in range(number)]
+    if type.kind in (Kind.INTEGER, Kind.NUMERIC) and type.name != "oid":
+        place = table.places[each.name]
+        rows = [held.row for held in state.held[table.id]]
+        rows += [entry.row for entry in state.entries[table.id]]
+        there = [Decimal(row[place] or 0) for row in rows]
+        if all(value.is_finite() for value in there):
+            beyond = [[max(there) + no, min(there) - no] for no in range(1, number + 1)]
+            for values in zip(*beyond, strict=True):
+                yield [str(value) for value in values if _is_of(spelled, type, value)]
 
 
-def _looked_at(state: State, table: Table, each: Column) -> bool:
-    """Whether a rule may mind any value: of its domain, a check, a key that is no plain one."""
-    looked = {name for check in table.checks for name in check.condition.reads}
-    looked |= {name for one in table.columns if one.generated for name in one.generated.reads}
-    looked |= {table.partitioning.column} if table.partitioning else set()
-    for key in table.keys:
-        looked |= reads(key) - set(key.columns)
-        looked |= key.predicate.reads if key.predicate else set()
-    return each.name in looked or domain_of(each.type, state.schema) is not None
+def _strange(no: int, spelled: str, type: Type) -> str:
+    """A text of at most the type's length: a tilde and a hash, or characters for private use."""
+    found = _DIGITS.search(spelled)
+    length = int(found[1]) if found else 1 if type.kind is Kind.CHAR else _HASHED
+    if length >= _ENOUGH:
+        return f"~{no:0{min(length, _HASHED) - 1}x}"
+    return "".join(chr(_PRIVATE + digit) for digit in (no % _COUNT, no // _COUNT))[:length]
 
 
-def _ends_later(state: State, table: Table, each: Column) -> bool:
-    """Whether the numbers of the column's type go on after those that are there."""
-    type = resolve(each.type, state.schema)
-    if type.kind not in (Kind.INTEGER, Kind.NUMERIC):
-        return True
-    place = table.places[each.name]
-    rows = [held.row for held in state.held[table.id]]
-    rows += [entry.row for entry in state.entries[table.id]]
-    numbers = [float(row[place] or 0) for row in rows]
-    digits = _DIGITS.search(each.type)
-    end = float(_NUMBERS.get(column(table, each.name).type, "inf"))
-    if digits:
-        end = 10.0 ** (int(digits[1]) - int(digits[2] or 0))
-    return max(numbers, default=0) + len(rows) + 1 < end
+def _is_of(spelled: str, type: Type, value: Decimal) -> bool:
+    """Whether a number is not beyond the ends of its type."""
+    if type.kind is Kind.INTEGER:
+        end = _NUMBERS.get(type.name, 2**63)
+        return -end <= value < end
+    digits = _DIGITS.search(spelled)
+    return not digits or abs(value) < Decimal(10) ** (int(digits[1]) - int(digits[2] or 0))

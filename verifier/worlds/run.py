@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -35,6 +35,9 @@ class Askable(Protocol):
 class Run:
     """What became of a world."""
 
+    world: World
+    """With the rows of the source in the order in which its own backup has them, if one was made:
+    those of a partitioned table come part by part."""
     before: Observation
     """The target before the restore."""
     claim: Claim
@@ -111,6 +114,7 @@ class _Course:
         second: tuple[Claim, Observation] | None = None,
     ) -> Run:
         return Run(
+            world=self._world,
             before=before,
             claim=claim,
             observation=after,
@@ -125,7 +129,10 @@ class _Course:
         if world.form is not BackupForm.OWN:
             return Backup((backups.write(world, self._directory, self._ground.target.sequences),))
         source = self._ground.source
-        source.make(ddl.of_source(world), world.source, world.positions)
+        held = source.make(ddl.of_source(world), world.source, world.positions).rows
+        parted = {table.id for table in world.schema.tables if table.partitioning}
+        rows = {id: held[id] if id in parted else rows for id, rows in world.source.items()}
+        self._world = replace(world, source=rows)
         made = self._calls(self._implementation).backup(source.database)
         return made.backup or made.claim
 
