@@ -28,9 +28,9 @@ def respelled(conn: Connection, catalog: Catalog, tables: list[Staged], parent: 
     """
     rejected = 0
     for key in catalog.foreign_keys:
-        linked = key.acts and key.parent == parent.table.root and not key.period
-        exact = all(parent.table.columns[name].exact for name in key.references)
-        if linked and parent.updates and not exact:
+        if not (key.acts and parent.updates and key.parent == parent.table.root) or key.period:
+            continue
+        if not all(parent.table.columns[name].exact for name in key.references):
             rejected += _respelled(conn, catalog, tables, parent, key)
     return rejected
 
