@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tests.model.small import failed, key, merge, partly, refers, reject, table
-from verifier.contract import Claim, Counts
+from verifier.contract import Claim, Counts, Merge
 from verifier.model.allowed import breaches
 from verifier.model.schema import Action, Row, Schema
 from verifier.model.world import Observation, Options, World
@@ -170,3 +170,29 @@ def test_a_row_that_collides_with_one_that_stays_because_it_is_newer() -> None:
 
     assert wrong("2024-01-02") == []
     assert wrong("2023-01-01") != []
+
+
+def test_what_is_a_row_of_the_target_by_a_key_and_by_its_parent_may_be_called_merged() -> None:
+    stock = table(
+        "stock", "shop:integer mark:text", key("stock_pk", "shop", primary=True),
+        key("stock_mark", "mark"), refers("stock_shop", "shop", "shop"),
+    )  # fmt: skip
+    schema = Schema(tables=(*SHOPS.tables[:1], stock))
+    source: Rows = {"shop": [("7", "a")], "stock": [("7", "m")]}
+    present: Rows = {"shop": [("5", "a")], "stock": [("5", "m")]}
+    own = Merge(table="public.stock", key={"shop": "7"}, survivor={"shop": "5"})
+
+    def wrong(merges: tuple[Merge, ...], counts: Counts) -> list[str]:
+        claim = Claim(
+            success=True,
+            exit_code=0,
+            merges=(merge("shop", "7", "5"), *merges),
+            counts={"public.shop": Counts(merged=1), "public.stock": counts},
+        )
+        return _wrong(schema, source, present, claim, present)
+
+    assert wrong((own,), Counts(merged=1)) == []
+    assert wrong((), Counts(unchanged=1)) == []
+    assert wrong((), Counts(merged=1)) != []
+    assert wrong((own,), Counts(unchanged=1)) != []
+    assert wrong((replace(own, survivor={"shop": "7"}),), Counts(merged=1)) != []

@@ -158,6 +158,23 @@ def test_child_of_a_suspected_row_may_be_named_as_such_whatever_else_it_breaks()
     assert [one.constraints for one in found.rejections] == [{"a_pk"}, {"public.b.t", "b_a"}]
 
 
+def test_row_without_a_parent_whose_other_reference_is_null_in_part_breaks_both() -> None:
+    pair = ForeignKey(
+        name="b_pair", columns=("a", "t"), parent="public.c", references=("id", "t"), full=True
+    )
+    both = Key(name="c_both", parts=(column("id"), column("t")))
+    child, parent = table("b", "a", "t", up=A), table("c", "t")
+    schema = Schema(
+        tables=(
+            replace(child, foreign_keys=(*child.foreign_keys, pair)),
+            replace(parent, keys=(*parent.keys, both)),
+            NAMED,
+        )
+    )
+    given = replace(world({B: [("7", "9", None)]}, {}), schema=schema)
+    assert [one.constraints for one in expect(given).rejections] == [{"b_a", "b_pair"}]
+
+
 def test_local_numbers_are_made_anew_and_references_follow() -> None:
     found = expect(
         world(

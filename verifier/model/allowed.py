@@ -104,7 +104,7 @@ class _Judge:
         yield from wrong
         yield from of_merges(claim, matter, settlement, ending)
         if not wrong:  # else it cannot be told what became of each row
-            yield from Numbers(matter, settlement, ending, after.rows).breaches(claim)
+            yield from Numbers(matter, settlement, ending, after.rows, claim).breaches()
 
     def _told(self, claim: Claim, observed: Observed | None = None) -> tuple[Bounds, Rejected]:
         """What has to be rejected, and what ``claim`` rejects.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from verifier.model import handing_on, numbering
 from verifier.model.following import merely_follows, parent_of
@@ -10,6 +10,7 @@ from verifier.model.keys import KeyValue
 from verifier.model.rules import Violation, of_row
 from verifier.model.schema import Action, ForeignKey, Identity, Row, Table, Value
 from verifier.model.state import (
+    Entry,
     Rejected,
     State,
     column,
@@ -61,7 +62,7 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
 
 
 def broken_references(state: State, rejected: Rejected) -> set[str]:
-    """All foreign keys by which a row can be said to have no parent.
+    """All foreign keys of which a row can be said to break them.
 
     Of a row that breaks other rules as well, those that lead to a suspected row, with which
     its children are rejected at once.
@@ -72,11 +73,7 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
         key.name
         for key in keys
         if parent_of(state, key, entry) in state.suspected
-        or (
-            orphan
-            and (cells := state.cells(entry.table, key.columns, entry.row))
-            and cells not in _parents(state, key)
-        )
+        or (orphan and _unmet(state, key, _parents(state, key), entry))
     }
 
 
@@ -88,21 +85,28 @@ def _parents(state: State, key: ForeignKey) -> set[KeyValue | None]:
 
 def _orphans(state: State, table: Table, key: ForeignKey) -> int:
     there = _parents(state, key)
-    places = [table.places[name] for name in key.columns]
     rejected = 0
     for entry in list(state.entries[table.id]):
-        missing = [entry.row[place] for place in places].count(None)
-        named = None not in (entry.start[place] for place in places)
-        if named and missing:
-            rejected += state.reject([entry], "what it refers to has no such value", [key.name])
-        elif key.full and 0 < missing < len(places):
-            rejected += state.reject([entry], "only some of its columns are NULL", [key.name])
-        elif not missing and state.cells(table, key.columns, entry.row) not in there:
-            rejected += state.reject([entry], "has no parent", [key.name])
+        reason = _unmet(state, key, there, entry)
+        if reason:
+            rejected += state.reject([entry], reason, [key.name])
         elif state.suspected and parent_of(state, key, entry) in state.suspected:
             # What the target has under its number is perhaps another row.
             rejected += state.reject([entry], "its parent is rejected", [key.name])
     return rejected
+
+
+def _unmet(state: State, key: ForeignKey, there: Collection[KeyValue | None], entry: Entry) -> str:
+    """Why ``entry`` breaks ``key``, where the parents that are ``there`` are all; else nothing."""
+    places = [entry.table.places[name] for name in key.columns]
+    missing = [entry.row[place] for place in places].count(None)
+    if missing and None not in (entry.start[place] for place in places):
+        return "what it refers to has no such value"
+    if key.full and 0 < missing < len(places):
+        return "only some of its columns are NULL"
+    if not missing and state.cells(entry.table, key.columns, entry.row) not in there:
+        return "has no parent"
+    return ""
 
 
 # --- rows that are decided ------------------------------------------------------------------

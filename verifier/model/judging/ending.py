@@ -169,6 +169,12 @@ class Ending:
         row = self._settlement.rows[node]
         return self._matter.name(node.table, row) == self._matter.name(node.table, now)
 
+    def is_renamed(self, node: Node, now: Row) -> bool:
+        """Whether a row of the source became one of the target under another identity."""
+        thing, name = self._settlement.of[node], self._matter.name
+        came = name(node.table, self._matter.rows[node])
+        return bool(thing.present) and came != name(node.table, now)
+
     # -- rows of the target ------------------------------------------------------------------
 
     def _left(self, thing: Thing, found: Sequence[Row]) -> Iterator[Breach]:

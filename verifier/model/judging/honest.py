@@ -57,10 +57,9 @@ def of_merges(
     """Every row that was merged is named, if any is; and no other."""
     if claim.merges is None:
         return
-    named: set[Node] = set()
+    named = _merged(claim, matter)
     for merge in claim.merges:
         rows = meant(matter, merge)
-        named.update(rows)
         if not any(_happened(merge, node, settlement, ending) for node in rows):
             yield lie(
                 "the claim names a merge that did not happen", table_id(merge.table), str(merge)
@@ -73,6 +72,11 @@ def of_merges(
                 yield lie(cause, thing.table.id, f"{cause}: {matter.rows[node]} of {node.table}")
 
 
+def _merged(claim: Claim, matter: Matter) -> set[Node]:
+    """The rows of which a claim says so."""
+    return {node for merge in claim.merges or () for node in meant(matter, merge)}
+
+
 def _happened(merge: Merge, node: Node, settlement: Settlement, ending: Ending) -> bool:
     thing = settlement.of.get(node)
     if thing is None or len(thing.source) + len(thing.present) < 2:
@@ -83,7 +87,8 @@ def _happened(merge: Merge, node: Node, settlement: Settlement, ending: Ending) 
     if now is None or settlement.matter.identity[thing.table.id] is None:
         return True  # what became of it is told elsewhere, or cannot be told
     same = fits(settlement.matter, thing.table, now, merge.survivor)
-    return same and (len(thing.source) > 1 or not ending.is_named(node, now))
+    alone = len(thing.source) == 1
+    return same and not (alone and ending.is_named(node, now) and not ending.is_renamed(node, now))
 
 
 class Numbers:
@@ -95,15 +100,18 @@ class Numbers:
         settlement: Settlement,
         ending: Ending,
         after: Mapping[str, tuple[Row, ...]],
+        claim: Claim,
     ) -> None:
         self._matter, self._settlement, self._ending = matter, settlement, ending
-        self._after = after
+        self._after, self._claim = after, claim
+        self._merged = _merged(claim, matter)
         self.observed = {
             table.id: self._of(table) for table in matter.tables if table.id not in ending.unclear
         }
 
-    def breaches(self, claim: Claim) -> Iterator[Breach]:
+    def breaches(self) -> Iterator[Breach]:
         """The numbers that are not what is observed."""
+        claim = self._claim
         for name, told in (claim.counts or {}).items():
             shown = self.observed.get(table_id(name))
             numbers = {kind: getattr(told, kind) for kind in KINDS}
@@ -160,9 +168,11 @@ class Numbers:
         return sum(node in self._settlement.gone for node in self._matter.source(table.id))
 
     def _became(self, node: Node, now: Row) -> str:
+        held = self._settlement.of[node].present
         if not self._ending.is_named(node, now):
             return "merged"
-        held = self._settlement.of[node].present
+        if node in self._merged and self._ending.is_renamed(node, now):
+            return "merged"  # as well as it is the row of that name, now that its parent moved
         if not held:
             return "inserted"
         return "unchanged" if self._matter.rows[held[0]] == now else "updated"
