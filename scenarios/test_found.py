@@ -153,3 +153,21 @@ def test_branches_of_a_tree_that_follow_what_the_tree_stands_on(scenario, world)
         target="ALTER TABLE map ADD UNIQUE (code)",
     )
     scenario.restore().prove()
+
+
+@pytest.mark.guarantee("preservation", "honesty")
+@pytest.mark.trap("U03")
+def test_key_that_is_equal_and_spelled_otherwise(scenario, world):
+    """A rate of 1.0 is the target's rate of 1, and its contracts still refer to it; for ON UPDATE
+    SET NULL it is another one, and takes their rate away.
+    """
+    world(
+        """
+        CREATE TABLE rate (percent numeric PRIMARY KEY, name text);
+        CREATE TABLE contract (
+            id int PRIMARY KEY, rate numeric REFERENCES rate ON UPDATE SET NULL);
+        """,
+        source="INSERT INTO rate VALUES (1.0, 'new'), (2, 'high')",
+        target="INSERT INTO rate VALUES (1, 'old'); INSERT INTO contract VALUES (9, 1)",
+    )
+    scenario.restore().prove()

@@ -70,6 +70,7 @@ CASES = [
         G.FIDELITY,
         DIFFERS,
     ),
+    by_id(test_found.test_key_that_is_equal_and_spelled_otherwise, G.HONESTY, LIE),
     # Uniqueness and merging.
     by_id(keys.test_rows_known_by_different_ones_of_several_keys, G.MERGING, APART),
     by_id(keys.test_deleted_rows_are_outside_of_a_partial_key, G.MERGING, APART),

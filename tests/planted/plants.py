@@ -103,8 +103,8 @@ _ALL = (
         says="what refers to a row that was rejected for its own parent is kept",
         file="parents.py",
         old="""\
-        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{_written(staged)}"
-        f"{_survives(staged) if planned else ''})"
+        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{written(staged)}"
+        f"{survives(staged) if planned else ''})"
 """,
         new="""\
         f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}) AND NOT EXISTS ("

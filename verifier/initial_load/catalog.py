@@ -92,6 +92,8 @@ class ForeignKey:
     deferrable: bool
     follows: bool
     """Whether the server itself changes children along with a parent's columns."""
+    acts: bool = False
+    """Whether the server does anything when they change, and be it in how they are spelled."""
     period: bool = False
     """The last column is a range, to be covered by those of the parents together."""
     partition: int | None = None
@@ -279,7 +281,7 @@ ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname
 _FOREIGN_KEYS = """
 SELECT k.conname AS name, k.conrelid::bigint AS child, k.confrelid::bigint AS parent,
        k.confmatchtype = 'f' AS full, k.condeferrable AS deferrable,
-       k.confupdtype = 'c' AS follows,
+       k.confupdtype = 'c' AS follows, k.confupdtype <> 'a' AS acts,
        {period} AS period,
        (SELECT array_agg(a.attname::text ORDER BY u.no) FROM unnest(k.conkey)
           WITH ORDINALITY u(att, no)

@@ -20,7 +20,7 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
         found = 0
         for child in among:
             for key in catalog.foreign_keys:
-                if key.child != child.table.oid or not _staged(child, key):
+                if key.child != child.table.oid or not has_columns(child, key):
                     continue
                 if key.period:
                     found += uncovered(conn, catalog, family(tables, key.parent), child, key)
@@ -41,7 +41,7 @@ def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
     rejected = 0
     for key in catalog.foreign_keys:
         for child in tables if parent in family(tables, key.parent) else ():
-            if key.child == child.table.oid and _staged(child, key) and not key.period:
+            if key.child == child.table.oid and has_columns(child, key) and not key.period:
                 rejected += _disowned(conn, parent, child, key)
     return rejected
 
@@ -92,7 +92,7 @@ def stranded(
         parents = [one for one in family(component, key.parent) if one.updates or one.stays]
         fixed = {column.name for parent in parents for column in parent.identity}
         moving = bool(parents) and not set(key.references) <= fixed
-        due = key.child == child.table.oid and _staged(child, key) and not key.period
+        due = key.child == child.table.oid and has_columns(child, key) and not key.period
         if due and (moving or own.intersection(key.columns)):
             rejected += _orphans(conn, catalog, tables, child, key, planned=True)
     return rejected
@@ -124,12 +124,12 @@ def followers(catalog: Catalog, written: Iterable[Staged]) -> list[Table]:
         if parent.updates
         and parent in family([parent], key.parent)
         and not set(key.references) <= {column.name for column in parent.identity}
-        and _follows(catalog, key)
+        and merely_follows(catalog, key)
     }
     return list(found.values())
 
 
-def _follows(catalog: Catalog, key: ForeignKey) -> bool:
+def merely_follows(catalog: Catalog, key: ForeignKey) -> bool:
     """Whether the server lets a row of the target follow, and no rule looks at what changes."""
     child = catalog.tables[key.child]
     ours = [child.columns[name] for name in key.columns]
@@ -154,7 +154,7 @@ def _forsaken(
     refers = " AND ".join(f"k.{a} = t.{b}" for a, b in zip(ours, theirs, strict=True))
     kept = " AND ".join(f"p.{column} = t.{column}" for column in theirs)
     lost = "true"
-    if _follows(catalog, key):
+    if merely_follows(catalog, key):
         lost = " OR ".join(f"n.{column} IS NULL" for column in theirs)
     overwritten = "".join(
         f" AND NOT EXISTS (SELECT FROM {staged.change} c"
@@ -175,11 +175,11 @@ def _forsaken(
             change=parent.change,
             target=parent.table.only,
             parents=parent.rows,
-            there=_there(key),
+            there=in_partition(key),
             lost=lost,
             rows=among(parent.rows, key),
             kept=kept,
-            written=_written(parent) + _survives(parent),
+            written=written(parent) + survives(parent),
             child=child.only,
             refers=refers,
             overwritten=overwritten,
@@ -189,7 +189,7 @@ def _forsaken(
     )
 
 
-def _there(key: ForeignKey) -> str:
+def in_partition(key: ForeignKey) -> str:
     """SQL that a row ``t`` of the target stands in the partition that ``key`` refers to."""
     if key.partition is None:
         return "true"
@@ -216,14 +216,14 @@ def _staying(parents: list[Staged], key: ForeignKey) -> str:
     )
 
 
-def _written(parent: Staged) -> str:
+def written(parent: Staged) -> str:
     """SQL that the staged row ``p`` is not left out for a newer row of the target."""
     if not parent.stays:
         return ""
     return f" AND NOT EXISTS (SELECT FROM {parent.kept} k WHERE k.n = p.{parent.ordinal})"
 
 
-def _survives(parent: Staged) -> str:
+def survives(parent: Staged) -> str:
     """SQL that the staged row ``p`` is not merged away."""
     if not parent.grouped:
         return ""
@@ -233,7 +233,7 @@ def _survives(parent: Staged) -> str:
     )
 
 
-def _staged(child: Staged, key: ForeignKey) -> bool:
+def has_columns(child: Staged, key: ForeignKey) -> bool:
     return set(key.columns) <= {column.name for column in child.columns}
 
 
@@ -263,8 +263,8 @@ def _orphans(
     same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
     where = [f"s.{column} IS NOT NULL" for column in columns]
     where += [
-        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{_written(staged)}"
-        f"{_survives(staged) if planned else ''})"
+        f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{written(staged)}"
+        f"{survives(staged) if planned else ''})"
         for staged in family_
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")

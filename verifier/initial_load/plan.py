@@ -22,6 +22,7 @@ from verifier.initial_load import (
     parents,
     preflight,
     repoint,
+    respelling,
     soft_references,
     survey,
     suspects,
@@ -185,6 +186,7 @@ class Plan:
             undo.count()
             for staged in self.content.tables:
                 parents.forsaken(self.conn, self.catalog, self.content.tables, staged)
+                respelling.respelled(self.conn, self.catalog, self.content.tables, staged)
         if undo.rejected and self.numbering:
             self.numbering.begin_again()
         return undo.rejected

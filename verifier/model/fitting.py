@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from verifier.model import handing_on, numbering
-from verifier.model.following import parent_of
+from verifier.model.following import merely_follows, parent_of
 from verifier.model.keys import KeyValue
 from verifier.model.rules import Violation, of_row
-from verifier.model.schema import ForeignKey, Identity, Row, Table
+from verifier.model.schema import Action, ForeignKey, Identity, Row, Table, Value
 from verifier.model.state import (
     Entry,
     Rejected,
@@ -213,4 +213,41 @@ def forsaking(state: State) -> list[Rejected]:
                 if state.cells(parent, key.references, held.row) in left
             ]
             found += hurt
+            found += _respelling(state, child, key)
     return found
+
+
+def _respelling(state: State, child: Table, key: ForeignKey) -> Iterator[Rejected]:
+    """Changes of how a key is spelled (1.0, 1), where ON UPDATE minds and rows refer to it."""
+    parent = state.schema.by_id[key.parent]
+    places = [parent.places[name] for name in key.references]
+    for survivor, held, final in (
+        state.changes(parent) if key.on_update is not Action.NO_ACTION else ()
+    ):
+        cells = state.cells(parent, key.references, final)
+        spelled = [final[place] for place in places]
+        if cells is None or cells != state.cells(parent, key.references, held.row):
+            continue
+        if spelled != [held.row[place] for place in places] and _minds(
+            state, child, key, cells, spelled
+        ):
+            reason = "rows refer to what it spells otherwise"
+            yield Rejected(survivor, reason, frozenset([key.name]))
+
+
+def _minds(
+    state: State, child: Table, key: ForeignKey, cells: KeyValue, spelled: list[Value]
+) -> bool:
+    """Whether a row refers to ``cells`` that the server cannot just let be ``spelled`` so."""
+    if not merely_follows(state, child, key):
+        rows = [held.row for held in state.held[child.id]] + state.afterwards(child)
+        return any(state.cells(child, key.columns, row) == cells for row in rows)
+    own = identity(state.schema.by_id[key.parent])
+    apart = own is not None and set(key.references) <= set(own.columns)
+    for each in (each for each in state.survivors(child) if not each.stays):
+        final = state.final(each)
+        changed = apart and each.held is not None and each.held.row != final
+        other = [final[child.places[name]] for name in key.columns] != spelled
+        if (changed or other) and state.cells(child, key.columns, final) == cells:
+            return True
+    return False

@@ -73,6 +73,8 @@ class ForeignKey:
     """SQL over a row of :attr:`parent` that says whether it belongs to that partition."""
     cascades: bool = False
     """The server changes children along with their parent (``ON UPDATE CASCADE``)."""
+    acts: bool = False
+    """The server does anything ``ON UPDATE``, also where a key is only spelled otherwise."""
 
     @property
     def referred(self) -> str:

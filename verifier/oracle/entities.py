@@ -128,11 +128,17 @@ class Universe:
         """
         identity = self.table(parent.table).identity
         changing = set(foreign_key.referenced) - set(identity.columns if identity else ())
-        own, members = self.row(parent), self.live(self.entity_of[parent])
+        members = self.live(self.entity_of[parent])
         return not members or all(
-            any(self.row(node).get(name, own[name]) == own[name] for node in members)
-            for name in changing
+            any(self._has_same(node, parent, name) for node in members) for name in changing
         )
+
+    def _has_same(self, node: Node, other: Node, column: str) -> bool:
+        """Whether both have an equal value, be it spelled otherwise, or one of them has none."""
+        if column not in self.row(node):
+            return True
+        one, two = (self.rows(each).reference(each.position, (column,)) for each in (node, other))
+        return one == two
 
     def checked(self, name: str) -> frozenset[str]:
         """The columns of the table ``name`` that a check looks at."""

@@ -25,6 +25,7 @@ def hindered(universe: Universe) -> dict[Node, Obstacle]:
         for node, key in _handed_over(universe).items()
     }
     found |= {node: obstacle for node, (obstacle, _) in forsaking(universe).items()}
+    found |= _respelling(universe)
     for entity in universe.entities:
         for node in entity.source:
             for foreign_key in universe.parents[node.table]:
@@ -45,6 +46,29 @@ def hindered(universe: Universe) -> dict[Node, Obstacle]:
                     reason = f"a row of {node.table} in the target is named by what would move"
                     obstacle = Obstacle(reason, foreign_key.name)
                     found |= dict.fromkeys((node, *family.source), obstacle)
+    return found
+
+
+def _respelling(universe: Universe) -> dict[Node, Obstacle]:
+    """Rows that spell a key of the target otherwise (1.0, 1), which rows refer to.
+
+    Any action ``ON UPDATE`` takes that for a change of the key.
+    """
+    found = {}
+    for child in universe.entity_of:
+        for foreign_key in universe.parents[child.table]:
+            parent = universe.parent(child, foreign_key) if foreign_key.acts else None
+            family = universe.entity_of.get(parent) if parent is not None else None
+            if family is None or not family.target:
+                continue
+            held, *others = (
+                [universe.row(node).get(name) for name in foreign_key.referenced]
+                for node in (family.target[0], *family.source)
+            )
+            reason = f"rows of {child.table} refer to what it spells otherwise"
+            obstacle = Obstacle(reason, foreign_key.name)
+            pairs = zip(family.source, others, strict=True)
+            found.update({node: obstacle for node, spelled in pairs if spelled != held})
     return found
 
 

@@ -106,7 +106,7 @@ SELECT k.conname::text, format('%I.%I', n.nspname, c.relname),
        coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false),
        CASE WHEN p.relispartition THEN format('%I.%I', pn.nspname, p.relname) END,
        CASE WHEN p.relispartition THEN pg_get_partition_constraintdef(p.oid) END,
-       k.confupdtype = 'c'
+       k.confupdtype = 'c', k.confupdtype <> 'a'
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace

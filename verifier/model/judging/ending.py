@@ -189,15 +189,18 @@ class Ending:
             yield self._breach(Guarantee.PRESERVATION, cause, thing.table, own, now)
 
     def _followed(self, node: Node) -> Row:
-        """The row with what ON UPDATE CASCADE makes of it."""
-        own, now = self._matter.rows[node], self._settlement.rows[node]
-        places = {
-            self._matter.table(node).places[column]
-            for key in self._matter.table(node).foreign_keys
-            if key.on_update is Action.CASCADE
-            for column in key.columns
-        }
-        return tuple(now[n] if n in places else value for n, value in enumerate(own))
+        """The row with what ON UPDATE CASCADE makes of it, as its parent spells it."""
+        settlement, table = self._settlement, self._matter.table(node)
+        found = list(self._matter.rows[node])
+        for key in (key for key in table.foreign_keys if key.on_update is Action.CASCADE):
+            parent = settlement.parent(node, key)
+            survivor = settlement.survivors[settlement.of[parent]] if parent else None
+            above = self._matter.schema.by_id[key.parent].places
+            for column, name in zip(key.columns, key.references, strict=True):
+                value = survivor[above[name]] if survivor else None
+                if value is not None:
+                    found[table.places[column]] = value
+        return tuple(found)
 
     # -- tables without identity -------------------------------------------------------------
 

@@ -26,6 +26,7 @@ def leeway(
     """The rows that may be rejected, where those of ``refused`` are or may be."""
     may = {node for each in settlements for node in _changing_hands(each)}
     may |= {node for each in settlements for node in _pulled_apart(each)}
+    may |= {node for each in settlements for node in _respelled(each)}
     if options.strict_ids:
         may |= {node for each in settlements for node in _suspects(each)}
     may |= set(refused)
@@ -163,9 +164,34 @@ def forsaken(settlement: Settlement) -> Iterator[tuple[Node, ForeignKey, Thing]]
                 survivor = settlement.survivors[thing] if thing is not None else None
                 if parent is None or thing is None or survivor is None or not thing.source:
                     continue
-                places = [thing.table.places[column] for column in key.references]
-                if any(survivor[place] != matter.rows[parent][place] for place in places):
+                before = matter.keys.cells(thing.table, key.references, matter.rows[parent])
+                if matter.keys.cells(thing.table, key.references, survivor) != before:
                     yield child, key, thing
+
+
+def _respelled(settlement: Settlement) -> Iterator[Node]:
+    """Rows that spell a key of the target otherwise (1.0, 1), which rows refer to.
+
+    Any action ON UPDATE takes that for a change of the key.
+    """
+    matter = settlement.matter
+    acting = [
+        (table, key)
+        for table in matter.tables
+        for key in table.foreign_keys
+        if key.on_update is not Action.NO_ACTION
+    ]
+    for table, key in acting:
+        places = [matter.schema.by_id[key.parent].places[name] for name in key.references]
+        for child in matter.nodes[table.id]:
+            parent = settlement.parent(child, key)
+            thing = settlement.of.get(parent) if parent is not None else None
+            if thing is None:
+                continue
+            held = {tuple(matter.rows[node][place] for place in places) for node in thing.present}
+            for node in thing.source if held else ():
+                if tuple(settlement.rows[node][place] for place in places) not in held:
+                    yield node
 
 
 def _changing_hands(settlement: Settlement) -> Iterator[Node]:

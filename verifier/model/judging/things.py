@@ -101,22 +101,23 @@ class Settlement:
     def parent(self, node: Node, key: ForeignKey) -> Node | None:
         """The row that it refers to, among those that are not gone.
 
-        Where all are gone, one that has the key by now which they had come to have.
+        Where there is none, one that has come to have the key that is named, or that those have
+        come to have which are gone.
         """
         parents = self.matter.parents(node, key)
         live = (parent for parent in parents if parent not in self.gone)
         return next(live, None) or self._stand_in(node, key, parents)
 
     def _stand_in(self, node: Node, key: ForeignKey, parents: Sequence[Node]) -> Node | None:
-        table = self.matter.schema.by_id[key.parent]
-
-        def called(row: Row) -> KeyValue:
-            return self.matter.keys.cells(table, key.references, row)
-
-        names = {called(self._left[parent]) for parent in parents}
-        others = self.matter.nodes[table.id] if parents and not node.present else ()
-        found = (other for other in others if other in self.rows)
-        return next((other for other in found if called(self.rows[other]) in names), None)
+        if node.present or not self.matter.refers(node, key):
+            return None
+        table, cells = self.matter.schema.by_id[key.parent], self.matter.keys.cells
+        names = {cells(table, key.references, self._left[parent]) for parent in parents}
+        names.add(cells(self.matter.table(node), key.columns, self.matter.rows[node]))
+        for other in self.matter.nodes[table.id]:
+            if other in self.rows and cells(table, key.references, self.rows[other]) in names:
+                return other
+        return None
 
     # -- collisions --------------------------------------------------------------------------
 
