@@ -196,3 +196,22 @@ def test_what_is_a_row_of_the_target_by_a_key_and_by_its_parent_may_be_called_me
     assert wrong((), Counts(merged=1)) != []
     assert wrong((own,), Counts(unchanged=1)) != []
     assert wrong((replace(own, survivor={"shop": "7"}),), Counts(merged=1)) != []
+
+
+def test_an_orphan_whose_parent_comes_to_be_by_a_merge_may_stay_or_be_rejected() -> None:
+    stock = table("stock", "shop:integer", key("stock_pk", "shop", primary=True),
+                  refers("stock_shop", "shop", "shop"))  # fmt: skip
+    lot = table("lot", "id:integer stock:integer", key("lot_pk", "id", primary=True),
+                refers("lot_stock", "stock", "stock", "shop"))  # fmt: skip
+    schema = Schema(tables=(*SHOPS.tables[:1], stock, lot))
+    source: Rows = {"shop": [("7", "a")], "stock": [("7",)], "lot": [("1", "5"), ("2", "6")]}
+    present: Rows = {"shop": [("5", "a")]}
+
+    def wrong(claim: Claim, *lots: Row) -> list[str]:
+        after: Rows = {**present, "stock": [("5",)], "lot": lots}
+        return _wrong(schema, source, present, claim, after, lacks=frozenset({"lot_stock"}))
+
+    assert wrong(partly(reject("lot", "2")), ("1", "5")) == []
+    assert wrong(partly(reject("lot", "1"), reject("lot", "2"))) == []
+    assert wrong(partly(reject("lot", "1")), ("2", "6")) != []
+    assert wrong(partly(), ("1", "5")) != []

@@ -30,14 +30,21 @@ def confirm(
     Where that is nothing bad, and the world's backup was written by the verifier, the same
     with that backup.
     """
-    if world.options.quarantine:
-        why = "rows that are set aside are no part of a scenario"
+    why = _beyond(world.options)
+    if why:
         return Agreement(verdict=None, titles=(why,))
     found = _ran(world, guarantee, implementation, pair, workdir, written=False)
     if found.verdict is Verdict.BROKEN or world.form is BackupForm.OWN:
         return found
     given = _ran(world, guarantee, implementation, pair, workdir, written=True)
     return given if given.verdict is Verdict.BROKEN else found
+
+
+def _beyond(options: Options) -> str:
+    """What of ``options`` the oracle does not know."""
+    if options.quarantine:
+        return "rows that are set aside are no part of a scenario"
+    return "which row is newer is nothing that the oracle knows" if options.prefer else ""
 
 
 def _ran(

@@ -276,13 +276,13 @@ def _outdated(conn: Connection, staged: Staged) -> int:
     if not staged.recency:
         return 0
     rejected = 0
-    for key in staged.keys[1:]:
+    for key in (key for key in staged.keys if key is not staged.table.identity):
         rejected += reject(
             conn,
             staged,
             paste(
                 "s.{n} IN (SELECT s.n FROM ({rows}) s JOIN ({target}) t ON {same}"
-                " JOIN pg_temp.restore_hit h ON h.own AND h.t_oid = t.t_oid AND h.t_ctid = t.t_ctid"
+                " JOIN pg_temp.restore_hit h ON h.t_oid = t.t_oid AND h.t_ctid = t.t_ctid"
                 " LEFT JOIN pg_temp.restore_group g ON g.n = s.n"
                 " LEFT JOIN pg_temp.restore_group o ON o.n = h.n"
                 " JOIN {staged} w ON w.{n} = coalesce(o.winner, h.n)"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from verifier.initial_load import suspects
-from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
+from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, Table
 from verifier.initial_load.ledger import FOLLOWS, reject
 from verifier.initial_load.offset import told
 from verifier.initial_load.periods import uncovered
@@ -113,6 +113,20 @@ def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
         if linked and parent.updates and free:
             rejected += _forsaken(conn, catalog, tables, parent, key)
     return rejected
+
+
+def followers(catalog: Catalog, written: Iterable[Staged]) -> list[Table]:
+    """The tables whose rows the server changes with those that are written (ON UPDATE CASCADE)."""
+    found = {
+        key.child: catalog.tables[key.child]
+        for parent in written
+        for key in catalog.foreign_keys
+        if parent.updates
+        and parent in family([parent], key.parent)
+        and not set(key.references) <= {column.name for column in parent.identity}
+        and merely_follows(catalog, key)
+    }
+    return list(found.values())
 
 
 def merely_follows(catalog: Catalog, key: ForeignKey) -> bool:

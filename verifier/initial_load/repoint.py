@@ -128,11 +128,13 @@ def follow_cells(
         column = child.table.columns[soft.column]
         if column not in child.given:
             continue
+        where = cells.condition(child, soft, "c")
         if not cells.scalar(column):
+            if column in child.key:  # of a table without a unique key, all columns are
+                remember(conn, child, f"{child.rows} c WHERE {where}", "NULL")
             if cells.rewrite(conn, child, column, soft):
                 changed.add(child.table.oid)
             continue
-        where = cells.condition(child, soft, "c")
         moved = paste(
             "(SELECT DISTINCT c.{column} AS o1, m.f::{type} AS f1 FROM {rows} c"
             " JOIN pg_temp.restore_moves m ON m.o = c.{column}::text WHERE {where})",

@@ -30,6 +30,19 @@ def unreadable(state: State, table: Table) -> None:
             state.reject([entry], broken[0].cause, [each.rule for each in broken])
 
 
+def lost(state: State, table: Table) -> None:
+    """Reject rows whose parent merged into one without the value that they refer to."""
+    for key in references(table):
+        hurt = [entry for entry in state.entries[table.id] if _is_lost(key, entry)]
+        state.reject(hurt, "what it refers to has no such value", [key.name])
+
+
+def _is_lost(key: ForeignKey, entry: Entry) -> bool:
+    places = [entry.table.places[name] for name in key.columns]
+    named = None not in (entry.start[place] for place in places)
+    return named and None in (entry.row[place] for place in places)
+
+
 def misfits(state: State, table: Table) -> None:
     """Reject rows that break a rule of their own table: NOT NULL, a check, all bounds."""
     for entry in list(state.entries[table.id]):
@@ -100,7 +113,7 @@ def _unmet(state: State, key: ForeignKey, there: Collection[KeyValue | None], en
     """Why ``entry`` breaks ``key``, where the parents that are ``there`` are all; else nothing."""
     places = [entry.table.places[name] for name in key.columns]
     missing = [entry.row[place] for place in places].count(None)
-    if missing and None not in (entry.start[place] for place in places):
+    if _is_lost(key, entry):
         return "what it refers to has no such value"
     if key.full and 0 < missing < len(places):
         return "only some of its columns are NULL"

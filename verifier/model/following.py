@@ -107,8 +107,6 @@ def cascade(state: State) -> None:
                 final = moves.get(cells) if cells else None
                 if final is None:
                     continue
-                if child.triggers:
-                    raise NotModelled("what triggers do to rows that follow by CASCADE")
                 after = [final[parent.places[name]] for name in key.references]
                 new = dict(zip(key.columns, after, strict=True))
                 state.following[held] = put(child, state.now(held), new)

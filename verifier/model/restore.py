@@ -160,6 +160,7 @@ def _settle(state: State, tables: list[Table]) -> str:
         return why
     _begin(state, tables)
     for table in tables:
+        fitting.lost(state, table)
         fitting.misfits(state, table)
     while True:
         _begin(state, tables)

@@ -288,7 +288,7 @@ class Universe:
                 else:
                     for node in targets:
                         hits[node].append((sources[0], key.name))
-        for node, found in hits.items():
+        for node, found in self._held_up(table, hits):
             leaders = {self._find(hit) for hit, _ in found}
             if len(leaders) > 1:
                 self.contested.add(node)
@@ -296,6 +296,43 @@ class Universe:
                 claimant, name = self._claimant(node, found)
                 changed |= self._union(claimant, node, name)
         return changed
+
+    def _held_up(
+        self, table: Table, hits: Mapping[Node, list[tuple[Node, str]]]
+    ) -> Iterator[tuple[Node, list[tuple[Node, str]]]]:
+        """The collisions that count, by the row of the target."""
+        given_up = self._given_up(table)
+        for node, found in hits.items():
+            left = [hit for hit in found if hit[0] not in given_up]
+            if len(left) < len(found):
+                self.contested.add(node)
+            if self.after is None or left:
+                yield node, found if self.after is None else left
+
+    def _given_up(self, table: Table) -> set[Node]:
+        """Rows that merge, or may, into one which no key but the identity ties to anything.
+
+        What they collide with is nobody's then: the survivor would not be found there again.
+        """
+        if table.identity is None:
+            return set()
+        others = [key for key in table.keys if key is not table.identity]
+        groups: dict[Node, list[Node]] = defaultdict(list)
+        for node in (n for n in self._links if n.table == table.name and n.side == SOURCE):
+            groups[self._find(node)].append(node)
+        found: set[Node] = set()
+        for group in (group for group in groups.values() if len(group) > 1):
+            untied = [n for n in group if all(self.token(n, key) is None for key in others)]
+            if any(self._is_seen(table, node) for node in untied):
+                found.update(set(group).difference(untied))
+        return found
+
+    def _is_seen(self, table: Table, node: Node) -> bool:
+        """Whether the target came to hold this row as it is, as far as is known."""
+        if self.after is None or table.identity is None:
+            return True
+        row, rows = self.row(node).items(), self.after.tables[table.name]
+        return any(row <= rows.row(place).items() for place in range(len(rows.rows)))
 
     def _alike(
         self, table: str, key: UniqueKey, replaced: set[Node]

@@ -173,7 +173,16 @@ def _by_identity(fates: Fates, table: Table) -> Counter[str]:
 
 def _by_number(fates: Fates, table: Table) -> Counter[str]:
     """For a table whose rows have no identity."""
-    before = Counter(fates.universe.before.tables[table.name].rows)
+    names = fates.universe.before.tables[table.name].columns
+    before = Counter(
+        # A row that only the target has may follow its parent, which is nothing that is counted.
+        tuple(
+            (fates.universe.row(node) if entity.source else fates.expected(node)).get(name)
+            for name in names
+        )
+        for entity in fates.entities(table)
+        for node in entity.target
+    )
     after = Counter(fates.after.tables[table.name].rows)
     members = [
         [node for node in entity.source if node not in fates.obstacles]

@@ -50,6 +50,7 @@ class Judge:
         )
         self._source, self._before, self._violations = source, before, violations
         whole = Universe(source, before, self._selected)
+        self._contested = bool(whole.contested)
         self._gaps = gaps(whole)
         self._unfit = {name: unfit[name] for name in unfit if name in self._selected}
         self._excluded = {name: excluded[name] for name in excluded if name in self._selected}
@@ -77,7 +78,7 @@ class Judge:
         leaves when it fails is judged by its next run.
         """
         judge = self._excusing(restore.claim)
-        if self._universe.contested and not self._reshaped(restore.after):
+        if self._contested and not self._reshaped(restore.after):
             judge = self._knowing(restore.after)._excusing(restore.claim)
         judgement = judge._judge(restore, disturbed)
         if not restore.claim.success:

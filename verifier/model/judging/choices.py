@@ -71,7 +71,7 @@ class Observed:
         rows: Mapping[Node, Row],
         matter: Matter,
     ) -> int:
-        """The one that it is nearest to."""
+        """The one that it is nearest to; of equals, one that keeps what others refer to it by."""
         name = matter.name(node.table, rows[node])
         named = self._named[node.table]
         found = named.get(name, ()) if name is not None else self._after.get(node.table, ())
@@ -86,7 +86,23 @@ class Observed:
                 default=0,
             )
 
-        return max(reversed(range(len(claims))), key=alike)
+        table = matter.schema.by_id[node.table]
+        referred = {
+            table.places[name]
+            for other in matter.schema.tables
+            for key in other.foreign_keys
+            for name in (key.references if key.parent == table.id else ())
+        }
+
+        def keeps(place: int) -> int:
+            own = rows[node]
+            return sum(
+                rows[member][column] == own[column]
+                for member in claims[place]
+                for column in referred
+            )
+
+        return max(reversed(range(len(claims))), key=lambda place: (alike(place), keeps(place)))
 
 
 def with_identity(thing: Thing, row: Row, matter: Matter) -> Row:

@@ -157,6 +157,8 @@ class _Refusals:
                 refused = (self.refused.get(mate) for mate in mates)
                 sure = all(each is not None and each.sure for each in refused)
                 return Refusal(reason, key.name, sure)
+            if parent not in self._matter.parents(node, key):
+                self.unsure.add(node)  # is it the row that was meant?
             moves = self.settlement.moves(node)
             overwritten = parent.present and self.settlement.of[parent].source
             if any(c in moves and (overwritten or moves[c] is None) for c in key.columns):

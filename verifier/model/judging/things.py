@@ -101,22 +101,23 @@ class Settlement:
     def parent(self, node: Node, key: ForeignKey) -> Node | None:
         """The row that it refers to, among those that are not gone.
 
-        Where all are gone, one that has the key by now which they had come to have.
+        Where there is none, one that has come to have the key that is named, or that those have
+        come to have which are gone.
         """
         parents = self.matter.parents(node, key)
         live = (parent for parent in parents if parent not in self.gone)
         return next(live, None) or self._stand_in(node, key, parents)
 
     def _stand_in(self, node: Node, key: ForeignKey, parents: Sequence[Node]) -> Node | None:
-        table = self.matter.schema.by_id[key.parent]
-
-        def called(row: Row) -> KeyValue:
-            return self.matter.keys.cells(table, key.references, row)
-
-        names = {called(self._left[parent]) for parent in parents}
-        others = self.matter.nodes[table.id] if parents and not node.present else ()
-        found = (other for other in others if other in self.rows)
-        return next((other for other in found if called(self.rows[other]) in names), None)
+        if node.present or not self.matter.refers(node, key):
+            return None
+        table, cells = self.matter.schema.by_id[key.parent], self.matter.keys.cells
+        names = {cells(table, key.references, self._left[parent]) for parent in parents}
+        names.add(cells(self.matter.table(node), key.columns, self.matter.rows[node]))
+        for other in self.matter.nodes[table.id]:
+            if other in self.rows and cells(table, key.references, self.rows[other]) in names:
+                return other
+        return None
 
     # -- collisions --------------------------------------------------------------------------
 
@@ -163,8 +164,29 @@ class _Grouping:
             for sources, present in self._alike(key, replaced) if key is not own else ():
                 for node in present:
                     hits[node] += [(source, key) for source in sources]
+        given_up = self._given_up(own)
         for node, found in hits.items():
-            self._take(node, found)
+            self._take(node, [(source, key) for source, key in found if source not in given_up])
+
+    def _given_up(self, own: Key | None) -> set[Node]:
+        """Rows that merge into one which no key but the identity ties to anything.
+
+        What they collide with is nobody's then: the survivor would not be found there again.
+        """
+        others = [key for key in self._table.keys if key is not own]
+        groups: dict[Node, list[Node]] = defaultdict(list)
+        for node in self._nodes if own is not None else ():
+            if not node.present:
+                groups[self._find(node)].append(node)
+        found: set[Node] = set()
+        for group in (group for group in groups.values() if len(group) > 1):
+            thing = Thing(self._table, source=group)
+            rows = self._settlement.rows
+            survivor = self._settlement.choice.survivor(thing, rows, self._matter)
+            values = (self._matter.keys.value(self._table, k, survivor) for k in others if survivor)
+            if survivor and all(value is None for value in values):
+                found.update(node for node in group if rows[node] != survivor)
+        return found
 
     def _alike(self, key: Key, without: set[Node]) -> Iterator[tuple[list[Node], list[Node]]]:
         """Rows with one value of ``key``: the source's, which are one thing, and the target's."""
@@ -182,6 +204,8 @@ class _Grouping:
                 yield sources, present
 
     def _take(self, node: Node, found: list[tuple[Node, Key]]) -> None:
+        if not found:
+            return
         claims: dict[Node, list[Node]] = defaultdict(list)
         for source, _ in found:
             claims[self._find(source)].append(source)
