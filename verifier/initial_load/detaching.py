@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verifier.initial_load import cells
-from verifier.initial_load.catalog import Catalog, Connection, SoftReference
+from verifier.initial_load.catalog import Catalog, Column, Connection, SoftReference
 from verifier.initial_load.local_ids import LocalIds, Place
 from verifier.initial_load.offset import OFFSET, ROOM
 from verifier.initial_load.parents import family
@@ -29,7 +29,7 @@ def detach(
     bound = {(key.child, name) for key in catalog.foreign_keys for name in key.columns}
     done = {(one.child, one.column) for one in soft} - bound
     for staged in tables:
-        _detach(conn, local, staged, done)
+        _detach(conn, catalog, local, staged, done)
     _forget_positions(conn, catalog, local, content)
     return [], notes
 
@@ -56,7 +56,9 @@ def _crowded(conn: Connection, staged: Staged) -> list[str]:
     return found
 
 
-def _detach(conn: Connection, local: LocalIds, staged: Staged, done: set[Place]) -> None:
+def _detach(
+    conn: Connection, catalog: Catalog, local: LocalIds, staged: Staged, done: set[Place]
+) -> None:
     table = staged.table
     staged.local = tuple(c for c in local.of(table) if c in staged.given)
     moved = [c for c in staged.given if c.local and (table.oid, c.name) not in done]
@@ -66,8 +68,24 @@ def _detach(conn: Connection, local: LocalIds, staged: Staged, done: set[Place])
         conn,
         "UPDATE {rows} SET {set}; ANALYZE {rows}",
         rows=staged.rows,
-        set=", ".join(f"{c.quoted} = {c.quoted} + {OFFSET}" for c in moved),
+        set=", ".join(
+            f"{c.quoted} = CASE WHEN {_refers(catalog, staged, c)} THEN {c.quoted} + {OFFSET}"
+            f" ELSE {c.quoted} END"
+            for c in moved
+        ),
     )
+
+
+def _refers(catalog: Catalog, staged: Staged, column: Column) -> str:
+    """SQL for the column holding a number of some row: half of a reference refers to nothing."""
+    if column in staged.local:
+        return "true"
+    whole = [
+        " AND ".join(f"{staged.table.columns[name].quoted} IS NOT NULL" for name in key.columns)
+        for key in catalog.foreign_keys
+        if key.child == staged.table.oid and column.name in key.columns
+    ]
+    return " OR ".join(f"({one})" for one in whole) or "true"
 
 
 def _detach_cells(

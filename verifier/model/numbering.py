@@ -77,8 +77,15 @@ def _unchecked(schema: Schema, roots: Collection[Place]) -> Iterator[str]:
 
 
 def _away(table: Table, moved: Iterable[str], row: Row) -> dict[str, str]:
-    cells = {name: row[table.places[name]] for name in moved}
+    cells = {name: row[table.places[name]] for name in moved if _refers(table, name, row)}
     return {name: str(int(cell) + AWAY) for name, cell in cells.items() if cell is not None}
+
+
+def _refers(table: Table, name: str, row: Row) -> bool:
+    """Whether the column holds a number of some row: half of a reference refers to nothing."""
+    keys = [key for key in table.foreign_keys if name in key.columns]
+    whole = (all(row[table.places[each]] is not None for each in key.columns) for key in keys)
+    return not keys or any(whole)
 
 
 def _is_away(row: Row, place: int) -> bool:
