@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 
 from verifier.fuzz import edits
+from verifier.fuzz.wholeness import whole
 from verifier.model.breach import NotModelled
 from verifier.model.schema import Column, Identity, Row, Schema, Table, Value
 from verifier.model.types import Kind, Type, resolve
@@ -65,7 +66,7 @@ def _with(world: World, group: frozenset[Place], change: Callable[[Value], Value
             return tuple(change(value) if n in at else value for n, value in enumerate(row))
 
         world = edits.mapped(world, name, changed)
-    return edits.whole(world)
+    return whole(world)
 
 
 def _retyped(world: World, group: frozenset[Place], types: set[str]) -> Iterator[World]:

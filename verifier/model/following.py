@@ -14,7 +14,7 @@ from functools import partial
 from verifier.model.breach import NotModelled
 from verifier.model.keys import KeyValue
 from verifier.model.schema import Action, ForeignKey, Row, Table, Value
-from verifier.model.state import Entry, State, column, identity, put, reads, references
+from verifier.model.state import Entry, State, column, identity, put, references
 from verifier.model.types import Kind, resolve
 from verifier.model.values import cast_to_text
 from verifier.model.world import SoftReference
@@ -84,7 +84,7 @@ def _moved(state: State, key: ForeignKey, parents: Parents, entry: Entry) -> Map
 
 def merely_follows(state: State, child: Table, key: ForeignKey) -> bool:
     """Whether ON UPDATE CASCADE changes what no other rule of ``child`` looks at."""
-    read = {name for other in child.keys for name in reads(other)}
+    read = {name for other in child.keys for name in other.reads}
     read |= {name for check in child.checks for name in check.condition.reads}
     read |= {name for each in child.columns if each.generated for name in each.generated.reads}
     read |= {name for other in child.foreign_keys if other is not key for name in other.columns}

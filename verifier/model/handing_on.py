@@ -15,7 +15,7 @@ from uuid import UUID
 from verifier.model.keys import KeyValue, needed
 from verifier.model.rules import of_row
 from verifier.model.schema import Column, Identity, Key, Row, Table, Value
-from verifier.model.state import Entry, State, identity, put, reads
+from verifier.model.state import Entry, State, identity, put
 from verifier.model.types import Kind, Type, domain_of, resolve
 
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
@@ -88,7 +88,7 @@ def _free(state: State, table: Table) -> Iterator[Column]:
 
 def _read(table: Table, key: Key) -> set[str]:
     """The columns that ``key`` depends on, also through those that are generated."""
-    names = set(reads(key))
+    names = set(key.reads)
     for each in table.columns:
         if each.generated is not None and each.name in names:
             names |= each.generated.reads

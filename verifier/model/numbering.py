@@ -24,7 +24,6 @@ from verifier.model.state import (
     identifies,
     identity,
     put,
-    reads,
     references,
 )
 from verifier.model.types import Kind, resolve
@@ -49,7 +48,7 @@ def detach(state: State) -> str:
         key.name
         for table in schema.tables
         for key in table.keys
-        if key is not identity(table) and any(_fed(table, name) for name in reads(key))
+        if key is not identity(table) and any(_fed(table, name) for name in key.reads)
     )
     state.unchecked = frozenset(_unchecked(schema, roots))
     soft = {(each.table, each.column) for each in state.options.references}
@@ -209,7 +208,7 @@ def _is_loose(state: State, table: Table, entry: Entry, inner: list[ForeignKey])
     keys = [
         key
         for key in state.keys(table)
-        if not reads(key) & within and not (key is identity(table) and table.id in state.local)
+        if not key.reads & within and not (key is identity(table) and table.id in state.local)
     ]
     return all(state.value(table, key, entry.row) is None for key in keys)
 

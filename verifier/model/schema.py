@@ -110,6 +110,12 @@ class Key:
         plain = all(part.op is Op.COLUMN for part in self.parts)
         return tuple(part.text for part in self.parts) if plain else ()
 
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The columns that it looks at."""
+        parts = (*self.parts, *([self.predicate] if self.predicate else []))
+        return frozenset[str]().union(*(part.reads for part in parts))
+
 
 class Action(StrEnum):
     """ON DELETE and ON UPDATE."""

@@ -118,7 +118,7 @@ class State:
         named = set(own.columns) if own else set()
         others = sorted(
             (key for key in table.keys if key is not own and key.name not in self.matchless),
-            key=lambda key: (named.isdisjoint(reads(key)), len(key.parts), key.name.encode()),
+            key=lambda key: (named.isdisjoint(key.reads), len(key.parts), key.name.encode()),
         )
         return ([own] if own else []) + others
 
@@ -225,12 +225,6 @@ def identifies(table: Table, key: Key) -> bool:
         and not key.predicate
         and all(needed(table, name, _NO_DOMAINS) for name in key.columns)
     )
-
-
-def reads(key: Key) -> frozenset[str]:
-    """The columns that ``key`` looks at."""
-    parts = (*key.parts, *([key.predicate] if key.predicate else []))
-    return frozenset().union(*(part.reads for part in parts))
 
 
 def references(table: Table) -> tuple[ForeignKey, ...]:
