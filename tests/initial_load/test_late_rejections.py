@@ -197,19 +197,3 @@ def test_key_of_the_target_by_which_another_reference_has_no_parent(aside: Move)
     assert [(one.constraint, dict(one.key)) for one in claim.rejections or ()] == [
         ("shop_a_line2_fkey", {"a": "10", "line": "9"})
     ]
-
-
-def test_key_taken_over_by_which_the_row_refers_to_nothing(aside: Move) -> None:
-    claim = aside(
-        "CREATE TABLE arc (id int, line int, PRIMARY KEY (id, line));"
-        "CREATE TABLE shop (arc int, line int, place int, name text, PRIMARY KEY (arc, name),"
-        " FOREIGN KEY (arc, line) REFERENCES arc);",
-        "INSERT INTO arc VALUES (1, 9); INSERT INTO shop VALUES (1, 9, 1, 'b')",
-        "ALTER TABLE shop ADD UNIQUE (place);"
-        "INSERT INTO arc VALUES (4, 5); INSERT INTO shop VALUES (4, 5, 1, 'b')",
-    )
-    assert claim.success, claim.message
-    assert [(one.table, dict(one.key)) for one in claim.rejections or ()] == [
-        ("public.shop", {"arc": "1", "name": "b"}),
-    ]
-    assert aside.rows("SELECT * FROM shop") == [(4, 5, 1, "b")]
