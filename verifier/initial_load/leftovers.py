@@ -23,10 +23,13 @@ DROP TABLE IF EXISTS pg_temp.restore_away;
 CREATE TEMP TABLE restore_away ON COMMIT DROP AS
 SELECT DISTINCT v.value AS id FROM pg_temp.restore_merged m, json_each_text(m.key) v
 WHERE v.value IS DISTINCT FROM m.survivor ->> v.key AND v.value <> ''
-  AND (v.value !~ '^-?[0-9.]+$' OR length(v.value) >= {long});
-CREATE INDEX ON pg_temp.restore_away (id);
+  AND (v.value !~ '^-?[0-9.]+$' OR length(v.value) >= {long})
+  AND m.tab IN ({named});
+CREATE INDEX ON pg_temp.restore_away USING hash (id);
 ANALYZE pg_temp.restore_away
 """
+# Rows that have no identity are told by all that they hold, and none of that is an id. The index
+# is one of hashes, because the text of an id may be longer than what others hold.
 # Two ways to cut a text: at spaces and punctuation that no id has, and at all punctuation.
 _WORDS = (r"[^][\s\"'',;(){}<>]+", r"[[:alnum:]_-]+")
 
@@ -35,7 +38,8 @@ def notes(conn: Connection, catalog: Catalog, tables: list[Staged]) -> list[str]
     """One sentence for each column with such cells."""
     if conn.execute("SELECT FROM pg_temp.restore_merged LIMIT 1").fetchone() is None:
         return []
-    run(conn, _AWAY, long=str(_LONG))
+    named = [str(staged.number) for staged in tables if staged.identity]
+    run(conn, _AWAY, long=str(_LONG), named=", ".join(named) or "NULL")
     if conn.execute("SELECT FROM pg_temp.restore_away LIMIT 1").fetchone() is None:
         return []
     found: list[str] = []

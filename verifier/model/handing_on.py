@@ -14,7 +14,7 @@ from uuid import UUID
 
 from verifier.model.keys import KeyValue, needed
 from verifier.model.rules import of_row
-from verifier.model.schema import Column, Identity, Key, Row, Table, Value
+from verifier.model.schema import Column, Identity, Key, Row, Table, Value, column
 from verifier.model.state import Entry, State, identity, put
 from verifier.model.types import Kind, Type, domain_of, resolve
 
@@ -63,7 +63,7 @@ def _has_room(state: State, table: Table, key: Key, giving: list[Row]) -> bool:
     linked = {name for foreign in table.foreign_keys for name in foreign.columns}
     spots: list[tuple[Column, list[Value]]] = []
     for name, each in free.items():
-        null = name in key.columns and not needed(table, name, state.schema)
+        null = column(name) in key.parts and not needed(table, name, state.schema)
         if null and key.nulls_distinct:
             spots.append((each, [None] * len(giving)))
         if name in _read(table, key) - linked:
