@@ -31,10 +31,14 @@ def _is_next(table: str, above: dict[str, set[str]], done: set[str]) -> bool:
 
 
 def _above(world: World) -> dict[str, set[str]]:
-    """For every table those that it refers to, directly or not."""
+    """For every table those that it refers to, directly or not; what has no rows leads nowhere."""
     above = {table.id: {key.parent for key in table.foreign_keys} for table in world.schema.tables}
     for soft in world.options.references:
         above[soft.table].add(soft.parent)
+    backed_up = {table for table in above if world.source.get(table)}
+    above = {
+        table: found & backed_up if table in backed_up else set() for table, found in above.items()
+    }
     while True:
         more = {
             table: set().union(found, *(above[each] for each in found))
