@@ -13,6 +13,7 @@ from tests.model.small import (
     failed,
     found,
     key,
+    merge,
     partly,
     refers,
     reject,
@@ -354,3 +355,26 @@ def test_row_that_is_two_rows_of_the_target_only_if_another_is_rejected() -> Non
     assert breaches(given, DONE, Observation(rows=written)) == []
     claim = failed(reject("code", "2"), reject("code", "1"), message="code: code_b")
     assert breaches(given, claim, Observation(rows=present)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("a", True), ("b", False)],  # the row of the target has to stay what is referred to
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_which_of_two_rows_of_one_key_is_rejected_is_seen_by_the_rest(
+    name: str, right: bool, turned: bool
+) -> None:
+    shop = table("shop", "id:integer code:text name:text",
+                 key("shop_pk", "id", primary=True), key("shop_code", "code"))  # fmt: skip
+    item = table("item", "shop:text", refers("item_shop", "shop", "shop", "code"))
+    rows: list[Row] = [("1", "a", "new"), ("1", "b", "newer")]
+    given = World(
+        schema=Schema(tables=(shop, item)),
+        source={"public.shop": tuple(rows[::-1] if turned else rows)},
+        present={"public.shop": (("2", "a", "old"),), "public.item": (("a",),)},
+        lacks=frozenset({"shop_pk"}),
+    )
+    claim = replace(partly(reject("shop", "1")), merges=(merge("shop", "1", "2"),))
+    after = {"public.shop": (("2", name, "new"),), "public.item": (("a",),)}
+    assert (breaches(given, claim, Observation(rows=after)) == []) is right

@@ -18,9 +18,9 @@ from verifier.model.judging.choices import Observed
 from verifier.model.judging.ending import Ending
 from verifier.model.judging.honest import Numbers, lie, of_failure, of_merges, of_success
 from verifier.model.judging.matter import Matter
-from verifier.model.judging.refusals import Bounds, bounds
+from verifier.model.judging.refusals import Bounds
 from verifier.model.judging.things import Settlement
-from verifier.model.judging.words import Rejected, rejected
+from verifier.model.judging.words import Rejected, readings
 from verifier.model.rules import violations
 from verifier.model.schema import Row, Table, Value
 from verifier.model.values import comparable
@@ -93,11 +93,18 @@ class _Judge:
             yield lie(cause, wrong.table, f"success was claimed, but {wrong.words}")
         yield from of_success(claim)
 
-    def _rows(self, claim: Claim, after: Observation) -> Iterator[Breach]:
+    def _rows(self, claim: Claim, after: Observation) -> list[Breach]:
         matter, options = self._matter, self._world.options
         observed = Observed(matter, after.rows)
-        limits, told = self._told(claim, observed)
-        yield from self._refused(told, limits)
+        return _of_any(
+            [*self._refused(told, limits), *self._ended(claim, after, observed, told)]
+            for limits, told in readings(claim, matter, options, observed)
+        )
+
+    def _ended(
+        self, claim: Claim, after: Observation, observed: Observed, told: Rejected
+    ) -> Iterator[Breach]:
+        matter, options = self._matter, self._world.options
         settlement = Settlement(matter, observed, told.rows)
         ending = Ending(matter, settlement, observed, after.rows, options)
         wrong = list(ending.breaches())
@@ -105,21 +112,6 @@ class _Judge:
         yield from of_merges(claim, matter, settlement, ending)
         if not wrong:  # else it cannot be told what became of each row
             yield from Numbers(matter, settlement, ending, after.rows, claim).breaches()
-
-    def _told(self, claim: Claim, observed: Observed | None = None) -> tuple[Bounds, Rejected]:
-        """What has to be rejected, and what ``claim`` rejects.
-
-        Who rejects a row without need to may have to reject others with it, or need not any more.
-        """
-        matter, options = self._matter, self._world.options
-        choices = [observed] if observed else []
-        limits = bounds(matter, options, choices)
-        told = rejected(claim, matter, limits, observed)
-        free = told.rows - limits.must.keys() - told.needless
-        if free:
-            limits = bounds(matter, options, choices, free)
-            told = rejected(claim, matter, limits, observed)
-        return limits, told
 
     def _refused(self, told: Rejected, limits: Bounds) -> Iterator[Breach]:
         for node in sorted(told.unnamed):
@@ -144,7 +136,12 @@ class _Judge:
         yield from of_failure(claim, self._matter)
         if self._world.options.local_ids:
             return
-        limits, told = self._told(claim)
+        yield from _of_any(
+            list(self._failed(claim, told, limits))
+            for limits, told in readings(claim, self._matter, self._world.options)
+        )
+
+    def _failed(self, claim: Claim, told: Rejected, limits: Bounds) -> Iterator[Breach]:
         yield from self._refused(told, limits)
         if not told.rows:
             cause = "the restore failed although the target can take every row"
@@ -240,6 +237,12 @@ class _Judge:
             )
         except NotModelled:
             return True
+
+
+def _of_any(judged: Iterator[list[Breach]]) -> list[Breach]:
+    """Nothing, if all is right by any reading of a claim; else what is wrong by the likeliest."""
+    first = next(judged)
+    return first if first and all(judged) else []
 
 
 def _changes(

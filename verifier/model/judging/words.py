@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations, islice, product
 
 from verifier.contract import Claim, Merge, Rejection
 from verifier.model.judging.choices import Observed
 from verifier.model.judging.matter import Matter, Node
-from verifier.model.judging.refusals import Bounds
+from verifier.model.judging.refusals import Bounds, bounds
 from verifier.model.schema import Row, Table, Value
 from verifier.model.values import comparable, has_equality
+from verifier.model.world import Options
 
 _PART = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
+_MOST = 32
+"""Readings of one claim that are tried."""
 
 
 def table_id(name: str) -> str:
@@ -75,30 +79,54 @@ def _by_rows(claim: Claim, matter: Matter) -> dict[frozenset[Node], list[Rejecti
     return found
 
 
-def rejected(
-    claim: Claim, matter: Matter, bounds: Bounds, observed: Observed | None = None
-) -> Rejected:
-    def doubt(node: Node) -> tuple[bool, int, Node]:
-        there = observed is not None and observed.holds(node.table, matter.rows[node])
-        return there, -bounds.may[node], node
+def readings(
+    claim: Claim, matter: Matter, options: Options, observed: Observed | None = None
+) -> Iterator[tuple[Bounds, Rejected]]:
+    """What has to be rejected, and what ``claim`` may mean to reject, the likeliest first.
 
-    named: set[Node] = set()
+    Who rejects a row without need to may have to reject others with it, or need not any more.
+    """
+    choices = [observed] if observed else []
+    limits = bounds(matter, options, choices)
+    for told in islice(_rejected(claim, matter, limits, observed), _MOST):
+        free = told.rows - limits.must.keys() - told.needless
+        if free:
+            now = bounds(matter, options, choices, free)
+            yield now, next(_rejected(claim, matter, now, observed, free))
+        else:
+            yield limits, told
+
+
+def _rejected(
+    claim: Claim,
+    matter: Matter,
+    bounds: Bounds,
+    observed: Observed | None,
+    meant: Collection[Node] = (),
+) -> Iterator[Rejected]:
+    """Where several rows have the key that is named, it is those that have to be rejected, and
+    of those that may be as many as it is named for: any of them, the likeliest first."""
+
+    def doubt(node: Node) -> tuple[bool, bool, int, Node]:
+        there = observed is not None and observed.holds(node.table, matter.rows[node])
+        return node not in meant, there, -bounds.may[node], node
+
     needless: set[Node] = set()
-    unknown = []
+    unknown, open_to = [], []
     for rows, entries in _by_rows(claim, matter).items():
-        # Where several rows have the key that is named, it is those that have to be rejected,
-        # and of those that may be as many as it is named for, the likeliest first.
         right = rows & bounds.must.keys()
         may = sorted(rows & bounds.may.keys(), key=doubt)
-        right |= {*may[: max(0, len(entries) - len(right))]}
-        named |= right
-        if not right:
+        number = min(max(0, len(entries) - len(right)), len(may))
+        open_to.append([right.union(some) for some in islice(combinations(may, number), _MOST)])
+        if not right and not number:
             needless |= rows
         if not rows:
             unknown += entries
-    return Rejected(
-        unnamed=frozenset(bounds.must.keys() - named),
-        needless=frozenset(needless),
-        unknown=tuple(unknown),
-        rows=frozenset(bounds.must.keys() | named | needless),
-    )
+    for chosen in product(*open_to):
+        named = frozenset[Node]().union(*chosen)
+        yield Rejected(
+            unnamed=frozenset(bounds.must.keys() - named),
+            needless=frozenset(needless),
+            unknown=tuple(unknown),
+            rows=frozenset(bounds.must.keys() | named | needless),
+        )
