@@ -146,6 +146,14 @@ def test_a_name_may_be_told_in_another_encoding(bench: Bench, said: str, honest:
     assert (G.HONESTY not in broken(judgement)) is honest
 
 
+@pytest.mark.parametrize("name", ['public."a ""b"""', 'a "b"'])
+def test_a_table_that_is_lacking_may_be_named_as_sql_quotes_it(bench: Bench, name: str) -> None:
+    bench.begin('CREATE TABLE "a ""b""" (id int); INSERT INTO "a ""b""" VALUES (1)', "")
+    message = f"table {name} does not exist in the target"
+    judgement = bench.restore("", Claim(success=False, exit_code=1, message=message))
+    assert not broken(judgement)
+
+
 def test_a_failure_that_left_rows_behind(bench: Bench) -> None:
     bench.begin(ORPHAN, SCHEMA + KEY)
     judgement = bench.restore("INSERT INTO domain VALUES ('d')", REFUSED)

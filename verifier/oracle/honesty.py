@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping
 from verifier.contract import Claim, Counts, Evidence, Finding, Guarantee, Merge, Severity
 from verifier.oracle.catalog import Table
 from verifier.oracle.collect import Findings
-from verifier.oracle.entities import SOURCE, Node, Universe
+from verifier.oracle.entities import Universe
 from verifier.oracle.fate import Fates
 from verifier.oracle.figures import judge_figures
-from verifier.oracle.naming import Lookup
+from verifier.oracle.links import SOURCE, Node
+from verifier.oracle.naming import Lookup, stands_in
 from verifier.oracle.restorable import Gap
 
 _TARGET_IS_WRONG = (
@@ -253,14 +254,5 @@ def _all_words(claim: Claim) -> str:
 def _names(universe: Universe, table: Table, said: str) -> bool:
     rules = [key.name for key in table.keys] + [check.name for check in table.checks]
     rules += [foreign_key.name for foreign_key in universe.parents[table.name]]
-    named = any(_stands_in(rule, said) for rule in (*rules, *table.names))
-    return _stands_in(table.relname, said) and named
-
-
-def _stands_in(name: str, said: str) -> bool:
-    """Whether ``said`` holds ``name``, which a program may have printed in another encoding.
-
-    PostgreSQL's programs print in the backup's; what is no UTF-8 was read as U+FFFD.
-    """
-    unread = "".join(each if each.isascii() else "\ufffd" for each in name)
-    return name in said or (unread in said and any(map(str.isascii, name)))
+    named = any(stands_in(rule, said) for rule in (*rules, *table.names))
+    return stands_in(table.relname, said) and named

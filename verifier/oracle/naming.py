@@ -1,4 +1,4 @@
-"""Which rows a claim names, and whether it names a row."""
+"""Which rows, tables and rules a claim names."""
 
 from __future__ import annotations
 
@@ -56,3 +56,13 @@ class Lookup:
                 index[rows.values(position, columns)].append(position)
             self._indexes[table, columns] = index
         return self._indexes[table, columns].get(tuple(key[c] for c in columns), [])
+
+
+def stands_in(name: str, said: str) -> bool:
+    """Whether ``said`` holds ``name``: as it is, as SQL quotes it, or in another encoding.
+
+    PostgreSQL's programs print in the backup's; what is no UTF-8 was read as U+FFFD.
+    """
+    unread = "".join(each if each.isascii() else "\ufffd" for each in name)
+    forms = {name, unread} if any(map(str.isascii, name)) else {name}
+    return any(form in said or form.replace('"', '""') in said for form in forms)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from verifier.oracle.collisions import constraint_of
-from verifier.oracle.entities import SOURCE, TARGET, Node, Universe
+from verifier.oracle.entities import Universe
 from verifier.oracle.fitting import Clash, Excluded, Unfit
+from verifier.oracle.links import SOURCE, TARGET, Node
+from verifier.oracle.naming import stands_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Gap:
 
     def named_in(self, text: str) -> bool:
         """Whether ``text`` names the table and the column."""
-        return self.table in text and self.column in text
+        return stands_in(self.table, text) and stands_in(self.column, text)
 
 
 def gaps(universe: Universe) -> list[Gap]:

@@ -41,7 +41,12 @@ def of_failure(claim: Claim, matter: Matter) -> Iterator[Breach]:
 def _names(table: Table, said: str) -> bool:
     rules = [key.name for key in table.keys] + [check.name for check in table.checks]
     rules += [key.name for key in table.foreign_keys] + [column.name for column in table.columns]
-    return table.name in said and any(rule in said for rule in rules)
+    return _stands_in(table.name, said) and any(_stands_in(rule, said) for rule in rules)
+
+
+def _stands_in(name: str, said: str) -> bool:
+    """Whether ``said`` holds ``name``, as it is or as SQL quotes it."""
+    return name in said or name.replace('"', '""') in said
 
 
 def of_success(claim: Claim) -> Iterator[Breach]:
