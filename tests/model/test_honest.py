@@ -7,8 +7,24 @@ from typing import Any
 
 import pytest
 
-from tests.model.small import DONE, NO_KEYS, Rows, counts, failed, found, merge, reject, world
-from verifier.contract import Claim, Counts
+from tests.model.small import (
+    DONE,
+    NO_KEYS,
+    Rows,
+    counts,
+    failed,
+    found,
+    key,
+    merge,
+    refers,
+    reject,
+    table,
+    world,
+)
+from verifier.contract import Claim, Counts, Merge
+from verifier.model.allowed import breaches
+from verifier.model.schema import Row, Schema
+from verifier.model.world import Observation, World
 
 SOURCE: Rows = {
     "shop": [
@@ -81,6 +97,31 @@ def test_rows_that_become_one_count_as_it_once() -> None:
     ):
         claim = replace(DONE, counts=counts(shop=told))
         assert found(given, claim, {"shop": shops[1:]}) == causes
+
+
+def test_of_equal_rows_as_many_count_as_merged_as_are_named() -> None:
+    # The first shop becomes the second, and takes both notes to the target's own of that shop.
+    note = table("note", "shop:integer", key("note_pk", "shop", primary=True),
+                 refers("note_shop", "shop", "shop"))  # fmt: skip
+    shop = table("shop", "id:integer code:text", key("shop_pk", "id", primary=True),
+                 key("shop_code", "code"))  # fmt: skip
+    present: dict[str, tuple[Row, ...]] = {"public.shop": (("2", "a"),), "public.note": (("2",),)}
+    given = World(
+        schema=Schema(tables=(shop, note)),
+        source={"public.shop": (("1", "a"),), "public.note": (("1",), ("1",))},
+        present=present,
+        lacks=frozenset({"note_pk"}),
+    )
+    one = Merge(table="public.note", key={"shop": "1"}, survivor={"shop": "2"})
+    for named, told, right in (
+        ((one,), Counts(unchanged=1, merged=1), True),
+        ((one,), Counts(merged=2), False),
+        ((one, one), Counts(merged=2), True),
+        ((one, one), Counts(unchanged=1, merged=1), False),
+    ):
+        merges = (merge("shop", "1", "2"), *named)
+        claim = replace(DONE, merges=merges, counts=counts(shop=Counts(merged=1), note=told))
+        assert (breaches(given, claim, Observation(rows=present)) == []) is right
 
 
 def test_rejected_rows_are_counted() -> None:

@@ -21,18 +21,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from verifier.oracle.catalog import ForeignKey, Schema, Table, UniqueKey
-from verifier.oracle.snapshot import Snapshot, TableRows, Values
-
-SOURCE, TARGET, REJECTED = "source", "target", "rejected"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Node:
-    """One row before the restore: of the frozen source, or of the target."""
-
-    table: str
-    side: str
-    position: int
+from verifier.oracle.links import SOURCE, TARGET, Links, Node
+from verifier.oracle.snapshot import Snapshot, TableRows
 
 
 @dataclass(slots=True)
@@ -72,16 +62,14 @@ class Universe:
         for name in selected:
             shared = frozenset(source.tables[name].columns)
             self._tables[name] = replace(self._tables[name], shared=shared)
-        self.parents: dict[str, list[ForeignKey]] = defaultdict(list)
-        for foreign_key in self.schema.foreign_keys:
-            self.parents[foreign_key.child].append(foreign_key)
         self._leader: dict[Node, Node] = {}
         self._members: dict[Node, list[Node]] = {}
         self._merged_by: dict[frozenset[Node], str] = {}
         self.contested: set[Node] = set()
         """Rows of the target that several entities collide with; each becomes one of them."""
-        self._directory = self._index_referenced()
-        self._links = {node: dict(self._follow(node)) for node in self._nodes()}
+        self._nodes = list(self._every())
+        self._links = Links(source, before, selected, self._nodes, gone)
+        self.parents = self._links.parents
         self._close()
         self.entities = self._gather()
         self.entity_of = {
@@ -112,13 +100,12 @@ class Universe:
 
     def parent(self, node: Node, foreign_key: ForeignKey) -> Node | None:
         """The row that ``node`` points to: the source's own, the target's, or a rejected one."""
-        return self._links[node].get(foreign_key.name)
+        return self._links.of(node).get(foreign_key.name)
 
     def is_in_target(self, node: Node, foreign_key: ForeignKey) -> bool:
         """Whether the target itself has a row that ``node`` can point to as it is."""
-        place = (TARGET, foreign_key.referred, foreign_key.referenced)
         values = self.rows(node).reference(node.position, foreign_key.columns)
-        return values in self._directory.get(place, {})
+        return self._links.target(foreign_key, values) is not None
 
     def keeps(self, parent: Node, foreign_key: ForeignKey) -> bool:
         """Whether the target's row ``parent`` keeps what ``foreign_key`` refers to.
@@ -162,48 +149,11 @@ class Universe:
         """The unique key on which two rows of an entity first met, ``""`` if indirectly."""
         return self._merged_by.get(frozenset((one, other)), "")
 
-    def _nodes(self) -> Iterator[Node]:
+    def _every(self) -> Iterator[Node]:
         for name in sorted(self.selected):
             for side, snapshot in ((SOURCE, self.source), (TARGET, self.before)):
                 for position in range(len(snapshot.tables[name].rows)):
                     yield Node(name, side, position)
-
-    def _index_referenced(self) -> Mapping[tuple[str, str, tuple[str, ...]], dict[Values, Node]]:
-        directory: dict[tuple[str, str, tuple[str, ...]], dict[Values, Node]] = {}
-        for foreign_key in self.schema.foreign_keys:
-            # A parent table that is not moved has only the rows that the target has.
-            moved = foreign_key.parent in self.selected
-            sides = ((SOURCE, self.source),) if moved else ()
-            for side, snapshot in (*sides, (TARGET, self.before)):
-                rows = snapshot.tables[foreign_key.parent]
-                if not set(foreign_key.referenced) <= set(rows.columns):
-                    continue
-                if (side, foreign_key.referred, foreign_key.referenced) in directory:
-                    continue
-                inside = rows.inside.get(foreign_key.referred, range(len(rows.rows)))
-                for of in (side, REJECTED) if side == SOURCE else (side,):
-                    directory[of, foreign_key.referred, foreign_key.referenced] = {}
-                for position in sorted(inside):
-                    node = Node(foreign_key.parent, side, position)
-                    of = REJECTED if node in self.gone else side
-                    values = rows.reference(position, foreign_key.referenced)
-                    directory[of, foreign_key.referred, foreign_key.referenced][values] = node
-        return directory
-
-    def _follow(self, node: Node) -> Iterator[tuple[str, Node]]:
-        rows = self.rows(node)
-        for foreign_key in self.parents[node.table]:
-            if not set(foreign_key.columns) <= set(rows.columns):
-                continue
-            values = rows.reference(node.position, foreign_key.columns)
-            if None in values:
-                continue  # refers to nothing, even if a parent's key is NULL as well
-            for side in (SOURCE, TARGET, REJECTED) if node.side == SOURCE else (TARGET,):
-                place = (side, foreign_key.referred, foreign_key.referenced)
-                found = self._directory.get(place, {}).get(values)
-                if found is not None:
-                    yield foreign_key.name, found
-                    break
 
     # -- closure ----------------------------------------------------------------------
 
@@ -235,7 +185,7 @@ class Universe:
             return None
         token: list[object] = list(values)
         for foreign_key in self.parents[node.table]:
-            parent = self._links[node].get(foreign_key.name)
+            parent = self._links.of(node).get(foreign_key.name)
             if parent is None:
                 continue
             leader = self._find(parent)
@@ -263,7 +213,7 @@ class Universe:
         key = table.identity
         if key is None:
             return
-        nodes = [node for node in self._links if node.table == table.name]
+        nodes = [node for node in self._nodes if node.table == table.name]
         # Those that are not gone come last, and count.
         held = {self.token(node, key): node for node in sorted(nodes, key=self._remains)}
         for node in self.gone.intersection(nodes):
@@ -318,7 +268,7 @@ class Universe:
             return set()
         others = [key for key in table.keys if key is not table.identity]
         groups: dict[Node, list[Node]] = defaultdict(list)
-        for node in (n for n in self._links if n.table == table.name and n.side == SOURCE):
+        for node in (n for n in self._nodes if n.table == table.name and n.side == SOURCE):
             groups[self._find(node)].append(node)
         found: set[Node] = set()
         for group in (group for group in groups.values() if len(group) > 1):
@@ -362,7 +312,7 @@ class Universe:
 
     def _gather(self) -> list[Entity]:
         found: dict[Node, Entity] = {}
-        for node in self._nodes():
+        for node in self._nodes:
             entity = found.setdefault(self._find(node), Entity(node.table))
             (entity.source if node.side == SOURCE else entity.target).append(node)
         return list(found.values())

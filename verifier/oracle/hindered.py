@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from verifier.oracle.catalog import ForeignKey, Table, UniqueKey
-from verifier.oracle.entities import SOURCE, TARGET, Entity, Node, Universe
+from verifier.oracle.entities import Entity, Universe
+from verifier.oracle.links import SOURCE, TARGET, Node
 from verifier.oracle.restorable import Obstacle, forsaking
 
 _ENDLESS = re.compile(r"(text|character varying|uuid|smallint|integer|bigint|numeric)$")

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping
 from verifier.contract import Claim, Counts, Evidence, Finding, Guarantee, Merge, Severity
 from verifier.oracle.catalog import Table
 from verifier.oracle.collect import Findings
-from verifier.oracle.entities import SOURCE, Node, Universe
+from verifier.oracle.entities import Universe
 from verifier.oracle.fate import Fates
 from verifier.oracle.figures import judge_figures
+from verifier.oracle.links import SOURCE, Node
 from verifier.oracle.naming import Lookup, stands_in
 from verifier.oracle.restorable import Gap
 

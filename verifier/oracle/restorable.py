@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from verifier.oracle.collisions import constraint_of
-from verifier.oracle.entities import SOURCE, TARGET, Node, Universe
+from verifier.oracle.entities import Universe
 from verifier.oracle.fitting import Clash, Excluded, Unfit
+from verifier.oracle.links import SOURCE, TARGET, Node
 from verifier.oracle.naming import stands_in
 
 

@@ -11,8 +11,9 @@ from verifier.oracle.catalog import ForeignKey, Table
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import constraint_of, not_merged
 from verifier.oracle.diff import changes, differing, identity_of, paths, select
-from verifier.oracle.entities import Entity, Node, Universe
+from verifier.oracle.entities import Entity, Universe
 from verifier.oracle.fate import Fates, Settled
+from verifier.oracle.links import Node
 from verifier.oracle.naming import Named
 from verifier.oracle.restorable import Obstacle
 from verifier.oracle.snapshot import Snapshot

@@ -62,7 +62,7 @@ def of_merges(
     """Every row that was merged is named, if any is; and no other."""
     if claim.merges is None:
         return
-    named = _merged(claim, matter)
+    named = {node for merge in claim.merges for node in meant(matter, merge)}
     for merge in claim.merges:
         rows = meant(matter, merge)
         if not any(_happened(merge, node, settlement, ending) for node in rows):
@@ -75,11 +75,6 @@ def of_merges(
             if node not in named and not itself:
                 cause = "a row was merged into another one, and the claim does not name it"
                 yield lie(cause, thing.table.id, f"{cause}: {matter.rows[node]} of {node.table}")
-
-
-def _merged(claim: Claim, matter: Matter) -> set[Node]:
-    """The rows of which a claim says so."""
-    return {node for merge in claim.merges or () for node in meant(matter, merge)}
 
 
 def _happened(merge: Merge, node: Node, settlement: Settlement, ending: Ending) -> bool:
@@ -109,10 +104,27 @@ class Numbers:
     ) -> None:
         self._matter, self._settlement, self._ending = matter, settlement, ending
         self._after, self._claim = after, claim
-        self._merged = _merged(claim, matter)
+        self._merged = self._named()
         self.observed = {
             table.id: self._of(table) for table in matter.tables if table.id not in ending.unclear
         }
+
+    def _named(self) -> set[Node]:
+        """The rows that are named as merged: as many of one key as it is named for.
+
+        Those first that are no more what they are called.
+        """
+
+        def is_itself(node: Node) -> bool:
+            now = self._ending.ended.get(self._settlement.of[node])
+            return now is None or self._ending.is_named(node, now)
+
+        entries = [meant(self._matter, merge) for merge in self._claim.merges or ()]
+        found: set[Node] = set()
+        for nodes, number in Counter(map(frozenset, entries)).items():
+            left = nodes & self._settlement.of.keys()
+            found.update(sorted(left, key=lambda node: (is_itself(node), node))[:number])
+        return found
 
     def breaches(self) -> Iterator[Breach]:
         """The numbers that are not what is observed."""
