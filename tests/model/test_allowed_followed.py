@@ -9,7 +9,7 @@ from tests.model.small import failed, key, merge, partly, refers, reject, table
 from verifier.contract import Claim, Counts, Merge
 from verifier.model.allowed import breaches
 from verifier.model.schema import Action, Row, Schema
-from verifier.model.world import Observation, Options, World
+from verifier.model.world import Observation, Options, SoftReference, World
 
 Rows = Mapping[str, Sequence[Row]]
 CASCADE = Action.CASCADE
@@ -215,3 +215,23 @@ def test_an_orphan_whose_parent_comes_to_be_by_a_merge_may_stay_or_be_rejected()
     assert wrong(partly(reject("lot", "1"), reject("lot", "2"))) == []
     assert wrong(partly(reject("lot", "1")), ("2", "6")) != []
     assert wrong(partly(), ("1", "5")) != []
+
+
+def test_a_row_without_a_key_follows_where_its_reference_is_declared() -> None:
+    log = table("log", "kind:text shops:integer[]")
+    schema = Schema(tables=(log, *SHOPS.tables))
+    source: Rows = {"shop": [("6", "a")], "log": [("shop", "{6,7}"), ("item", "{6}")]}
+    present: Rows = {"shop": [("3", "a")], "log": [("shop", "{3,7}")]}
+    claim = Claim(success=True, exit_code=0, merges=(merge("shop", "6", "3"),))
+    soft = SoftReference(
+        table="public.log", column="shops", parent="public.shop", condition=("kind", "shop")
+    )
+
+    def wrong(*logs: Row) -> list[str]:
+        held: Rows = {"shop": [("3", "a")], "log": logs}
+        options = Options(references=(soft,))
+        return _wrong(schema, source, present, claim, held, options=options)
+
+    assert wrong(("shop", "{3,7}"), ("item", "{6}")) == []
+    assert wrong(("shop", "{3,7}"), ("shop", "{6,7}"), ("item", "{6}")) != []
+    assert wrong(("shop", "{3,7}"), ("item", "{3}")) != []

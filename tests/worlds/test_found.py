@@ -39,5 +39,7 @@ def test_world_in_which_something_was_found(
     assert judged.breaches == ()
     assert judged.unmodelled == ""
     said = confirm(world, Guarantee.COMPLETENESS, tested.implementation, servers, tmp_path)
-    beyond = world.options.quarantine or world.options.prefer  # what the oracle does not know
+    options = world.options
+    # What the oracle does not know.
+    beyond = options.quarantine or options.prefer or options.references
     assert said.verdict is (None if beyond else Verdict.KEPT), said.titles

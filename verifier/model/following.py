@@ -7,16 +7,13 @@ through as many levels as there are, because a key may be made of references.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
-from verifier.model.breach import NotModelled
+from verifier.model import pointing
 from verifier.model.keys import KeyValue
-from verifier.model.schema import Action, ForeignKey, Row, Table, Value
-from verifier.model.state import Entry, State, column, identity, put, references
-from verifier.model.types import Kind, resolve
-from verifier.model.values import cast_to_text
+from verifier.model.schema import Action, ForeignKey, Table, Value
+from verifier.model.state import Entry, State, put, references
 from verifier.model.world import SoftReference
 
 Parents = Mapping[KeyValue, Entry]
@@ -28,14 +25,17 @@ def follow(state: State, tables: Iterable[Table]) -> bool:
     for table in tables:
         moves = [(key, _parents(state, key)) for key in references(table)]
         soft = [
-            (each, _ids(state, each)) for each in state.options.references if each.table == table.id
+            (each, _called(state, each))
+            for each in state.options.references
+            if each.table == table.id
         ]
         for entry in state.entries[table.id]:
             row = entry.start
             for key, parents in moves:
                 row = put(table, row, _moved(state, key, parents, entry))
-            for each, ids in soft:
-                row = put(table, row, _moved_softly(state, each, ids, entry))
+            for each, named in soft:
+                now = entry.row
+                row = put(table, row, pointing.moved(state.schema, each, entry.backup, now, named))
             row = put(table, row, state.taken(entry))
             changed = changed or row != entry.row
             entry.row = row
@@ -114,68 +114,17 @@ def cascade(state: State) -> None:
 
 # --- references that no constraint declares ------------------------------------------------
 
-_ELEMENT = re.compile(r'"(?:[^"\\]|\\.)*"|[^{},"]+', re.DOTALL)
-_PLAIN = re.compile(r'[^\s{},"\\]+')
 
-
-def _ids(state: State, soft: SoftReference) -> dict[str, Entry]:
-    """The rows that ``soft`` can refer to, by the text of their key in the backup."""
-    parent = state.schema.by_id[soft.parent]
-    return {_key_text(state, soft, entry.backup): entry for entry in state.entries[parent.id]}
-
-
-def _key_text(state: State, soft: SoftReference, row: Row) -> str:
-    parent = state.schema.by_id[soft.parent]
-    own = identity(parent)
-    assert own is not None, "refused before (restore._unusable)"
-    return _as_text(state, parent, own.columns[0], row) or ""
-
-
-def _moved_softly(
-    state: State, soft: SoftReference, ids: Mapping[str, Entry], entry: Entry
-) -> Mapping[str, Value]:
-    table = entry.table
-    if soft.condition is not None:
-        name, value = soft.condition
-        if _as_text(state, table, name, entry.row) != value:
-            return {}
-    kind = resolve(column(table, soft.column).type, state.schema).kind
-    if kind in (Kind.JSON, Kind.JSONB):
-        raise NotModelled("references inside of json")
+def _called(state: State, soft: SoftReference) -> pointing.Named:
+    """What a row is called now that was called a text in the backup, if ``soft`` can mean it."""
+    by_name = {
+        pointing.name_of(state.schema, soft, entry.backup): entry
+        for entry in state.entries[soft.parent]
+    }
 
     def named(text: str) -> str:
-        """What the row that is called ``text`` in the backup is called now."""
-        return _key_text(state, soft, state.final(ids[text])) if text in ids else text
-
-    cell = _as_text(state, table, soft.column, entry.backup)
-    if cell is None:
-        return {}
-    new = _in_array(cell, named) if kind is Kind.ARRAY else named(cell)
-    return {soft.column: new} if new != cell else {}
-
-
-def _in_array(cell: str, named: Callable[[str], str]) -> str:
-    """An array's text with every element renamed."""
-
-    def element(found: re.Match[str]) -> str:
-        text = found[0]
-        if text.upper() == "NULL":
+        if text not in by_name:
             return text
-        old = re.sub(r"\\(.)", r"\1", text[1:-1] if text[0] == '"' else text, flags=re.DOTALL)
-        new = named(old)
-        return text if new == old else _element(new)
+        return pointing.name_of(state.schema, soft, state.final(by_name[text]))
 
-    bounds, equals, items = cell.rpartition("=") if cell.startswith("[") else ("", "", cell)
-    return bounds + equals + _ELEMENT.sub(element, items)
-
-
-def _element(value: str) -> str:
-    """``value`` as an array's text has it (arrays.c, array_out)."""
-    if _PLAIN.fullmatch(value) and value.upper() != "NULL":
-        return value
-    return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
-
-
-def _as_text(state: State, table: Table, name: str, row: Row) -> Value:
-    """A column's value, cast to ``text``."""
-    return cast_to_text(column(table, name).type, state.schema, row[table.places[name]])
+    return named

@@ -14,6 +14,7 @@ from verifier.model.breach import Breach
 from verifier.model.judging.choices import Observed
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.newest import may_stay
+from verifier.model.judging.pointed import pointed
 from verifier.model.judging.things import Settlement
 from verifier.model.schema import Action, Row, Table
 from verifier.model.world import Options
@@ -209,7 +210,8 @@ class Ending:
         here = Counter(self._after.get(table.id, ()))
         came, stayed = Counter[Row](), Counter[Row]()
         for thing in things:
-            rows = [self._settlement.rows[node] for node in thing.source or thing.present]
+            nodes = thing.source or thing.present
+            rows = [pointed(node, self._settlement, self._options.references) for node in nodes]
             held = [self._matter.rows[node] for node in thing.present]
             kept = [row for row in held if row not in rows]
             if thing.source and any(here[row] and self._may_stay(thing, row) for row in kept):
