@@ -228,8 +228,8 @@ _ALL = (
         name="guesses",
         says="a row that is two rows of the target becomes one of them",
         file="match.py",
-        old="if not _ambiguous(conn, staged) + _outdated(conn, staged):",
-        new="if not _outdated(conn, staged):",
+        old="if not _ambiguous(conn, staged):",
+        new="if staged:",
     ),
     Plant(
         name="triggers_stay_on",

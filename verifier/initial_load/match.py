@@ -49,7 +49,7 @@ def decide(conn: Connection, staged: Staged) -> None:
         _hits(conn, staged)
         _release(conn, staged)
         _claims(conn)
-        if not _ambiguous(conn, staged) + _outdated(conn, staged):
+        if not _ambiguous(conn, staged):
             break
     _record(conn, staged)
 
@@ -271,9 +271,12 @@ def _ambiguous(conn: Connection, staged: Staged) -> int:
     )
 
 
-def _outdated(conn: Connection, staged: Staged) -> int:
-    """Reject the rows that collide with a row of the target that is newer than its own row."""
-    if not staged.recency:
+def outdated(conn: Connection, staged: Staged) -> int:
+    """Reject the rows that collide with a row of the target that is newer than its own, and stays.
+
+    To be asked when the rows of a component are told apart: until then some may yet merge.
+    """
+    if not (staged.recency and staged.grouped):
         return 0
     rejected = 0
     for key in (key for key in staged.keys if key is not staged.table.identity):
@@ -282,17 +285,16 @@ def _outdated(conn: Connection, staged: Staged) -> int:
             staged,
             paste(
                 "s.{n} IN (SELECT s.n FROM ({rows}) s JOIN ({target}) t ON {same}"
-                " JOIN pg_temp.restore_hit h ON h.t_oid = t.t_oid AND h.t_ctid = t.t_ctid"
-                " LEFT JOIN pg_temp.restore_group g ON g.n = s.n"
-                " LEFT JOIN pg_temp.restore_group o ON o.n = h.n"
-                " JOIN {staged} w ON w.{n} = coalesce(o.winner, h.n)"
+                " JOIN {fate} g ON g.n = s.n"
+                " JOIN {fate} o ON o.n = o.winner AND o.t_oid = t.t_oid AND o.t_ctid = t.t_ctid"
+                " JOIN {staged} w ON w.{n} = o.n"
                 " JOIN {only} x ON x.tableoid = t.t_oid AND x.ctid = t.t_ctid"
-                " WHERE coalesce(g.winner, s.n) <> coalesce(o.winner, h.n)"
-                " AND x.{recency} > w.{recency})",
+                " WHERE g.winner <> o.n AND x.{recency} > w.{recency})",
                 n=staged.ordinal,
                 rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
                 target=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
                 same=same(staged, key, "s", "t"),
+                fate=staged.fate,
                 staged=staged.rows,
                 only=staged.table.only,
                 recency=staged.recency,

@@ -235,6 +235,7 @@ class Plan:
         """
         conn, catalog, all_tables = self.conn, self.catalog, self.content.tables
         kinds: list[Callable[[Staged], int]] = [
+            lambda staged: match.outdated(conn, staged),
             # A row that moved has other values than the backup's.
             lambda staged: checks.rows(conn, staged) if staged.grouped else 0,
             lambda staged: write.plan(conn, staged),

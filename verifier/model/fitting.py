@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from verifier.model import handing_on, numbering
+from verifier.model import handing_on, matching, numbering
 from verifier.model.following import merely_follows, parent_of
 from verifier.model.keys import KeyValue
 from verifier.model.rules import Violation, of_row
@@ -130,7 +130,7 @@ def unwritable(state: State, tables: list[Table]) -> int:
 
     Of one kind at a time: without those rows, others may become it.
     """
-    kinds = [_broken_since, _fixed, _mistaken, handing_on.reject, _orphans_of]
+    kinds = [matching.outdated, _broken_since, _fixed, _mistaken, handing_on.reject, _orphans_of]
     return next(filter(None, (sum(kind(state, t) for t in tables) for kind in kinds)), 0)
 
 

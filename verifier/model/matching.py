@@ -37,7 +37,7 @@ def match(state: State, table: Table) -> int:
     while True:
         groups = _Groups(state, table)
         groups.record()
-        found = groups.reject_ambiguous() or groups.reject_outdated()
+        found = groups.reject_ambiguous()
         rejected += found
         if not found:
             return rejected
@@ -188,26 +188,25 @@ class _Groups:
             if len(self._rows(group)) > 1
         )
 
-    def reject_outdated(self) -> int:
-        """Reject what collides with a row of the target that is newer than its own, and stays."""
-        rejected = 0
-        for winner in list(self.state.survivors(self.table)):
-            if winner.held is None or not winner.stays:
-                continue
-            held = winner.held.row
-            for key in self.keys:
-                value = self.state.value(self.table, key, held)
-                hurt = [
-                    entry
-                    for entry in self.state.entries[self.table.id]
-                    if value is not None
-                    and entry.survivor is not winner
-                    and self.state.value(self.table, key, entry.row) == value
-                ]
-                rejected += self.state.reject(
-                    hurt, "collides with a row of the target that is newer and stays", [key.name]
-                )
-        return rejected
+
+def outdated(state: State, table: Table) -> int:
+    """Reject what collides with a row of the target that is newer than its own, and stays."""
+    rejected = 0
+    for winner in list(state.survivors(table)):
+        if winner.held is None or not winner.stays:
+            continue
+        for key in state.keys(table):
+            value = state.value(table, key, winner.held.row)
+            hurt = [
+                entry
+                for entry in state.entries[table.id]
+                if value is not None
+                and entry.survivor is not winner
+                and state.value(table, key, entry.row) == value
+            ]
+            reason = "collides with a row of the target that is newer and stays"
+            rejected += state.reject(hurt, reason, [key.name])
+    return rejected
 
 
 def pair(state: State, table: Table) -> None:

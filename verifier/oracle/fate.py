@@ -147,18 +147,21 @@ class Fates:
         source = self.universe.source.tables[table.name].columns
         return tuple(name for name in table.names if name in source and name not in generated)
 
-    def multiset(self, table: Table) -> tuple[Counter[Values], Counter[Values]]:
-        """For a table without identity: rows that should be there, rows that are there.
+    def multiset(self, table: Table) -> tuple[Counter[Values], Counter[Values], Counter[Values]]:
+        """For a table without identity: rows that should be there, that may be beside them, and
+        that are there.
 
         Both by their compared columns only.
 
         A source row that the target already holds is the same row, so the number
-        wanted of each is the larger of the two numbers, never the sum.
+        wanted of each is the larger of the two numbers, never the sum. But for rows that only
+        came to equal one of the source because they followed their parent: those may be others.
         """
         rows = self.after.tables[table.name]
         columns = self.compared(table)
         present = Counter(rows.values(place, columns) for place in range(len(rows.rows)))
         by_side: dict[str, Counter[Values]] = {SOURCE: Counter(), TARGET: Counter()}
+        followed: Counter[Values] = Counter()
         for entity in self._by_table[table.name]:
             members = [node for node in entity.source if node not in self.obstacles]
             side = SOURCE if members else TARGET
@@ -166,7 +169,11 @@ class Fates:
             if len(forms) > 1:  # one of a colliding group: whichever the target kept
                 forms = [next((form for form in forms if present[form]), forms[-1])]
             by_side[side].update(forms)
-        return by_side[SOURCE] | by_side[TARGET], present
+            if not entity.source:
+                raw = [self.universe.row(node) for node in entity.target]
+                held = {tuple(row.get(column) for column in columns) for row in raw}
+                followed.update(form for form in forms if form not in held)
+        return by_side[SOURCE] | by_side[TARGET], followed, present
 
     def _form(self, node: Node, columns: tuple[str, ...]) -> Values:
         row = self.expected(node)

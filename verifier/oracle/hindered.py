@@ -142,6 +142,9 @@ def _can_let_go(universe: Universe, table: Table, key: UniqueKey) -> bool:
     bound = set(table.identity.columns) if table.identity else set()
     for foreign_key in universe.schema.foreign_keys:
         bound.update(foreign_key.referenced if foreign_key.parent == table.name else ())
+    for foreign_key in universe.parents[table.name]:
+        # Together with others it may be NULL, alone it may not.
+        bound.update(foreign_key.columns if foreign_key.full else ())
     free = [
         column
         for column in table.columns

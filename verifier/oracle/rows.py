@@ -311,12 +311,17 @@ class _RowJudge:
         )
 
     def _keyless(self, table: Table) -> None:
-        wanted, present = self.fates.multiset(table)
+        wanted, beside, present = self.fates.multiset(table)
+        most = wanted + beside
         columns = self.fates.compared(table)
         self._kept_whole(table)
         for label, title, difference in (
             ("source", "rows of a table without key are missing", wanted - present),
-            ("target", "rows of a table without key are there too often", present - wanted),
+            (
+                "target",
+                "rows of a table without key are there too often",
+                present - most,
+            ),
         ):
             for values, count in difference.items():
                 row = dict(zip(columns, values, strict=True))

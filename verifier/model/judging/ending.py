@@ -208,7 +208,7 @@ class Ending:
     def _counted(self, table: Table, things: Sequence[Thing]) -> Iterator[Breach]:
         """A row that is on both sides is the same one: as often as it is on one of them."""
         here = Counter(self._after.get(table.id, ()))
-        came, stayed = Counter[Row](), Counter[Row]()
+        came, stayed, followed = Counter[Row](), Counter[Row](), Counter[Row]()
         for thing in things:
             nodes = thing.source or thing.present
             rows = [pointed(node, self._settlement, self._options.references) for node in nodes]
@@ -219,6 +219,7 @@ class Ending:
                 rows = kept
             form = next((row for row in rows if here[row]), rows[-1])
             (came if thing.source else stayed)[form] += 1
+            followed[form] += not thing.source and form not in held
             if here[form]:
                 self.ended[thing] = form
         wanted = came | stayed
@@ -227,7 +228,8 @@ class Ending:
             if row not in came:
                 guarantee, cause = Guarantee.PRESERVATION, "a row of a table without key is gone"
             yield self._breach(guarantee, cause, table, row)
-        for row in (here - wanted).elements():
+        # What only came to equal a row of the source, following its parent, may be another.
+        for row in (here - wanted - followed).elements():
             cause = "rows of a table without key are there too often"
             yield self._breach(Guarantee.COMPLETENESS, cause, table, row)
 

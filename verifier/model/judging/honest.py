@@ -196,8 +196,12 @@ class Numbers:
 
     def _by_number(self, table: Table) -> Counter[str]:
         """For a table whose rows have no identity."""
-        nodes = self._matter.nodes[table.id]
-        before = Counter(self._matter.rows[node] for node in nodes if node.present)
+        before = Counter(
+            # A row that only the target has may follow its parent, which nobody counts.
+            self._matter.rows[node] if thing.source else self._settlement.rows[node]
+            for thing in self._settlement.things[table.id]
+            for node in thing.present
+        )
         after = Counter(self._after.get(table.id, ()))
         gone, come = (before - after).total(), (after - before).total()
         things = [thing for thing in self._settlement.things[table.id] if thing.source]

@@ -225,6 +225,9 @@ def _can_be_parked(matter: Matter, table: Table, key: Key) -> bool:
     for other in matter.schema.tables:
         for foreign_key in other.foreign_keys:
             bound.update(foreign_key.references if foreign_key.parent == table.id else ())
+    for foreign_key in table.foreign_keys:
+        # Together with others it may be NULL, alone it may not.
+        bound.update(foreign_key.columns if foreign_key.full else ())
     free = [
         part.text
         for part in key.parts

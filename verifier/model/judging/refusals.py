@@ -181,6 +181,7 @@ class _Refusals:
                 self._torn.append(thing)
                 matches = set[Node]().union(*(self.settlement.matches[n] for n in thing.source))
                 alone = matches.isdisjoint(self.settlement.contested)
+                alone = alone and self.unsure.isdisjoint(thing.source)
                 ties = ", ".join(sorted(thing.ties))
                 for node in thing.source:
                     yield node, Refusal(AMBIGUOUS, ties, certain and alone)
