@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.model import small
+from verifier.model.breach import NotModelled
 from verifier.model.restore import Expected, expect
 from verifier.model.schema import (
     Check,
@@ -227,6 +229,31 @@ def test_undeclared_text_follows_a_merge_where_it_is_declared() -> None:
         options=Options(references=(soft,)),
     )
     assert held(expect(both), B) == [("7", "5"), ("8", "6")]
+
+
+def test_references_that_pull_one_column_in_a_circle_come_to_an_end() -> None:
+    def pulled(name: str, *references: ForeignKey) -> Table:
+        return small.table(name, "id:integer v:integer", small.key(f"{name}_v", "v"), *references)
+
+    def above(name: str) -> Table:
+        pk = small.key(f"{name}_pk", "id", primary=True)
+        return small.table(name, "id:integer n:integer", pk, small.key(f"{name}_n", "n"))
+
+    tables = (
+        pulled("a", small.refers("a_1", "v", "p"), small.refers("a_2", "v", "b", "v")),
+        pulled("b", small.refers("b_1", "v", "q"), small.refers("b_2", "v", "c", "v")),
+        pulled("c", small.refers("c_1", "v", "a", "v")),
+        above("p"),
+        above("q"),
+    )
+    both = World(
+        schema=Schema(tables=tables),
+        source={each.id: (("1", "1"),) for each in tables},
+        present={"public.p": (("5", "1"),), "public.q": (("7", "1"),)},
+    )
+    # 5 and 7 go round and round.
+    with pytest.raises(NotModelled, match="without an end"):
+        expect(both)
 
 
 def test_rows_without_a_key_pair_off() -> None:

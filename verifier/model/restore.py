@@ -21,6 +21,7 @@ from functools import partial
 
 from verifier.contract import Counts
 from verifier.model import fitting, matching, numbering, outcome
+from verifier.model.breach import NotModelled
 from verifier.model.expressions import Ask, refuse
 from verifier.model.following import cascade, follow
 from verifier.model.order import components
@@ -190,8 +191,12 @@ def _begin(state: State, tables: list[Table]) -> None:
 
 
 def _follow(state: State, tables: list[Table]) -> None:
+    seen: set[tuple[Row, ...]] = set()
     while follow(state, tables):
-        pass
+        now = tuple(entry.row for table in tables for entry in state.entries[table.id])
+        if now in seen:  # references that share a column pull it to and fro in a circle
+            raise NotModelled("the references of these rows follow each other without an end")
+        seen.add(now)
 
 
 def _match(state: State, tables: list[Table]) -> None:
