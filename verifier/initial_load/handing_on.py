@@ -52,13 +52,6 @@ def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
     for key in staged.keys:
         if key is identity or not key.immediate:
             continue
-        written = paste(
-            "SELECT k.* FROM ({rows}) k WHERE k.n IN (SELECT n FROM {new})"
-            " OR k.n IN (SELECT n FROM {change})",
-            rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
-            new=staged.new,
-            change=staged.change,
-        )
         yield (
             key,
             paste(
@@ -67,10 +60,21 @@ def _wanted(staged: Staged) -> Iterator[tuple[UniqueKey, str]]:
                 " JOIN ({written}) s ON {same} AND s.n <> c.n)",
                 change=staged.change,
                 held=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
-                written=written,
+                written=_written(staged, key),
                 same=same(staged, key, "s", "t"),
             ),
         )
+
+
+def _written(staged: Staged, key: UniqueKey) -> str:
+    """A query for the values of ``key`` that rows which are written bring."""
+    return paste(
+        "SELECT k.* FROM ({rows}) k WHERE k.n IN (SELECT n FROM {new})"
+        " OR k.n IN (SELECT n FROM {change})",
+        rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+        new=staged.new,
+        change=staged.change,
+    )
 
 
 def handed_on(conn: Connection, staged: Staged) -> list[str]:
@@ -90,7 +94,7 @@ _ENOUGH = 20
 """Characters of a hash that make it one of its own."""
 _PRIVATE, _COUNT = 0xE000, 6400
 """The first character for private use in Unicode, and how many there are."""
-_NO = '"restore no"'
+_NO, _N = '"restore no"', '"restore n"'
 _DIGITS = (f"row_number_of_change.no % {_COUNT}", f"row_number_of_change.no / {_COUNT}")
 
 
@@ -128,12 +132,11 @@ def _unused(staged: Staged, column: Column) -> Iterator[str]:
     if column.kind == "S" and column.base != "name":
         if column.length is None or column.length >= _ENOUGH:
             yield f"left('~' || {unique}, {column.length or 33})"
-            return
-        # So short that hashes would collide: characters that nobody has in his data.
+        # Where hashes would collide, or are too long: characters that nobody has in his data.
         digits = [f"chr({_PRIVATE} + ({number})::int)" for number in _DIGITS[: column.length]]
         yield (
             f"CASE WHEN getdatabaseencoding() = 'UTF8' THEN {' || '.join(digits)}"
-            f" ELSE left('~' || {unique}, {column.length}) END"
+            f" ELSE left('~' || {unique}, {len(digits)}) END"
         )
     if column.underlying == "uuid":
         yield "gen_random_uuid()"
@@ -188,7 +191,10 @@ def _possible(conn: Connection, catalog: Catalog, staged: Staged, spot: Spot, wa
 
 
 def _parked(staged: Staged, column: Column, value: str) -> str:
-    """A query for the rows as they are in between, numbered by ``"restore no"``."""
+    """A query for the rows as they are in between, numbered by ``"restore no"``.
+
+    ``"restore n"`` is the ordinal of the row of the backup that each becomes.
+    """
     columns = staged.table.columns.values()
     stored = (
         f"({value})::{column.type} AS {each.quoted}" if each is column else f"t.{each.quoted}"
@@ -196,7 +202,8 @@ def _parked(staged: Staged, column: Column, value: str) -> str:
         if not each.generated
     )
     return paste(
-        "SELECT x.* {generated} FROM (SELECT {stored}, row_number_of_change.no AS {no}"
+        "SELECT x.* {generated} FROM (SELECT {stored}, row_number_of_change.no AS {no},"
+        " row_number_of_change.n AS {n}"
         " FROM {target} t JOIN wanted row_number_of_change"
         " ON t.tableoid = row_number_of_change.t_oid AND t.ctid = row_number_of_change.t_ctid) x",
         generated="".join(
@@ -204,18 +211,27 @@ def _parked(staged: Staged, column: Column, value: str) -> str:
         ),
         stored=", ".join(stored),
         no=_NO,
+        n=_N,
         target=staged.table.only,
     )
 
 
 def _met(staged: Staged, key: UniqueKey) -> str:
-    """A query for rows in between that collide with each other, or with a row that stays."""
+    """A query for rows in between that collide with each other, or with a row that stays.
+
+    Or with one that is written: where only a predicate or an expression reads the column that
+    changes, the row may hold its value still.
+    """
     return paste(
-        "SELECT FROM ({ours}) s JOIN (SELECT *, NULL::oid AS t_oid, NULL::tid AS t_ctid FROM"
-        " ({ours}) o UNION ALL SELECT NULL, {parts}, t_oid, t_ctid FROM ({theirs}) h) t"
-        " ON {same} WHERE t.{no} IS DISTINCT FROM s.{no}"
+        "SELECT FROM ({ours}) s JOIN (SELECT {no}, NULL::bigint AS n, {parts},"
+        "   NULL::oid AS t_oid, NULL::tid AS t_ctid FROM ({ours}) o"
+        " UNION ALL SELECT NULL, NULL, {parts}, t_oid, t_ctid FROM ({theirs}) h"
+        " UNION ALL SELECT NULL, n, {parts}, NULL, NULL FROM ({written}) k) t"
+        " ON {same} WHERE t.{no} IS DISTINCT FROM s.{no} AND t.n IS DISTINCT FROM s.{n}"
         " AND NOT EXISTS (SELECT FROM wanted w WHERE w.t_oid = t.t_oid AND w.t_ctid = t.t_ctid)",
-        ours=evaluated(key, "parked", _NO),
+        ours=evaluated(key, "parked", f"{_NO}, {_N}"),
+        written=_written(staged, key),
+        n=_N,
         theirs=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
         parts=", ".join(f"k{no}" for no, _ in enumerate(key.expressions, 1)),
         same=same(staged, key, "s", "t"),
@@ -240,24 +256,26 @@ def _read(staged: Staged, key: UniqueKey) -> set[str]:
 
 def park(conn: Connection, staged: Staged) -> None:
     """Move the rows that give a value away to where :func:`plan` found a place for them."""
+    done = 0
     for key, wanted in _wanted(staged):
         spot = staged.parking.get(key.name)
         if spot is None:
             continue
         column, value = spot
-        run(
+        done += run(
             conn,
             "WITH row_number_of_change AS MATERIALIZED"
-            "       (SELECT w.*, row_number() OVER () AS no FROM {wanted} w),"
+            "       (SELECT w.*, row_number() OVER () + {done} AS no FROM {wanted} w),"
             "     parked AS (UPDATE {target} t SET {column} = {value} FROM row_number_of_change"
             "       WHERE t.tableoid = row_number_of_change.t_oid"
             "         AND t.ctid = row_number_of_change.t_ctid"
             "       RETURNING row_number_of_change.n, t.tableoid AS t_oid, t.ctid AS t_ctid) "
             "UPDATE {change} c SET t_oid = p.t_oid, t_ctid = p.t_ctid FROM parked p"
             " WHERE p.n = c.n",
+            done=str(done),
             wanted=wanted,
             target=staged.table.only,
             column=column.quoted,
             value=value,
             change=staged.change,
-        )
+        ).rowcount

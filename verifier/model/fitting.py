@@ -68,7 +68,7 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
     tables = tuple(tables)
     total = 0
     while True:
-        found = sum(_orphans_of(state, table) for table in tables)
+        found = sum(_orphans_of(state, table, tables) for table in tables)
         total += found
         if not found:
             return total
@@ -90,14 +90,23 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
     }
 
 
-def _parents(state: State, key: ForeignKey) -> set[KeyValue | None]:
-    """What rows of the backup can refer to by ``key``."""
+def _parents(
+    state: State, key: ForeignKey, undecided: Collection[Table] = ()
+) -> set[KeyValue | None]:
+    """What rows of the backup can refer to by ``key``.
+
+    As long as tables are ``undecided``, no row of theirs in the target is overwritten.
+    """
     parent = state.schema.by_id[key.parent]
-    return {state.cells(parent, key.references, row) for row in state.afterwards(parent)}
+    rows = list(state.afterwards(parent))
+    if parent in undecided:
+        rows += [held.row for held in state.held[parent.id]]
+        rows += [entry.row for entry in state.entries[parent.id]]
+    return {state.cells(parent, key.references, row) for row in rows}
 
 
-def _orphans(state: State, table: Table, key: ForeignKey) -> int:
-    there = _parents(state, key)
+def _orphans(state: State, table: Table, key: ForeignKey, undecided: Collection[Table] = ()) -> int:
+    there = _parents(state, key, undecided)
     rejected = 0
     for entry in list(state.entries[table.id]):
         reason = _unmet(state, key, there, entry)
@@ -134,8 +143,8 @@ def unwritable(state: State, tables: list[Table]) -> int:
     return next(filter(None, (sum(kind(state, t) for t in tables) for kind in kinds)), 0)
 
 
-def _orphans_of(state: State, table: Table) -> int:
-    return sum(_orphans(state, table, key) for key in references(table))
+def _orphans_of(state: State, table: Table, undecided: Collection[Table] = ()) -> int:
+    return sum(_orphans(state, table, key, undecided) for key in references(table))
 
 
 def _mistaken(state: State, table: Table) -> int:

@@ -35,7 +35,7 @@ def reject(state: State, table: Table) -> int:
 
 def _reject(state: State, table: Table, key: Key) -> int:
     giving = _giving(state, table, key)
-    if not giving or _has_room(state, table, key, list(giving.values())):
+    if not giving or _has_room(state, table, key, giving):
         return 0
     reason = "another row takes over its key, and nothing can stand between"
     return state.reject(list(giving), reason, [key.name])
@@ -44,11 +44,7 @@ def _reject(state: State, table: Table, key: Key) -> int:
 def _giving(state: State, table: Table, key: Key) -> dict[Entry, Row]:
     """The rows that change, and whose present value of ``key`` another row gets."""
     changed = {survivor: held.row for survivor, held, _ in state.changes(table)}
-    takers: dict[KeyValue, Entry] = {}
-    for survivor in state.survivors(table):
-        value = state.value(table, key, state.final(survivor))
-        if value is not None and (survivor.held is None or survivor in changed):
-            takers[value] = survivor
+    takers = _brought(state, table, key)
     giving = {}
     for survivor, row in changed.items():
         value = state.value(table, key, row)
@@ -57,7 +53,7 @@ def _giving(state: State, table: Table, key: Key) -> dict[Entry, Row]:
     return giving
 
 
-def _has_room(state: State, table: Table, key: Key, giving: list[Row]) -> bool:
+def _has_room(state: State, table: Table, key: Key, giving: dict[Entry, Row]) -> bool:
     """Whether a column of ``key`` can hold something in between."""
     free = {each.name: each for each in _free(state, table)}
     linked = {name for foreign in table.foreign_keys for name in foreign.columns}
@@ -96,21 +92,41 @@ def _read(table: Table, key: Key) -> set[str]:
 
 
 def _may_hold(
-    state: State, table: Table, name: str, giving: list[Row], values: Sequence[Value]
+    state: State, table: Table, name: str, giving: dict[Entry, Row], values: Sequence[Value]
 ) -> bool:
     """Whether the rows can hold ``values`` in the column at once, one each."""
     if len(values) < len(giving):
         return False
-    parked = [put(table, row, {name: value}) for row, value in zip(giving, values, strict=True)]
-    if any(any(of_row(state.known, table, row, sure=True)) for row in parked):
+    parked = {
+        entry: put(table, row, {name: value})
+        for (entry, row), value in zip(giving.items(), values, strict=True)
+    }
+    if any(any(of_row(state.known, table, row, sure=True)) for row in parked.values()):
         return False
-    staying = [held.row for held in state.held[table.id] if held.row not in giving]
+    left = list(giving.values())
+    staying = [held.row for held in state.held[table.id] if held.row not in left]
     for key in (key for key in table.keys if name in _read(table, key) and not key.deferrable):
-        found = [state.value(table, key, row) for row in (*parked, *staying)]
-        known = [value for value in found if value is not None]
+        held = {entry: state.value(table, key, row) for entry, row in parked.items()}
+        others = [state.value(table, key, row) for row in staying]
+        known = [value for value in (*held.values(), *others) if value is not None]
         if len(known) > len(set(known)):
             return False
+        # Where only a predicate or an expression reads the column, the value may be there still.
+        brought = _brought(state, table, key)
+        if any(brought.get(value, entry) is not entry for entry, value in held.items() if value):
+            return False
     return True
+
+
+def _brought(state: State, table: Table, key: Key) -> dict[KeyValue, Entry]:
+    """The values of ``key`` that rows which are written bring, and who brings them."""
+    changed = {survivor for survivor, _, _ in state.changes(table)}
+    found: dict[KeyValue, Entry] = {}
+    for survivor in state.survivors(table):
+        value = state.value(table, key, state.final(survivor))
+        if value is not None and (survivor.held is None or survivor in changed):
+            found[value] = survivor
+    return found
 
 
 def _unused(state: State, table: Table, each: Column, number: int) -> Iterator[list[Value]]:
@@ -124,7 +140,11 @@ def _unused(state: State, table: Table, each: Column, number: int) -> Iterator[l
     if type.name == "uuid":
         yield [str(UUID(int=2**127 + no)) for no in range(number)]
     if type.kind in (Kind.TEXT, Kind.CHAR) and type.name != "name":
-        yield [_strange(no, spelled, type) for no in range(number)]
+        found = _DIGITS.search(spelled)
+        length = int(found[1]) if found else 1 if type.kind is Kind.CHAR else _HASHED
+        if length >= _ENOUGH:
+            yield [f"~{no:0{min(length, _HASHED) - 1}x}" for no in range(number)]
+        yield [_short(no)[:length] for no in range(number)]
     if type.kind in (Kind.INTEGER, Kind.NUMERIC) and type.name != "oid":
         place = table.places[each.name]
         rows = [held.row for held in state.held[table.id]]
@@ -136,13 +156,9 @@ def _unused(state: State, table: Table, each: Column, number: int) -> Iterator[l
                 yield [str(value) for value in values if _is_of(spelled, type, value)]
 
 
-def _strange(no: int, spelled: str, type: Type) -> str:
-    """A text of at most the type's length: a tilde and a hash, or characters for private use."""
-    found = _DIGITS.search(spelled)
-    length = int(found[1]) if found else 1 if type.kind is Kind.CHAR else _HASHED
-    if length >= _ENOUGH:
-        return f"~{no:0{min(length, _HASHED) - 1}x}"
-    return "".join(chr(_PRIVATE + digit) for digit in (no % _COUNT, no // _COUNT))[:length]
+def _short(no: int) -> str:
+    """Two characters that nobody has in his data: they are for private use."""
+    return "".join(chr(_PRIVATE + digit) for digit in (no % _COUNT, no // _COUNT))
 
 
 def _is_of(spelled: str, type: Type, value: Decimal) -> bool:

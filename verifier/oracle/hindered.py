@@ -150,7 +150,11 @@ def _can_let_go(universe: Universe, table: Table, key: UniqueKey) -> bool:
         for column in table.columns
         if column.name in key.columns and column.name not in bound and not column.generated
     ]
-    if key.nulls_distinct and any(not column.not_null for column in free):
+    # Where all NULLs are one, others may have it.
+    single = {name for one in table.keys if not one.nulls_distinct for name in one.columns}
+    if key.nulls_distinct and any(
+        not column.not_null and column.name not in single for column in free
+    ):
         return True
     read = {name for foreign_key in universe.parents[table.name] for name in foreign_key.columns}
     read |= universe.checked(table.name)

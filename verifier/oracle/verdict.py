@@ -50,8 +50,7 @@ class Judge:
             if name in source.tables and table.relname not in apart
         )
         self._source, self._before, self._violations = source, before, violations
-        whole = Universe(source, before, self._selected)
-        self._contested = bool(whole.contested)
+        self._whole = whole = Universe(source, before, self._selected)
         self._gaps = gaps(whole)
         self._unfit = {name: unfit[name] for name in unfit if name in self._selected}
         self._excluded = {name: excluded[name] for name in excluded if name in self._selected}
@@ -79,7 +78,7 @@ class Judge:
         leaves when it fails is judged by its next run.
         """
         judge = self._excusing(restore.claim)
-        if self._contested and not self._reshaped(restore.after):
+        if self._whole.contested and not self._reshaped(restore.after):
             judge = self._knowing(restore.after)._excusing(restore.claim)
         judgement = judge._judge(restore, disturbed)
         if not restore.claim.success:
@@ -89,9 +88,11 @@ class Judge:
     def _excusing(self, claim: Claim) -> Judge:
         """This judge, when rows were rejected that need not be restored."""
         named = Named(claim.rejections or ())
+        # Also those that are only while nothing is rejected.
+        found = hindered(self._whole) | hindered(self._universe)
         excused = {
             node: obstacle
-            for node, obstacle in hindered(self._universe).items()
+            for node, obstacle in found.items()
             if named.covers(node.table, self._key(node), self._universe.row(node))
         }
         if not excused:
@@ -107,7 +108,7 @@ class Judge:
     def _knowing(self, after: Snapshot) -> Judge:
         """This judge, when it has seen what the rows became that several would have."""
         known = copy(self)
-        whole = Universe(self._source, self._before, self._selected, after)
+        known._whole = whole = Universe(self._source, self._before, self._selected, after)
         known._universe, known._obstacles = settle(whole, self._unfit, self._excluded)
         known._certain = known._obstacles
         return known

@@ -233,7 +233,11 @@ def _can_be_parked(matter: Matter, table: Table, key: Key) -> bool:
         for part in key.parts
         if part.op is Op.COLUMN and part.text in table.places and part.text not in bound
     ]
-    if key.nulls_distinct and any(not needed(table, name, matter.schema) for name in free):
+    # Where all NULLs are one, others may have it.
+    single = {name for one in table.keys if not one.nulls_distinct for name in one.reads}
+    if key.nulls_distinct and any(
+        not needed(table, name, matter.schema) and name not in single for name in free
+    ):
         return True
     read = {name for foreign_key in table.foreign_keys for name in foreign_key.columns}
     read = read.union(*(check.condition.reads for check in table.checks))

@@ -6,7 +6,7 @@ Where it depends on what the contract leaves open, a restore may go either way.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from verifier.model.judging.choices import Ranked, with_identity
@@ -41,6 +41,11 @@ class Bounds:
     restored."""
     merging: frozenset[Node]
     """Those that are one thing with others, if nothing is rejected."""
+
+    def demanding(self, more: Mapping[Node, Refusal]) -> Bounds:
+        """The same with ``more`` that must be rejected."""
+        may = {node: number for node, number in self.may.items() if node not in more}
+        return Bounds({**more, **self.must}, may, self.merging)
 
 
 def bounds(

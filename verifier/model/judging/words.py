@@ -10,7 +10,7 @@ from itertools import combinations, islice, product
 from verifier.contract import Claim, Merge, Rejection
 from verifier.model.judging.choices import Observed
 from verifier.model.judging.matter import Matter, Node
-from verifier.model.judging.refusals import Bounds, bounds
+from verifier.model.judging.refusals import AMBIGUOUS, Bounds, bounds
 from verifier.model.schema import Row, Table, Value
 from verifier.model.values import comparable, has_equality
 from verifier.model.world import Options
@@ -90,8 +90,14 @@ def readings(
     limits = bounds(matter, options, choices)
     for told in islice(_rejected(claim, matter, limits, observed), _MOST):
         free = told.rows - limits.must.keys() - told.needless
+        torn = {n for n in told.unnamed if limits.must[n].reason == AMBIGUOUS}
+        if torn:
+            # What it is torn with may be named, for whatever reason, and tears it no more.
+            free |= told.rows - told.needless - told.unnamed
         if free:
             now = bounds(matter, options, choices, free)
+            if torn:
+                now = now.demanding({n: limits.must[n] for n in limits.must.keys() - torn})
             yield now, next(_rejected(claim, matter, now, observed, free))
         else:
             yield limits, told
