@@ -24,6 +24,8 @@ class Column:
     """SQL of one text for all values that are equal; ``None``: their text is that already."""
     nested: bool
     """Whether there are values inside its values: an array or a composite."""
+    always: bool
+    """``GENERATED ALWAYS AS IDENTITY``, which no UPDATE can change."""
 
 
 @dataclass(frozen=True, slots=True)

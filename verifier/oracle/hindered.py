@@ -27,6 +27,7 @@ def hindered(universe: Universe) -> dict[Node, Obstacle]:
     }
     found |= {node: obstacle for node, (obstacle, _) in forsaking(universe).items()}
     found |= _respelling(universe)
+    found |= _numbered_otherwise(universe)
     for entity in universe.entities:
         for node in entity.source:
             for foreign_key in universe.parents[node.table]:
@@ -70,6 +71,20 @@ def _respelling(universe: Universe) -> dict[Node, Obstacle]:
             obstacle = Obstacle(reason, foreign_key.name)
             pairs = zip(family.source, others, strict=True)
             found.update({node: obstacle for node, spelled in pairs if spelled != held})
+    return found
+
+
+def _numbered_otherwise(universe: Universe) -> dict[Node, Obstacle]:
+    """Rows with another number than the target's, where it is GENERATED ALWAYS and no key."""
+    found = {}
+    for entity in (entity for entity in universe.entities if entity.target):
+        table = universe.table(entity.table)
+        own = table.identity.columns if table.identity else ()
+        for name in (c.name for c in table.columns if c.always and c.name not in own):
+            held = universe.row(entity.target[0]).get(name)
+            obstacle = Obstacle(f"{name} is GENERATED ALWAYS and cannot be changed", name)
+            others = (node for node in entity.source if universe.row(node).get(name) != held)
+            found.update(dict.fromkeys(others, obstacle))
     return found
 
 

@@ -71,7 +71,8 @@ ORDER BY 1
 COLUMNS = f"""
 SELECT format('%I.%I', n.nspname, c.relname), a.attname, format_type(a.atttypid, a.atttypmod),
        a.attnotnull, a.attgenerated <> '', a.atthasdef OR a.attidentity <> '',
-       {_canonical("a.atttypid", "quote_ident(a.attname)")}, y.typcategory IN ('A', 'C')
+       {_canonical("a.atttypid", "quote_ident(a.attname)")}, y.typcategory IN ('A', 'C'),
+       a.attidentity = 'a'
 FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
 JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attnum > 0 AND NOT a.attisdropped AND {_USER_TABLE}

@@ -27,6 +27,7 @@ def leeway(
     may = {node for each in settlements for node in _changing_hands(each)}
     may |= {node for each in settlements for node in _pulled_apart(each)}
     may |= {node for each in settlements for node in _respelled(each)}
+    may |= {node for each in settlements for node in _numbered_otherwise(each)}
     if options.strict_ids:
         may |= {node for each in settlements for node in _suspects(each)}
     may |= set(refused)
@@ -191,6 +192,20 @@ def _respelled(settlement: Settlement) -> Iterator[Node]:
             held = {tuple(matter.rows[node][place] for place in places) for node in thing.present}
             for node in thing.source if held else ():
                 if tuple(settlement.rows[node][place] for place in places) not in held:
+                    yield node
+
+
+def _numbered_otherwise(settlement: Settlement) -> Iterator[Node]:
+    """Rows with another number than the target's, where it is GENERATED ALWAYS and no key."""
+    matter = settlement.matter
+    for table in matter.tables:
+        own = matter.identity[table.id]
+        names = {column.name for column in table.stored if column.identity is Identity.ALWAYS}
+        places = [table.places[name] for name in names.difference(own.columns if own else ())]
+        for thing in settlement.things[table.id] if places else ():
+            held = [[matter.rows[node][place] for place in places] for node in thing.present]
+            for node in thing.source if held else ():
+                if [matter.rows[node][place] for place in places] not in held:
                     yield node
 
 
