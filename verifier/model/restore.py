@@ -168,8 +168,8 @@ def _settle(state: State, tables: list[Table]) -> str:
         fitting.orphans(state, tables)
         if local and numbering.reject_circular(state, tables):
             continue
-        _match(state, tables)
-        if not fitting.unwritable(state, tables):
+        # What followed a row that is rejected now may have been wrong.
+        if not _match(state, tables) + fitting.unwritable(state, tables):
             break
     if local:
         for table in tables:
@@ -199,7 +199,9 @@ def _follow(state: State, tables: list[Table]) -> None:
         seen.add(now)
 
 
-def _match(state: State, tables: list[Table]) -> None:
+def _match(state: State, tables: list[Table]) -> int:
+    """Tell the rows of ``tables`` apart; the number of rows that had to be rejected."""
+    total = 0
     while True:
         rejected = 0
         for table in tables:
@@ -207,9 +209,9 @@ def _match(state: State, tables: list[Table]) -> None:
             matching.pair(state, table)
         moved = follow(state, tables)
         if not moved and not rejected:
-            return
+            return total
         _follow(state, tables)
-        fitting.orphans(state, tables)
+        total += rejected + fitting.orphans(state, tables)
 
 
 def _fails_at_the_end(state: State, table: Table) -> bool:
