@@ -6,17 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 
 from verifier.model import handing_on, matching, numbering
 from verifier.model.following import merely_follows, parent_of
-from verifier.model.keys import KeyValue
+from verifier.model.keys import KeyValue, identity
 from verifier.model.rules import Violation, of_row
 from verifier.model.schema import Action, ForeignKey, Identity, Row, Table, Value
-from verifier.model.state import (
-    Entry,
-    Rejected,
-    State,
-    column,
-    identity,
-    references,
-)
+from verifier.model.state import Entry, Rejected, State, column, references
 from verifier.model.types import Kind, resolve
 
 # --- rows by themselves -------------------------------------------------------------------

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from uuid import UUID
 
-from verifier.model.keys import KeyValue, needed
+from verifier.model.keys import KeyValue, identity, needed
 from verifier.model.rules import of_row
 from verifier.model.schema import Column, Identity, Key, Row, Table, Value, column
-from verifier.model.state import Entry, State, identity, put
+from verifier.model.state import Entry, State, put
 from verifier.model.types import Kind, Type, domain_of, resolve
 
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}

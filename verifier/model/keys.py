@@ -11,6 +11,8 @@ from verifier.model.types import domain_of
 from verifier.model.values import comparable
 
 KeyValue = tuple[Hashable, ...]
+_NO_DOMAINS = Schema(tables=())
+"""A column is not known to be NOT NULL by a domain that is."""
 
 
 class Keys:
@@ -77,19 +79,21 @@ def needed(table: Table, column: str, schema: Schema, lacks: frozenset[str] = fr
     )
 
 
-def identity(table: Table, schema: Schema) -> Key | None:
-    """The key that every row has a value of: the primary key, else the first that will do.
+def identity(table: Table) -> Key | None:
+    """The key by which a row is itself: the primary key, else one that every row has.
 
-    Without one, a table's rows are only to be counted.
+    Without one, a table's rows are only to be counted. A NULL that only a domain refuses does not
+    make one: PostgreSQL lets columns of such a domain be NULL in places.
     """
-    whole = (
-        key
-        for key in table.keys
-        if key.primary
-        or (
-            key.predicate is None
-            and key.columns
-            and all(name in table.places and needed(table, name, schema) for name in key.columns)
-        )
+    whole = [key for key in table.keys if key.primary or identifies(table, key)]
+    whole.sort(key=lambda key: (not key.primary, len(key.parts), key.name.encode()))
+    return whole[0] if whole else None
+
+
+def identifies(table: Table, key: Key) -> bool:
+    """Whether every row has a value in ``key``, column by column."""
+    return (
+        bool(key.columns)
+        and not key.predicate
+        and all(needed(table, name, _NO_DOMAINS) for name in key.columns)
     )
-    return min(whole, key=lambda key: not key.primary, default=None)

@@ -21,9 +21,9 @@ from __future__ import annotations
 from typing import Any
 
 from verifier.model import numbering
-from verifier.model.keys import KeyValue
+from verifier.model.keys import KeyValue, identity
 from verifier.model.schema import Key, Row, Table
-from verifier.model.state import Entry, Held, State, column, identity, put
+from verifier.model.state import Entry, Held, State, column, put
 from verifier.model.types import Kind, resolve
 from verifier.model.values import ordered
 

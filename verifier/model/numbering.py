@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from verifier.model.following import parent_of
+from verifier.model.keys import identifies, identity
 from verifier.model.schema import (
     ForeignKey,
     Identity,
@@ -17,15 +18,7 @@ from verifier.model.schema import (
     Schema,
     Table,
 )
-from verifier.model.state import (
-    Entry,
-    State,
-    column,
-    identifies,
-    identity,
-    put,
-    references,
-)
+from verifier.model.state import Entry, State, column, put, references
 from verifier.model.types import Kind, resolve
 
 AWAY = 1 << 62

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from verifier.contract import Counts
 from verifier.model import fitting
+from verifier.model.keys import identity
 from verifier.model.schema import Identity, Row, Table, Value
-from verifier.model.state import Entry, State, identity
+from verifier.model.state import Entry, State
 
 _NEWER = "the target's row is newer"
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 
 from verifier.model.breach import NotModelled
+from verifier.model.keys import identity
 from verifier.model.schema import Row, Schema, Value
-from verifier.model.state import column, identity
+from verifier.model.state import column
 from verifier.model.types import Kind, resolve
 from verifier.model.values import cast_to_text
 from verifier.model.world import SoftReference

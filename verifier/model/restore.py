@@ -24,11 +24,12 @@ from verifier.model import fitting, matching, numbering, outcome
 from verifier.model.breach import NotModelled
 from verifier.model.expressions import Ask, refuse
 from verifier.model.following import cascade, follow
+from verifier.model.keys import identity
 from verifier.model.order import components
 from verifier.model.outcome import Merged, Turned
 from verifier.model.rules import of_row
 from verifier.model.schema import Row, Table
-from verifier.model.state import Rejected, State, identity
+from verifier.model.state import Rejected, State
 from verifier.model.world import World
 
 

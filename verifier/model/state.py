@@ -6,20 +6,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from verifier.model.expressions import Ask, evaluate
-from verifier.model.keys import Keys, KeyValue, needed
+from verifier.model.keys import Keys, KeyValue, identity
 from verifier.model.schema import (
     Column,
     ForeignKey,
     Key,
     Row,
-    Schema,
     Table,
     Value,
 )
 from verifier.model.world import World
-
-_NO_DOMAINS = Schema(tables=())
-"""A column is not known to be NOT NULL by a domain that is."""
 
 
 @dataclass(eq=False)
@@ -208,22 +204,6 @@ def put(table: Table, row: Row, values: Mapping[str, Value]) -> Row:
         return row
     return tuple(
         values.get(each.name, value) for each, value in zip(table.stored, row, strict=True)
-    )
-
-
-def identity(table: Table) -> Key | None:
-    """The key by which a row is itself: the primary key, else one that every row has."""
-    whole = [key for key in table.keys if key.primary or identifies(table, key)]
-    whole.sort(key=lambda key: (not key.primary, len(key.parts), key.name.encode()))
-    return whole[0] if whole else None
-
-
-def identifies(table: Table, key: Key) -> bool:
-    """Whether every row has a value in ``key``, column by column."""
-    return (
-        bool(key.columns)
-        and not key.predicate
-        and all(needed(table, name, _NO_DOMAINS) for name in key.columns)
     )
 
 

@@ -43,7 +43,7 @@ def leeway(
         may |= _with_dependants(matter, may)
         for each in settlements:
             may |= set(_in_the_way(each, may, options))
-            may |= set(_held_back(each, may))
+            may |= set(_held_back(each, may, options))
     return may
 
 
@@ -141,7 +141,9 @@ def _in_the_way(
                         yield from thing.source
 
 
-def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[Node]:
+def _held_back(
+    settlement: Settlement, refused: Collection[Node], options: Options
+) -> Iterator[Node]:
     """Rows that would change what a row of the target refers to, which stays.
 
     Without ON UPDATE CASCADE it cannot follow, and what it would collide with then is nothing
@@ -153,7 +155,9 @@ def _held_back(settlement: Settlement, refused: Collection[Node]) -> Iterator[No
         if key.on_update is not Action.CASCADE:
             own = matter.name(child.table, matter.rows[child])
             source = [n for n in source if matter.name(n.table, settlement.rows[n]) == own]
-        if set(source) <= set(refused):
+        rows = [settlement.rows[node] for node in source]
+        newest = may_stay(matter.schema, matter.table(child), options, matter.rows[child], rows)
+        if set(source) <= set(refused) or newest:
             yield from thing.source
 
 

@@ -41,7 +41,7 @@ class Matter:
         self.nodes: dict[str, list[Node]] = {table.id: [] for table in schema.tables}
         for node in self.rows:
             self.nodes[node.table].append(node)
-        self.identity = {table.id: identity(table, schema) for table in schema.tables}
+        self.identity = {table.id: identity(table) for table in schema.tables}
         self.tables = tuple(_parents_first(schema))
         self._held: dict[tuple[str, tuple[str, ...]], dict[KeyValue, list[Node]]] = {}
 
