@@ -203,6 +203,15 @@ def test_recency_column_that_no_table_has_is_refused(move: Move) -> None:
     assert_refused(move, claim, exit_code=2)
 
 
+def test_recency_column_may_be_that_of_an_empty_table(move: Move) -> None:
+    move.options = RestoreOptions(prefer="at")
+    claim = move(
+        "CREATE TABLE a (id int PRIMARY KEY, at date); CREATE TABLE b (id int PRIMARY KEY)",
+        "INSERT INTO b VALUES (1)",
+    )
+    assert total(claim) == Counts(inserted=1)
+
+
 NUMBERED = "CREATE TABLE cust (id serial PRIMARY KEY, email text UNIQUE, name text);"
 
 

@@ -151,12 +151,19 @@ class Plan:
         return local
 
     def _prefer(self) -> None:
-        """Give every table its recency column. Raises :class:`Refused` if none has it."""
+        """Give every table its recency column.
+
+        Raises :class:`Refused` if none has it. A table that is empty in the backup may have it,
+        and says nothing of itself.
+        """
         name = self.options.prefer
+        filled = {staged.table.root for staged in self.content.tables}
+        empty = [table for table in self.catalog.tables.values() if table.root not in filled]
         for staged in self.content.tables:
             if name in {column.name for column in staged.given}:
                 staged.recency = staged.table.columns[name].quoted
-        if name and not any(staged.recency for staged in self.content.tables):
+        known = any(name in t.columns and not t.columns[name].generated for t in empty)
+        if name and not known and not any(staged.recency for staged in self.content.tables):
             said = f"no table of the backup has a column {name!r} to prefer the newest row by"
             raise Refused(outcome.failed(f"{said}; nothing was changed", 2))
 

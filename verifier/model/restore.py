@@ -29,7 +29,7 @@ from verifier.model.outcome import Merged, Turned
 from verifier.model.rules import of_row
 from verifier.model.schema import Row, Table
 from verifier.model.state import Rejected, State, identity
-from verifier.model.world import BackupForm, World
+from verifier.model.world import World
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +114,8 @@ def _unusable(state: State) -> str:
             return "a declared reference is to a table without a key of one column"
         if soft.column not in world.schema.by_id[soft.table].places:
             return "a declared reference is in a column that is generated"
-    named = [
-        table
-        for table in world.schema.tables
-        if world.source.get(table.id) or world.form is BackupForm.OWN
-    ]
-    if options.prefer and not any(matching.recency(state, table) for table in named):
+    tables = world.schema.tables
+    if options.prefer and not any(matching.recency(state, table) for table in tables):
         return "no table of the backup has the column to prefer rows by"
     return ""
 

@@ -21,16 +21,22 @@ _ENDLESS = re.compile(r"(text|character varying|uuid|smallint|integer|bigint|num
 
 
 def leeway(
-    matter: Matter, settlements: Sequence[Settlement], refused: Collection[Node], options: Options
+    matter: Matter,
+    wholes: Sequence[Settlement],
+    settlements: Sequence[Settlement],
+    refused: Collection[Node],
+    options: Options,
 ) -> set[Node]:
-    """The rows that may be rejected, where those of ``refused`` are or may be."""
-    may = {node for each in settlements for node in _changing_hands(each)}
-    may |= {node for each in settlements for node in _pulled_apart(each)}
-    may |= {node for each in settlements for node in _respelled(each)}
-    may |= {node for each in settlements for node in _numbered_otherwise(each)}
+    """The rows that may be rejected, where those of ``refused`` are or may be.
+
+    ``wholes`` are the settlements while nothing is rejected: a restore may see by those that a
+    row cannot be written, before it sees what else has to be rejected.
+    """
+    reasons = [_changing_hands, _pulled_apart, _respelled, _numbered_otherwise]
     if options.strict_ids:
-        may |= {node for each in settlements for node in _suspects(each)}
-    may |= set(refused)
+        reasons.append(_suspects)
+    every = [*wholes, *settlements]
+    may = {node for reason in reasons for each in every for node in reason(each)} | set(refused)
     known = -1
     while known < len(may):
         known = len(may)

@@ -72,7 +72,8 @@ def bounds(
         and not (options.prefer and refusal.reason == AMBIGUOUS)
     }
     may = {node for each in found for node in each.doubtful()} - must.keys()
-    may |= leeway(matter, [each.settlement for each in found], may | must.keys(), options)
+    wholes, settlements = [each.whole for each in found], [each.settlement for each in found]
+    may |= leeway(matter, wholes, settlements, may | must.keys(), options)
     merging = {node for each in found for node in each.merging()}
     counted = {node: sum(node in each.refused for each in found) for node in may - must.keys()}
     return Bounds(must, counted, frozenset(merging))
@@ -86,8 +87,8 @@ class _Refusals:
         self.refused = {node: Refusal("it is rejected", "", sure=False) for node in gone}
         self.unsure: set[Node] = set()
         self._torn: list[Thing] = []
-        self._whole = Settlement(matter, choice)
-        self.settlement = Settlement(matter, choice, gone) if gone else self._whole
+        self.whole = Settlement(matter, choice)
+        self.settlement = Settlement(matter, choice, gone) if gone else self.whole
         while found := (dict(self._unfit()) or dict(self._ambiguous()) or dict(self._forsaking())):
             self.refused |= found
             self.settlement = Settlement(matter, choice, self.refused)
@@ -95,8 +96,8 @@ class _Refusals:
 
     def merging(self) -> Iterator[Node]:
         """Rows of the source that are one thing with other rows, which have other names."""
-        for thing in (thing for things in self._whole.things.values() for thing in things):
-            rows = [self._whole.rows[node] for node in (*thing.source, *thing.present)]
+        for thing in (thing for things in self.whole.things.values() for thing in things):
+            rows = [self.whole.rows[node] for node in (*thing.source, *thing.present)]
             names = {self._matter.name(thing.table.id, row) for row in rows}
             if len(rows) > 1 and (None in names or len(names) > 1):
                 yield from thing.source
@@ -105,7 +106,7 @@ class _Refusals:
         """Rows that may be rejected as well as restored, or not for sure have to be."""
         yield from self.refused
         yield from self.unsure
-        for thing in (thing for things in self._whole.things.values() for thing in things):
+        for thing in (thing for things in self.whole.things.values() for thing in things):
             for node in thing.source:
                 if node not in self.refused and not self._is_settled(thing, node):
                     yield node
@@ -157,7 +158,7 @@ class _Refusals:
             parent = self.settlement.parent(node, key)
             if parent is None:
                 parents = self._matter.parents(node, key)
-                mates = [mate for each in parents for mate in self._whole.of[each].source]
+                mates = [mate for each in parents for mate in self.whole.of[each].source]
                 reason = "its parent cannot be restored" if parents else "its parent does not exist"
                 refused = (self.refused.get(mate) for mate in mates)
                 sure = all(each is not None and each.sure for each in refused)
