@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.parents import family
+from verifier.initial_load.parents import family, has_columns
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged, among
 
@@ -82,6 +82,8 @@ def shift(
         ),
         literal(key.name),
     )
+    if held:
+        rejected += _astray(conn, catalog, tables, link, rows)
     if {column.name for column in child.key} & set(key.columns):
         remember(conn, child, rows, "NULL")
     below = [
@@ -124,6 +126,52 @@ def shift(
         )
         changed |= shift(conn, catalog, tables, other, follows, depth + 1)
     return changed
+
+
+def _astray(conn: Connection, catalog: Catalog, tables: list[Staged], link: Link, rows: str) -> int:
+    """Reject rows ``c`` without a parent by another reference over a column that moves.
+
+    They would be children of whatever has the new value. ``rows`` has them as they were, ``b``,
+    beside where they move, ``m``.
+    """
+    child, rejected = link.child, 0
+    places = {name: no for no, name in enumerate(link.key.columns, 1)}
+    for key in catalog.foreign_keys:
+        moving = [name for name in key.columns if name in places]
+        if key is link.key or key.period or key.child != child.table.oid or not moving:
+            continue
+        if not has_columns(child, key):
+            continue
+        parent = catalog.tables[key.referred]
+        ours = [child.table.columns[name].quoted for name in key.columns]
+        theirs = [parent.columns[name].quoted for name in key.references]
+        same = " AND ".join(f"p.{b} = b.{a}" for a, b in zip(ours, theirs, strict=True))
+        there = [
+            among(link.before.tables.get(one.number, one.rows), key)
+            for one in family(tables, key.parent)
+        ]
+        where = [f"b.{column} IS NOT NULL" for column in ours]
+        where += [f"NOT EXISTS (SELECT FROM {p} p WHERE {same})" for p in (*there, parent.only)]
+        moves = " OR ".join(
+            f"b.{child.table.columns[name].quoted} IS DISTINCT FROM m.f{places[name]}"
+            for name in moving
+        )
+        rejected += reject(
+            conn,
+            child,
+            paste(
+                "s.{n} IN (SELECT c.{n} FROM {rows} WHERE ({moves}) AND {where})",
+                n=child.ordinal,
+                rows=rows,
+                moves=moves,
+                where=" AND ".join(where),
+            ),
+            literal(
+                f"has no parent in {parent.quoted} by ({', '.join(ours)}), as the backup has them"
+            ),
+            literal(key.name),
+        )
+    return rejected
 
 
 def _follower(column: Column, no: int) -> str:

@@ -119,9 +119,25 @@ def _unmet(state: State, key: ForeignKey, there: Collection[KeyValue | None], en
         return "what it refers to has no such value"
     if key.full and 0 < missing < len(places):
         return "only some of its columns are NULL"
-    if not missing and state.cells(entry.table, key.columns, entry.row) not in there:
+    if not missing and (
+        state.cells(entry.table, key.columns, entry.row) not in there or _strays(state, key, entry)
+    ):
         return "has no parent"
     return ""
+
+
+def _strays(state: State, key: ForeignKey, entry: Entry) -> bool:
+    """Whether it had no parent by ``key`` until another reference moved a column of it."""
+    before, now = (state.cells(entry.table, key.columns, row) for row in (entry.start, entry.row))
+    named = parent_of(state, key, entry) if before != now else None
+    parent = state.schema.by_id[key.parent]
+    if named is not None:
+        before = state.cells(parent, key.references, named.begun or named.start)
+    if before in (None, now) or named in state.entries[parent.id]:
+        return False
+    return all(
+        state.cells(parent, key.references, held.row) != before for held in state.held[parent.id]
+    )
 
 
 # --- rows that are decided ------------------------------------------------------------------
