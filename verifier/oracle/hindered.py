@@ -63,15 +63,27 @@ def _respelling(universe: Universe) -> dict[Node, Obstacle]:
             family = universe.entity_of.get(parent) if parent is not None else None
             if family is None or not family.target:
                 continue
-            held, *others = (
-                [universe.row(node).get(name) for name in foreign_key.referenced]
-                for node in (family.target[0], *family.source)
-            )
             reason = f"rows of {child.table} refer to what it spells otherwise"
             obstacle = Obstacle(reason, foreign_key.name)
-            pairs = zip(family.source, others, strict=True)
-            found.update({node: obstacle for node, spelled in pairs if spelled != held})
+            held = family.target[0]
+            respelled = (n for n in family.source if _is_respelled(universe, n, held, foreign_key))
+            found.update(dict.fromkeys(respelled, obstacle))
     return found
+
+
+def _is_respelled(universe: Universe, node: Node, held: Node, foreign_key: ForeignKey) -> bool:
+    """Whether two rows have equal values of what is referred to, and print them differently."""
+    own, other = (
+        [universe.row(each).get(name) for name in foreign_key.referenced] for each in (node, held)
+    )
+    referred = set(foreign_key.referenced)
+    keys = [key for key in universe.table(node.table).keys if set(key.columns) == referred]
+    return own != other and any(
+        universe.rows(node).keys[key.name][node.position]
+        == universe.rows(held).keys[key.name][held.position]
+        for key in keys
+        if key.name in universe.rows(node).keys and key.name in universe.rows(held).keys
+    )
 
 
 def _numbered_otherwise(universe: Universe) -> dict[Node, Obstacle]:
@@ -89,10 +101,17 @@ def _numbered_otherwise(universe: Universe) -> dict[Node, Obstacle]:
 
 
 def _is_named_by(universe: Universe, node: Node, family: Entity, foreign_key: ForeignKey) -> bool:
-    """Whether the row's identity is made of what moves: a row of the target keeps its own."""
+    """Whether the row's identity is made of what a row of the target would give up.
+
+    A row of the target keeps its own identity, and its parent what its identity is made of.
+    """
     identity = universe.table(node.table).identity
+    above = universe.table(family.table).identity
+    kept = above.columns if above is not None else ()
     moving = _may_move(universe, family, foreign_key)
-    return identity is not None and not moving.isdisjoint(identity.columns)
+    pairs = zip(foreign_key.columns, foreign_key.referenced, strict=True)
+    given_up = {column for column, name in pairs if column in moving and name not in kept}
+    return identity is not None and not given_up.isdisjoint(identity.columns)
 
 
 def _pulled_apart(

@@ -193,15 +193,21 @@ def _respelled(settlement: Settlement) -> Iterator[Node]:
         if key.on_update is not Action.NO_ACTION
     ]
     for table, key in acting:
-        places = [matter.schema.by_id[key.parent].places[name] for name in key.references]
+        above = matter.schema.by_id[key.parent]
+        places = [above.places[name] for name in key.references]
         for child in matter.nodes[table.id]:
             parent = settlement.parent(child, key)
             thing = settlement.of.get(parent) if parent is not None else None
             if thing is None:
                 continue
-            held = {tuple(matter.rows[node][place] for place in places) for node in thing.present}
-            for node in thing.source if held else ():
-                if tuple(settlement.rows[node][place] for place in places) not in held:
+            held = {
+                matter.keys.cells(above, key.references, matter.rows[node]): matter.rows[node]
+                for node in thing.present
+            }
+            for node in thing.source:
+                row = settlement.rows[node]
+                other = held.get(matter.keys.cells(above, key.references, row), row)
+                if any(row[place] != other[place] for place in places):
                     yield node
 
 
