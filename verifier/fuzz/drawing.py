@@ -29,6 +29,8 @@ class Undrawn:
 
 @dataclass(frozen=True)
 class Batch:
+    """What was drawn for one batch."""
+
     worlds: list[World] = field(default_factory=list)
     undrawn: Counter[str] = field(default_factory=Counter)
     """Worlds that could not be drawn, by the words of :class:`Undrawn`."""
