@@ -32,16 +32,22 @@ END $$
 """
 
 
-def moves(conn: Connection, query: str) -> None:
-    """Fill ``restore_moves``: every old id ``o`` of ``query`` with its new one ``f``, as text."""
+def moves(conn: Connection, query: str, depth: int = 0) -> str:
+    """The table of every old id ``o`` of ``query`` with its new one ``f``, as text.
+
+    There is one for each ``depth`` of moves that follow from others.
+    """
+    name = f"restore_moves_{depth}"
     run(
         conn,
-        "DROP TABLE IF EXISTS pg_temp.restore_moves; "
-        "CREATE TEMP TABLE restore_moves ON COMMIT DROP AS"
+        "DROP TABLE IF EXISTS pg_temp.{name}; "
+        "CREATE TEMP TABLE {name} ON COMMIT DROP AS"
         " SELECT DISTINCT ON (o) o, f FROM ({query}) x WHERE o <> f ORDER BY o, f; "
-        "CREATE INDEX ON pg_temp.restore_moves (o); ANALYZE pg_temp.restore_moves",
+        "CREATE INDEX ON pg_temp.{name} (o); ANALYZE pg_temp.{name}",
+        name=name,
         query=query,
     )
+    return f"pg_temp.{name}"
 
 
 def scalar(column: Column) -> bool:
@@ -59,13 +65,15 @@ def condition(child: Staged, soft: SoftReference, alias: str) -> str:
     return f"{alias}.{column.quoted}::text = {literal(value)}"
 
 
-def rewrite(conn: Connection, child: Staged, column: Column, soft: SoftReference) -> int:
-    """Replace the ids of ``restore_moves`` in a column as it is; the number of cells."""
+def rewrite(
+    conn: Connection, child: Staged, column: Column, soft: SoftReference, moved: str
+) -> int:
+    """Replace the ids of ``moved`` (:func:`moves`) in a column as it is; the number of cells."""
     if scalar(column):
-        return _scalars(conn, child, column, soft)
+        return _scalars(conn, child, column, soft, moved)
     if column.base.endswith("[]"):
-        return _elements(conn, child, column, soft)
-    return _documents(conn, child, column, soft)
+        return _elements(conn, child, column, soft, moved)
+    return _documents(conn, child, column, soft, moved)
 
 
 def numbers_below(
@@ -92,19 +100,24 @@ def numbers_below(
     return count, first
 
 
-def _scalars(conn: Connection, child: Staged, column: Column, soft: SoftReference) -> int:
+def _scalars(
+    conn: Connection, child: Staged, column: Column, soft: SoftReference, moved: str
+) -> int:
     return run(
         conn,
-        "UPDATE {rows} c SET {column} = m.f::{type} FROM pg_temp.restore_moves m"
+        "UPDATE {rows} c SET {column} = m.f::{type} FROM {moved} m"
         " WHERE m.o = c.{column}::text AND {where}",
         rows=child.rows,
+        moved=moved,
         column=column.quoted,
         type=column.base,
         where=condition(child, soft, "c"),
     ).rowcount
 
 
-def _elements(conn: Connection, child: Staged, column: Column, soft: SoftReference) -> int:
+def _elements(
+    conn: Connection, child: Staged, column: Column, soft: SoftReference, moved: str
+) -> int:
     conn.execute(_REPLACED)
     return run(
         conn,
@@ -112,9 +125,10 @@ def _elements(conn: Connection, child: Staged, column: Column, soft: SoftReferen
         "  SELECT e.n, array_agg(e.id) AS old, array_agg(m.f::{element}) AS new FROM ("
         "    SELECT DISTINCT c.{n} AS n, u.id FROM {rows} c, unnest(c.{column}) u(id)"
         "    WHERE {where}) e"
-        "  JOIN pg_temp.restore_moves m ON m.o = e.id::text GROUP BY e.n) x "
+        "  JOIN {moved} m ON m.o = e.id::text GROUP BY e.n) x "
         "WHERE c.{n} = x.n",
         rows=child.rows,
+        moved=moved,
         column=column.quoted,
         element=column.base.removesuffix("[]"),
         n=child.ordinal,
@@ -122,7 +136,9 @@ def _elements(conn: Connection, child: Staged, column: Column, soft: SoftReferen
     ).rowcount
 
 
-def _documents(conn: Connection, child: Staged, column: Column, soft: SoftReference) -> int:
+def _documents(
+    conn: Connection, child: Staged, column: Column, soft: SoftReference, moved: str
+) -> int:
     """The same for json, which is read and written in batches, whatever its size."""
     conn.execute(
         "DROP TABLE IF EXISTS pg_temp.restore_cells; "
@@ -139,7 +155,7 @@ def _documents(conn: Connection, child: Staged, column: Column, soft: SoftRefere
     with conn.cursor(name="restore_documents") as cursor:
         cursor.execute(query.encode())
         while batch := cursor.fetchmany(_BATCH):
-            done += _batch(conn, batch, soft.path)
+            done += _batch(conn, batch, soft.path, moved)
     if done:
         run(
             conn,
@@ -153,20 +169,19 @@ def _documents(conn: Connection, child: Staged, column: Column, soft: SoftRefere
     return done
 
 
-def _batch(conn: Connection, batch: list[tuple[int, str]], path: tuple[str, ...]) -> int:
+def _batch(
+    conn: Connection, batch: list[tuple[int, str]], path: tuple[str, ...], moved: str
+) -> int:
     places = [list(ids(cell, path)) for _, cell in batch]
     wanted = {id_ for found in places for _, _, id_ in found}
     if not wanted:
         return 0
-    moved: dict[str, str] = dict(
-        conn.execute(
-            "SELECT o, f FROM pg_temp.restore_moves WHERE o = ANY (%s)", [list(wanted)]
-        ).fetchall()
-    )
+    query = paste("SELECT o, f FROM {moved} WHERE o = ANY (%s)", moved=moved)
+    new: dict[str, str] = dict(conn.execute(query.encode(), [list(wanted)]).fetchall())
     changed = [
-        (n, _replaced(cell, found, moved))
+        (n, _replaced(cell, found, new))
         for (n, cell), found in zip(batch, places, strict=True)
-        if any(id_ in moved for _, _, id_ in found)
+        if any(id_ in new for _, _, id_ in found)
     ]
     conn.execute(
         "INSERT INTO pg_temp.restore_cells SELECT * FROM unnest(%s::bigint[], %s::text[])",

@@ -102,12 +102,12 @@ def _detach_cells(
         )
         for parent in parents
     )
-    cells.moves(conn, query or "SELECT NULL::text AS o, NULL::text AS f WHERE false")
+    moves = cells.moves(conn, query or "SELECT NULL::text AS o, NULL::text AS f WHERE false")
     for child in family(tables, soft.child):
         column = child.table.columns[soft.column]
         if column not in child.given:
             continue
-        cells.rewrite(conn, child, column, soft)
+        cells.rewrite(conn, child, column, soft, moves)
         count, first = cells.numbers_below(conn, child, column, soft, ROOM)
         if count:
             yield (

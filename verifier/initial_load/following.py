@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-
-from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
+from verifier.initial_load import cells
+from verifier.initial_load.catalog import Catalog, Column, Connection, SoftReference
 from verifier.initial_load.ledger import reject
+from verifier.initial_load.links import MOST, Before, Link, as_key, declared, references
 from verifier.initial_load.parents import family, has_columns
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged, among
-
-_MOST = 500
-"""Moves that follow from one, where references share columns."""
-
-
-@dataclass(slots=True)
-class Before:
-    """The rows that may move, as they were when the first of them did.
-
-    Only where rows have several references over one column: the first that moves changes what
-    the others are found by.
-    """
-
-    tables: Mapping[int, str]
-    """By number of the staged table; empty: they are found where they are."""
-    left: int = _MOST
-    """How many more may move; rows that pull each other to and fro never come to an end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A foreign key, and a staged table that has it."""
-
-    key: ForeignKey
-    child: Staged
-    before: Before
 
 
 def shift(
@@ -52,11 +25,11 @@ def shift(
     ``where`` is a condition on the rows ``c`` of the child.
     Where the child is itself referenced by the columns that this changes, its own
     children follow in turn. Returns the oids of the tables that changed. It ends,
-    because a new reference is never an old one of another row.
+    because a new reference is never an old one of another row, or after :data:`MOST` moves.
     """
     key, child, held = link.key, link.child, link.before.tables.get(link.child.number)
     link.before.left -= 1
-    if held and link.before.left < 0:
+    if (held and link.before.left < 0) or depth > MOST:
         return set()
     ours = list(enumerate((child.table.columns[name] for name in key.columns), 1))
     old, of = ("b", f"JOIN {held} b ON true") if held else ("c", "")
@@ -91,8 +64,9 @@ def shift(
         for other, grandchild in references(catalog, tables, child)
         if set(other.references) & set(key.columns)
     ]
+    softly = [one for one in declared(catalog, tables, child) if one.key in key.columns]
     before = held or f"pg_temp.restore_before_{depth}"
-    if below and not held:
+    if (below or softly) and not held:
         run(
             conn,
             "DROP TABLE IF EXISTS {before}; "
@@ -125,6 +99,52 @@ def shift(
             differ=" OR ".join(f"p.{c} IS DISTINCT FROM w.{c}" for c in named),
         )
         changed |= shift(conn, catalog, tables, other, follows, depth + 1)
+    for soft in softly:
+        moves = paste(
+            "SELECT p.{c}::text AS o, w.{c}::text AS f FROM {before} p JOIN {rows} w USING ({n})",
+            c=child.table.columns[soft.key].quoted,
+            before=before,
+            rows=child.rows,
+            n=child.ordinal,
+        )
+        changed |= follow_cells(conn, catalog, tables, soft, moves, link.before, depth + 1)
+    return changed
+
+
+def follow_cells(
+    conn: Connection,
+    catalog: Catalog,
+    tables: list[Staged],
+    soft: SoftReference,
+    query: str,
+    before: Before,
+    depth: int = 0,
+) -> set[int]:
+    """The same for the cells of a declared reference, whose ids ``o`` of ``query`` become ``f``."""
+    changed: set[int] = set()
+    moves = cells.moves(conn, query, depth)
+    for child in family(tables, soft.child):
+        column = child.table.columns[soft.column]
+        if column not in child.given:
+            continue
+        where = cells.condition(child, soft, "c")
+        if not cells.scalar(column):
+            if column in child.key:  # of a table without a unique key, all columns are
+                remember(conn, child, f"{child.rows} c WHERE {where}", "NULL")
+            if cells.rewrite(conn, child, column, soft, moves):
+                changed.add(child.table.oid)
+            continue
+        moved = paste(
+            "(SELECT DISTINCT c.{column} AS o1, m.f::{type} AS f1 FROM {rows} c"
+            " JOIN {moves} m ON m.o = c.{column}::text WHERE {where})",
+            column=column.quoted,
+            type=column.base,
+            rows=before.tables.get(child.number, child.rows),
+            moves=moves,
+            where=where,
+        )
+        link = Link(as_key(soft, child), child, before)
+        changed |= shift(conn, catalog, tables, link, moved, depth, where)
     return changed
 
 
@@ -180,68 +200,6 @@ def _follower(column: Column, no: int) -> str:
         return f"m.f{no}"
     same = f"c.{column.quoted} IS NOT DISTINCT FROM m.f{no}"
     return f"CASE WHEN {same} THEN c.{column.quoted} ELSE m.f{no} END"
-
-
-def links(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> list[Link]:
-    """The :func:`references` to ``parent``, to be followed together."""
-    before = kept(conn, catalog, tables, parent)
-    return [Link(key, child, before) for key, child in references(catalog, tables, parent)]
-
-
-def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> Before:
-    """What may move with ``parent``'s rows, as it is."""
-    found = _reached(catalog, tables, parent)
-    children = {child.number: child for _, child in found}
-    for number in children:
-        names = [name for key, child in found if child.number == number for name in key.columns]
-        if len(names) > len(set(names)):
-            break
-    else:
-        return Before({})
-    held = {number: f"restore_held_{number}" for number in children}
-    for number, child in children.items():
-        run(
-            conn,
-            "DROP TABLE IF EXISTS pg_temp.{name};"
-            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.* FROM {rows} c",
-            name=held[number],
-            rows=child.rows,
-        )
-    return Before({number: f"pg_temp.{name}" for number, name in held.items()})
-
-
-def _reached(
-    catalog: Catalog, tables: list[Staged], parent: Staged
-) -> list[tuple[ForeignKey, Staged]]:
-    """The foreign keys that lead to ``parent`` by columns that may change, with their tables."""
-    found: list[tuple[ForeignKey, Staged]] = []
-    seen: set[tuple[ForeignKey, int]] = set()
-    moving = {parent.number: set(parent.table.columns)}
-    waiting = [parent]
-    while waiting:
-        above = waiting.pop()
-        for key, child in references(catalog, tables, above):
-            place = key, child.number
-            if place in seen or moving[above.number].isdisjoint(key.references):
-                continue
-            seen.add(place)
-            found.append((key, child))
-            moving.setdefault(child.number, set()).update(key.columns)
-            waiting.append(child)
-    return found
-
-
-def references(
-    catalog: Catalog, tables: list[Staged], parent: Staged
-) -> Iterator[tuple[ForeignKey, Staged]]:
-    """Every foreign key that may point to ``parent``, with each staged table that has it."""
-    present = {column.name for column in parent.columns}
-    for key in catalog.foreign_keys:
-        if parent in family(tables, key.parent) and set(key.references) <= present:
-            for child in tables:
-                names = {column.name for column in child.columns}
-                if child.table.oid == key.child and set(key.columns) <= names:
-                    yield key, child
 
 
 def remember(conn: Connection, staged: Staged, rows: str, constraint: str) -> None:

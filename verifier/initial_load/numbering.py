@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verifier.initial_load import cells, detaching, following, preflight, repoint
+from verifier.initial_load import detaching, following, links, preflight
 from verifier.initial_load.catalog import Catalog, Column, Connection
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.local_ids import LocalIds
 from verifier.initial_load.match import evaluated, same
-from verifier.initial_load.parents import family
 from verifier.initial_load.planned import inserted, updated
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Content, Staged, among
@@ -121,7 +120,9 @@ class Numbering:
                     "give it more room (ALTER SEQUENCE)"
                 ]
         self._number(staged)
-        for link in following.links(conn, self._catalog, self._content.tables, staged):
+        tables = self._content.tables
+        before = links.kept(conn, self._catalog, tables, staged)
+        for link in links.links(self._catalog, tables, staged, before):
             key = link.key
             changed = {c.name for c in staged.local} & set(key.references)
             if changed:
@@ -137,20 +138,15 @@ class Numbering:
                     n=staged.ordinal,
                     parents=among(staged.rows, key),
                 )
-                following.shift(conn, self._catalog, self._content.tables, link, query)
-        for soft in self._catalog.references:
-            if staged in family(self._content.tables, soft.parent) and soft.key in self._names(
-                staged
-            ):
-                cells.moves(
-                    conn,
-                    paste(
-                        "SELECT {old}::text AS o, {new}::text AS f FROM pg_temp.restore_number x",
-                        old=self._old(staged, soft.key),
-                        new=self._new(staged, soft.key),
-                    ),
+                following.shift(conn, self._catalog, tables, link, query)
+        for soft in links.declared(self._catalog, tables, staged):
+            if soft.key in self._names(staged):
+                query = paste(
+                    "SELECT {old}::text AS o, {new}::text AS f FROM pg_temp.restore_number x",
+                    old=self._old(staged, soft.key),
+                    new=self._new(staged, soft.key),
                 )
-                repoint.follow_cells(conn, self._catalog, self._content.tables, soft)
+                following.follow_cells(conn, self._catalog, tables, soft, query, before)
         run(
             conn,
             "UPDATE {rows} c SET {set} FROM pg_temp.restore_number x"
@@ -182,7 +178,7 @@ class Numbering:
             )
             counter.next += counter.step * staged.inserts
         names = {c.name for c in staged.local}
-        for key, _ in following.references(self._catalog, self._content.tables, staged):
+        for key, _ in links.references(self._catalog, self._content.tables, staged):
             names |= set(key.references)
         positions = {name: no for no, name in enumerate(staged.table.columns)}
         run(

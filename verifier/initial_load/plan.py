@@ -231,8 +231,10 @@ class Plan:
         ):
             return self._plan(tables)
         with ledger.undoable(self.conn, tables) as undo:
+            left = _rows(self.conn, tables)
             self._group(tables)
-            self._plan(tables)
+            if left == _rows(self.conn, tables):
+                self._plan(tables)
         return undo.rejected
 
     def _plan(self, tables: list[Staged]) -> int:

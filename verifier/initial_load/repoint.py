@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from verifier.initial_load import cells, changes
-from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
-from verifier.initial_load.following import Link, kept, links, remember, shift
-from verifier.initial_load.parents import family
+from verifier.initial_load import changes
+from verifier.initial_load.catalog import Catalog, Connection
+from verifier.initial_load.following import follow_cells, remember, shift
+from verifier.initial_load.links import Before, Link, declared, kept, links
 from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged, among
 
@@ -18,9 +18,10 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
     if not _moved(conn, catalog, parent):
         return set()
     changed: set[int] = set()
-    for link in links(conn, catalog, tables, parent):
+    before = kept(conn, catalog, tables, parent)
+    for link in links(catalog, tables, parent, before):
         changed |= _follow(conn, catalog, tables, parent, link)
-    changed |= _follow_softly(conn, catalog, tables, parent)
+    changed |= _follow_softly(conn, catalog, tables, parent, before)
     if _adopt(conn, parent):
         changed.add(parent.table.oid)
     return changed
@@ -96,58 +97,21 @@ def _follow(
 
 
 def _follow_softly(
-    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged
+    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged, before: Before
 ) -> set[int]:
     """The same for references that only the operator declares."""
     changed: set[int] = set()
-    for soft in catalog.references:
-        if parent not in family(tables, soft.parent):
-            continue
-        final = {c.name: f"m.i{no}" for no, c in enumerate(parent.identity, 1)}[soft.key]
-        cells.moves(
-            conn,
-            paste(
-                "SELECT p.{key}::text AS o, {final}::text AS f FROM pg_temp.restore_moved m"
-                " JOIN {rows} p ON p.{n} = m.n",
-                key=parent.table.columns[soft.key].quoted,
-                final=final,
-                rows=parent.rows,
-                n=parent.ordinal,
-            ),
+    final = {c.name: f"m.i{no}" for no, c in enumerate(parent.identity, 1)}
+    for soft in declared(catalog, tables, parent):
+        query = paste(
+            "SELECT p.{key}::text AS o, {final}::text AS f FROM pg_temp.restore_moved m"
+            " JOIN {rows} p ON p.{n} = m.n",
+            key=parent.table.columns[soft.key].quoted,
+            final=final[soft.key],
+            rows=before.tables.get(parent.number, parent.rows),
+            n=parent.ordinal,
         )
-        changed |= follow_cells(conn, catalog, tables, soft)
-    return changed
-
-
-def follow_cells(
-    conn: Connection, catalog: Catalog, tables: list[Staged], soft: SoftReference
-) -> set[int]:
-    """Let the cells of ``soft`` follow what :func:`cells.moves` was told."""
-    changed: set[int] = set()
-    for child in family(tables, soft.child):
-        column = child.table.columns[soft.column]
-        if column not in child.given:
-            continue
-        where = cells.condition(child, soft, "c")
-        if not cells.scalar(column):
-            if column in child.key:  # of a table without a unique key, all columns are
-                remember(conn, child, f"{child.rows} c WHERE {where}", "NULL")
-            if cells.rewrite(conn, child, column, soft):
-                changed.add(child.table.oid)
-            continue
-        moved = paste(
-            "(SELECT DISTINCT c.{column} AS o1, m.f::{type} AS f1 FROM {rows} c"
-            " JOIN pg_temp.restore_moves m ON m.o = c.{column}::text WHERE {where})",
-            column=column.quoted,
-            type=column.base,
-            rows=child.rows,
-            where=where,
-        )
-        as_key = ForeignKey(
-            "", child.table.oid, soft.parent, (soft.column,), (soft.key,), False, False, False
-        )
-        link = Link(as_key, child, kept(conn, catalog, tables, child))
-        changed |= shift(conn, catalog, tables, link, moved, where=where)
+        changed |= follow_cells(conn, catalog, tables, soft, query, before)
     return changed
 
 

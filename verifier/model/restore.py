@@ -166,7 +166,7 @@ def _settle(state: State, tables: list[Table]) -> str:
         if local and numbering.reject_circular(state, tables):
             continue
         # What followed a row that is rejected now may have been wrong.
-        if not _match(state, tables) + fitting.unwritable(state, tables):
+        if not (_match(state, tables) or fitting.unwritable(state, tables)):
             break
     if local:
         for table in tables:

@@ -1,0 +1,115 @@
+"""What leads to a row and may move with it: foreign keys, and references that are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
+from verifier.initial_load.parents import family
+from verifier.initial_load.session import run
+from verifier.initial_load.stage import Staged
+
+MOST = 500
+"""Moves that follow from one, where references share columns."""
+
+
+@dataclass(slots=True)
+class Before:
+    """The rows that may move, as they were when the first of them did.
+
+    Only where rows have several references over one column: the first that moves changes what
+    the others are found by.
+    """
+
+    tables: Mapping[int, str]
+    """By number of the staged table; empty: they are found where they are."""
+    left: int = MOST
+    """How many more may move; rows that pull each other to and fro never come to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A foreign key, and a staged table that has it."""
+
+    key: ForeignKey
+    child: Staged
+    before: Before
+
+
+def links(catalog: Catalog, tables: list[Staged], parent: Staged, before: Before) -> list[Link]:
+    """The :func:`references` to ``parent``, to be followed together."""
+    return [Link(key, child, before) for key, child in references(catalog, tables, parent)]
+
+
+def declared(catalog: Catalog, tables: list[Staged], parent: Staged) -> list[SoftReference]:
+    """The references to ``parent`` that only the operator declares."""
+    return [one for one in catalog.references if parent in family(tables, one.parent)]
+
+
+def as_key(soft: SoftReference, child: Staged) -> ForeignKey:
+    """A declared reference of one of its tables as if it were a foreign key, without a name."""
+    ours, theirs = (soft.column,), (soft.key,)
+    return ForeignKey("", child.table.oid, soft.parent, ours, theirs, False, False, False)
+
+
+def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> Before:
+    """What may move with ``parent``'s rows, as it is."""
+    found = _reached(catalog, tables, parent)
+    children = {child.number: child for _, child in found}
+    for number in children:
+        names = [name for key, child in found if child.number == number for name in key.columns]
+        if len(names) > len(set(names)):
+            break
+    else:
+        return Before({})
+    held = {number: f"restore_held_{number}" for number in children}
+    for number, child in children.items():
+        run(
+            conn,
+            "DROP TABLE IF EXISTS pg_temp.{name};"
+            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.* FROM {rows} c",
+            name=held[number],
+            rows=child.rows,
+        )
+    return Before({number: f"pg_temp.{name}" for number, name in held.items()})
+
+
+def _reached(
+    catalog: Catalog, tables: list[Staged], parent: Staged
+) -> list[tuple[ForeignKey, Staged]]:
+    """The references that lead to ``parent`` by columns that may change, with their tables."""
+    found: list[tuple[ForeignKey, Staged]] = []
+    seen: set[tuple[ForeignKey, int]] = set()
+    moving = {parent.number: set(parent.table.columns)}
+    waiting = [parent]
+    while waiting:
+        above = waiting.pop()
+        softly = [
+            (as_key(soft, child), child)
+            for soft in declared(catalog, tables, above)
+            for child in family(tables, soft.child)
+            if child.table.columns[soft.column] in child.given
+        ]
+        for key, child in (*references(catalog, tables, above), *softly):
+            place = key, child.number
+            if place in seen or moving[above.number].isdisjoint(key.references):
+                continue
+            seen.add(place)
+            found.append((key, child))
+            moving.setdefault(child.number, set()).update(key.columns)
+            waiting.append(child)
+    return found
+
+
+def references(
+    catalog: Catalog, tables: list[Staged], parent: Staged
+) -> Iterator[tuple[ForeignKey, Staged]]:
+    """Every foreign key that may point to ``parent``, with each staged table that has it."""
+    present = {column.name for column in parent.columns}
+    for key in catalog.foreign_keys:
+        if parent in family(tables, key.parent) and set(key.references) <= present:
+            for child in tables:
+                names = {column.name for column in child.columns}
+                if child.table.oid == key.child and set(key.columns) <= names:
+                    yield key, child
