@@ -82,13 +82,11 @@ _ALL = (
         says="a row takes over the target's key before its children follow, which then find none",
         file="repoint.py",
         old="""\
-    changed: set[int] = set()
-    for link in links(conn, catalog, tables, parent):
+    before = kept(conn, catalog, tables, parent)
 """,
         new="""\
-    changed: set[int] = set()
+    before = kept(conn, catalog, tables, parent)
     _adopt(conn, parent)
-    for link in links(conn, catalog, tables, parent):
 """,
     ),
     Plant(
@@ -181,7 +179,7 @@ _ALL = (
         name="soft_reference_stays",
         says="a declared reference does not follow a merge",
         file="repoint.py",
-        old="    changed |= _follow_softly(conn, catalog, tables, parent)\n",
+        old="    changed |= _follow_softly(conn, catalog, tables, parent, before)\n",
         new="",
     ),
     Plant(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from verifier.initial_load import cells
+from verifier.initial_load import cells, pulled_apart
 from verifier.initial_load.catalog import Catalog, Column, Connection, SoftReference
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.links import MOST, Before, Link, as_key, declared, references
-from verifier.initial_load.parents import family, has_columns
+from verifier.initial_load.parents import family
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged, among
 
@@ -32,10 +32,20 @@ def shift(
     if (held and link.before.left < 0) or depth > MOST:
         return set()
     ours = list(enumerate((child.table.columns[name] for name in key.columns), 1))
-    old, of = ("b", f"JOIN {held} b ON true") if held else ("c", "")
-    same = [f"{old}.{column.quoted} = m.o{no}" for no, column in ours]
+    sharing = key in pulled_apart.sharing(catalog, child)
+    apart = link.before.named.get(child.number) if sharing else None
+    old = [f"{'b' if held else 'c'}.{column.quoted}" for _, column in ours]
+    of = f"JOIN {held} b ON true" if held else ""
     itself = [f"b.{child.ordinal} = c.{child.ordinal}"] if held else []
+    if apart:
+        old = [f"x.{name}" for name in pulled_apart.names(catalog, child, key)]
+        of += f" JOIN {apart} x ON true"
+        itself.append(f"x.n = c.{child.ordinal}")
+    same = [f"{one} = m.o{no}" for no, one in enumerate(old, 1)]
     where = " AND ".join([f"({where})", *itself, *same])
+    if apart:
+        rows = f"{moved} m {of} JOIN {child.rows} c ON {where}"
+        pulled_apart.record(conn, catalog, child, key, rows)
     # The child keeps its own text, not the parent's: of parents 1 and 1.0 it has one already.
     differs = " OR ".join(f"c.{c.quoted} IS DISTINCT FROM m.f{no}" for no, c in ours)
     rows = f"{moved} m {of} JOIN {child.rows} c ON {where} AND ({differs})"
@@ -55,8 +65,6 @@ def shift(
         ),
         literal(key.name),
     )
-    if held:
-        rejected += _astray(conn, catalog, tables, link, rows)
     if {column.name for column in child.key} & set(key.columns):
         remember(conn, child, rows, "NULL")
     below = [
@@ -146,52 +154,6 @@ def follow_cells(
         link = Link(as_key(soft, child), child, before)
         changed |= shift(conn, catalog, tables, link, moved, depth, where)
     return changed
-
-
-def _astray(conn: Connection, catalog: Catalog, tables: list[Staged], link: Link, rows: str) -> int:
-    """Reject rows ``c`` without a parent by another reference over a column that moves.
-
-    They would be children of whatever has the new value. ``rows`` has them as they were, ``b``,
-    beside where they move, ``m``.
-    """
-    child, rejected = link.child, 0
-    places = {name: no for no, name in enumerate(link.key.columns, 1)}
-    for key in catalog.foreign_keys:
-        moving = [name for name in key.columns if name in places]
-        if key is link.key or key.period or key.child != child.table.oid or not moving:
-            continue
-        if not has_columns(child, key):
-            continue
-        parent = catalog.tables[key.referred]
-        ours = [child.table.columns[name].quoted for name in key.columns]
-        theirs = [parent.columns[name].quoted for name in key.references]
-        same = " AND ".join(f"p.{b} = b.{a}" for a, b in zip(ours, theirs, strict=True))
-        there = [
-            among(link.before.tables.get(one.number, one.rows), key)
-            for one in family(tables, key.parent)
-        ]
-        where = [f"b.{column} IS NOT NULL" for column in ours]
-        where += [f"NOT EXISTS (SELECT FROM {p} p WHERE {same})" for p in (*there, parent.only)]
-        moves = " OR ".join(
-            f"b.{child.table.columns[name].quoted} IS DISTINCT FROM m.f{places[name]}"
-            for name in moving
-        )
-        rejected += reject(
-            conn,
-            child,
-            paste(
-                "s.{n} IN (SELECT c.{n} FROM {rows} WHERE ({moves}) AND {where})",
-                n=child.ordinal,
-                rows=rows,
-                moves=moves,
-                where=" AND ".join(where),
-            ),
-            literal(
-                f"has no parent in {parent.quoted} by ({', '.join(ours)}), as the backup has them"
-            ),
-            literal(key.name),
-        )
-    return rejected
 
 
 def _follower(column: Column, no: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from verifier.initial_load import pulled_apart
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
 from verifier.initial_load.parents import family
 from verifier.initial_load.session import run
@@ -24,6 +25,8 @@ class Before:
 
     tables: Mapping[int, str]
     """By number of the staged table; empty: they are found where they are."""
+    named: Mapping[int, str]
+    """Likewise what each reference of a row named, where some share a column."""
     left: int = MOST
     """How many more may move; rows that pull each other to and fro never come to an end."""
 
@@ -57,12 +60,9 @@ def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Stage
     """What may move with ``parent``'s rows, as it is."""
     found = _reached(catalog, tables, parent)
     children = {child.number: child for _, child in found}
-    for number in children:
-        names = [name for key, child in found if child.number == number for name in key.columns]
-        if len(names) > len(set(names)):
-            break
-    else:
-        return Before({})
+    sharing = {no for no, child in children.items() if pulled_apart.sharing(catalog, child)}
+    if not sharing and not any(_several(found, number) for number in children):
+        return Before({}, {})
     held = {number: f"restore_held_{number}" for number in children}
     for number, child in children.items():
         run(
@@ -72,7 +72,16 @@ def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Stage
             name=held[number],
             rows=child.rows,
         )
-    return Before({number: f"pg_temp.{name}" for number, name in held.items()})
+    return Before(
+        {number: f"pg_temp.{name}" for number, name in held.items()},
+        {number: pulled_apart.note(conn, catalog, children[number]) for number in sharing},
+    )
+
+
+def _several(found: list[tuple[ForeignKey, Staged]], number: int) -> bool:
+    """Whether several of the references ``found`` share a column of a table."""
+    names = [name for key, child in found if child.number == number for name in key.columns]
+    return len(names) > len(set(names))
 
 
 def _reached(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from verifier.initial_load import suspects
+from verifier.initial_load import pulled_apart, suspects
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, Table
 from verifier.initial_load.ledger import FOLLOWS, reject
 from verifier.initial_load.offset import told
 from verifier.initial_load.periods import uncovered
 from verifier.initial_load.session import literal, paste
-from verifier.initial_load.stage import Staged, among
+from verifier.initial_load.stage import Staged, among, has_columns
 
 
 def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: list[Staged]) -> int:
@@ -26,6 +26,7 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
                     found += uncovered(conn, catalog, family(tables, key.parent), child, key)
                 else:
                     found += _orphans(conn, catalog, tables, child, key)
+            found += pulled_apart.turn_away(conn, catalog, child)
         total += found
         if not found:
             return total
@@ -231,10 +232,6 @@ def survives(parent: Staged) -> str:
         f" AND NOT EXISTS (SELECT FROM {parent.fate} f"
         f" WHERE f.n = p.{parent.ordinal} AND f.winner <> f.n)"
     )
-
-
-def has_columns(child: Staged, key: ForeignKey) -> bool:
-    return set(key.columns) <= {column.name for column in child.columns}
 
 
 def _orphans(

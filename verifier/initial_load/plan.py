@@ -5,7 +5,7 @@ Nothing of the target is changed here; :mod:`engine` writes what is planned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from verifier.contract import Claim, Counts, Merge, Rejection
@@ -265,26 +265,37 @@ class Plan:
         """Tell the rows of one component apart, and let references follow those that merge.
 
         A merge moves references, moved references may make rows equal that were not:
-        within the component this goes on until nothing moves. It ends, because every
-        round makes groups larger or takes rows out.
+        among tables that wait for each other this goes on until nothing moves. It ends, because
+        every round makes groups larger or takes rows out.
         """
         conn, everything = self.conn, self.content.tables
         for staged in tables:
             staged.unplan()
-        own = {staged.table.oid for staged in tables}
-        while True:
-            moved: set[int] = set()
-            left = _rows(conn, tables)
-            for staged in tables:
-                match.decide(conn, staged)
-                whole_rows.pair(conn, staged)
-            for staged in tables:
-                moved |= repoint.repoint(conn, self.catalog, everything, staged)
-            if not moved & own and left == _rows(conn, tables):
-                break
-            parents.orphans(conn, self.catalog, everything, tables)
+        for turn in self._turns(tables):
+            own = {staged.table.oid for staged in turn}
+            while True:
+                moved: set[int] = set()
+                left = _rows(conn, tables)
+                for staged in turn:
+                    match.decide(conn, staged)
+                    whole_rows.pair(conn, staged)
+                for staged in turn:
+                    moved |= repoint.repoint(conn, self.catalog, everything, staged)
+                if not moved & own and left == _rows(conn, tables):
+                    break
+                parents.orphans(conn, self.catalog, everything, tables)
         for staged in tables:
             changes.by_fate(conn, staged)
+
+    def _turns(self, tables: list[Staged]) -> list[list[Staged]]:
+        """The tables of one component as they can be told apart one after the other.
+
+        A table waits only for those whose rows its own are equal by. What merges too early takes
+        over the key of a target row that belongs to another one.
+        """
+        if len(tables) == 1 or self.numbering:
+            return [tables]
+        return _order(self.catalog, tables, _matched_by)
 
 
 def _ready(problems: list[str], exit_code: int = 1) -> None:
@@ -299,22 +310,37 @@ def _lock(conn: Connection, content: Content) -> None:
         run(conn, "LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE", names=", ".join(names))
 
 
-def _order(catalog: Catalog, tables: list[Staged]) -> list[list[Staged]]:
-    """The staged tables by components of the target's foreign keys, parents first."""
+def _matched_by(staged: Staged, columns: Iterable[str]) -> bool:
+    """Whether ``columns`` say which rows of the table are equal."""
+    read = {name for key in staged.keys for name in key.columns}
+    derived = any(column.generated for column in staged.columns if column.name in read)
+    return staged.table.identity is None or derived or not read.isdisjoint(columns)
+
+
+def _order(
+    catalog: Catalog,
+    tables: list[Staged],
+    counts: Callable[[Staged, Iterable[str]], bool] = lambda *_: True,
+) -> list[list[Staged]]:
+    """The staged tables by components of the target's foreign keys, parents first.
+
+    Of the references by columns that ``counts`` for their table.
+    """
+    by_number = {staged.number: staged for staged in sorted(tables, key=lambda s: s.table.quoted)}
     above: dict[int, list[int]] = {}
-    for staged in sorted(tables, key=lambda one: one.table.quoted):
-        above[staged.number] = [
+    for number, staged in by_number.items():
+        above[number] = [
             parent.number
             for key in catalog.foreign_keys
-            if key.child == staged.table.oid
+            if key.child == staged.table.oid and counts(staged, key.columns)
             for parent in parents.family(tables, key.parent)
         ] + [
             parent.number
             for soft in catalog.references
-            if staged in parents.family(tables, soft.child)
+            if staged in parents.family(tables, soft.child) and counts(staged, (soft.column,))
             for parent in parents.family(tables, soft.parent)
         ]
-    return [[tables[number] for number in found] for found in components(above)]
+    return [[by_number[number] for number in found] for found in components(above)]
 
 
 def _rows(conn: Connection, tables: list[Staged]) -> int:

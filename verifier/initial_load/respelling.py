@@ -11,14 +11,13 @@ from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
 from verifier.initial_load.changes import as_text
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.parents import (
-    has_columns,
     in_partition,
     merely_follows,
     survives,
     written,
 )
 from verifier.initial_load.session import literal, paste
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, has_columns
 
 
 def respelled(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:

@@ -127,6 +127,11 @@ def among(rows: str, key: ForeignKey) -> str:
     return paste("(SELECT * FROM {rows} WHERE {bounds})", rows=rows, bounds=key.bounds)
 
 
+def has_columns(child: Staged, key: ForeignKey) -> bool:
+    """Whether the backup has, or the target makes, all that ``child`` refers by."""
+    return set(key.columns) <= {column.name for column in child.columns}
+
+
 def json_of(values: Mapping[Column, str]) -> str:
     """SQL for ``json``, column name → text; ``values`` are SQL for the texts."""
     names = array([literal(column.name) for column in values])

@@ -75,11 +75,15 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
     """
     entry, keys = rejected.entry, references(rejected.entry.table)
     orphan = rejected.constraints & {key.name for key in keys}
+    unmet = [key for key in keys if orphan and _unmet(state, key, _parents(state, key), entry)]
+    # Of references that share a column either may be the one that was followed.
+    apart = {name for key in unmet if _strays(state, key, entry) for name in key.columns}
     return {
         key.name
         for key in keys
         if parent_of(state, key, entry) in state.suspected
-        or (orphan and _unmet(state, key, _parents(state, key), entry))
+        or key in unmet
+        or not apart.isdisjoint(key.columns)
     }
 
 
@@ -127,16 +131,22 @@ def _unmet(state: State, key: ForeignKey, there: Collection[KeyValue | None], en
 
 
 def _strays(state: State, key: ForeignKey, entry: Entry) -> bool:
-    """Whether it had no parent by ``key`` until another reference moved a column of it."""
-    before, now = (state.cells(entry.table, key.columns, row) for row in (entry.start, entry.row))
-    named = parent_of(state, key, entry) if before != now else None
-    parent = state.schema.by_id[key.parent]
-    if named is not None:
-        before = state.cells(parent, key.references, named.begun or named.start)
-    if before in (None, now) or named in state.entries[parent.id]:
-        return False
-    return all(
-        state.cells(parent, key.references, held.row) != before for held in state.held[parent.id]
+    """Whether it would name another row than in the backup: another reference moved a column.
+
+    A row that takes over the identity of a row of the target refers by that to what it did.
+    """
+    named = parent_of(state, key, entry)
+    if named is None:
+        table, row, columns = entry.table, entry.start, key.columns
+    else:
+        gone = named not in state.entries[named.table.id]
+        row = (named.begun or named.start) if gone else state.final(named)
+        table, columns = named.table, key.references
+    taken = state.taken(entry)
+    return any(
+        state.cells(table, [theirs], row) != state.cells(entry.table, [ours], entry.row)
+        for ours, theirs in zip(key.columns, columns, strict=True)
+        if ours not in taken
     )
 
 

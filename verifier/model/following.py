@@ -70,13 +70,14 @@ def _moved(state: State, key: ForeignKey, parents: Parents, entry: Entry) -> Map
     parent = _parent(state, key, parents, entry)
     if parent is None:
         return {}
-    places = [parent.table.places[name] for name in key.references]
     gone = parent not in state.entries[parent.table.id]
     final = (parent.begun or parent.start) if gone else state.final(parent)
-    before, after = ([row[place] for place in places] for row in (parent.start, final))
-    if (gone or parent.survivor is parent) and before == after:
-        return {}  # its own spelling, of 1.0 and 1.00, stays
-    return dict(zip(key.columns, after, strict=True))
+    moved = {}
+    for ours, theirs in zip(key.columns, key.references, strict=True):
+        before, after = (state.cells(parent.table, [theirs], r) for r in (parent.start, final))
+        if before != after:  # equal ones keep their own spelling: 1.0 and 1.00
+            moved[ours] = final[parent.table.places[theirs]]
+    return moved
 
 
 # --- rows of the target ---------------------------------------------------------------------

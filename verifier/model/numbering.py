@@ -31,7 +31,7 @@ def detach(state: State) -> str:
     """Move the numbers of the backup out of the way; why that is not possible, if it is not."""
     schema = state.schema
     roots = _roots(state)
-    problem = next(_problems(state, roots), "")
+    problem = next(_problems(state, roots), "") or next(_crowded(state, roots), "")
     if problem:
         return problem
     state.moved = frozenset(roots)
@@ -133,6 +133,17 @@ def _problems(state: State, roots: dict[Place, frozenset[Place]]) -> Iterator[st
             for ours, theirs in zip(key.columns, key.references, strict=True):
                 if (table.id, ours) in roots and (key.parent, theirs) not in roots:
                     yield "a column refers to numbers that a sequence made and to others"
+
+
+def _crowded(state: State, roots: Collection[Place]) -> Iterator[str]:
+    """Numbers so large that those that are out of the way could not be told from them."""
+    for table in (table for table in state.schema.tables if state.entries[table.id]):
+        rows = [entry.backup for entry in state.entries[table.id]]
+        rows += [held.row for held in state.held[table.id]]
+        for each in (each for each in table.stored if (table.id, each.name) in roots):
+            cells = [row[table.places[each.name]] for row in rows]
+            if any(cell is not None and abs(int(cell)) >= AWAY // 2 for cell in cells):
+                yield "a number is too large"
 
 
 # --- rows without any key but their number ---------------------------------------------------

@@ -25,7 +25,7 @@ from verifier.model.breach import NotModelled
 from verifier.model.expressions import Ask, refuse
 from verifier.model.following import cascade, follow
 from verifier.model.keys import identity
-from verifier.model.order import components
+from verifier.model.order import components, turns
 from verifier.model.outcome import Merged, Turned
 from verifier.model.rules import of_row
 from verifier.model.schema import Row, Table
@@ -199,16 +199,18 @@ def _follow(state: State, tables: list[Table]) -> None:
 def _match(state: State, tables: list[Table]) -> int:
     """Tell the rows of ``tables`` apart; the number of rows that had to be rejected."""
     total = 0
-    while True:
-        rejected = 0
-        for table in tables:
-            rejected += matching.match(state, table)
-            matching.pair(state, table)
-        moved = follow(state, tables)
-        if not moved and not rejected:
-            return total
-        _follow(state, tables)
-        total += rejected + fitting.orphans(state, tables)
+    for turn in turns(state.world, tables):
+        while True:
+            rejected = 0
+            for table in turn:
+                rejected += matching.match(state, table)
+                matching.pair(state, table)
+            moved = follow(state, turn)
+            _follow(state, tables)
+            if not moved and not rejected:
+                break
+            total += rejected + fitting.orphans(state, tables)
+    return total
 
 
 def _fails_at_the_end(state: State, table: Table) -> bool:

@@ -22,6 +22,8 @@ class Settled:
     entity: Entity
     candidates: list[dict[str, str | None]] = field(default_factory=list)
     """Rows of the target that carry an identity of the entity; exactly one is right."""
+    places: list[int] = field(default_factory=list)
+    """Where they are among the rows of their table."""
 
     @property
     def survivor(self) -> dict[str, str | None] | None:
@@ -100,11 +102,19 @@ class Fates:
         settled = self.of(parent) if parent is not None else None
         if parent is None or settled is None or settled.survivor is None:
             return {}
-        held, survivor = self.universe.row(parent), settled.survivor
+        names, rows = foreign_key.referenced, self.after.tables[foreign_key.parent]
+        before = self.universe.rows(parent).reference(parent.position, names)
+        after = rows.reference(settled.places[0], names)
+        if node.side == TARGET:
+            # What the server itself does to it (ON UPDATE CASCADE) minds how a key is spelled.
+            before = self.universe.rows(parent).values(parent.position, names)
+            after = rows.values(settled.places[0], names)
         return {
-            column: survivor.get(referenced)
-            for column, referenced in zip(foreign_key.columns, foreign_key.referenced, strict=True)
-            if survivor.get(referenced) != held[referenced]
+            column: settled.survivor.get(referenced)
+            for column, referenced, old, new in zip(
+                foreign_key.columns, names, before, after, strict=True
+            )
+            if old != new  # not of 1.0 and 1: a child of the source keeps what it has
         }
 
     def _parents_first(self) -> list[str]:
@@ -136,8 +146,8 @@ class Fates:
                 tuple(self.expected(node).get(column) for column in columns)
                 for node in (*entity.source, *entity.target)
             )
-            found = [rows.row(held[values]) for values in wanted if values in held]
-            self.settled[id(entity)] = Settled(entity, found)
+            places = [held[values] for values in wanted if values in held]
+            self.settled[id(entity)] = Settled(entity, [*map(rows.row, places)], places)
 
     # -- tables without identity ---------------------------------------------------------
 

@@ -186,12 +186,13 @@ def _can_let_go(universe: Universe, table: Table, key: UniqueKey) -> bool:
     ]
     # Where all NULLs are one, others may have it.
     single = {name for one in table.keys if not one.nulls_distinct for name in one.columns}
+    checked = universe.checked(table.name)
     if key.nulls_distinct and any(
-        not column.not_null and column.name not in single for column in free
+        not column.not_null and column.name not in single | checked for column in free
     ):
         return True
     read = {name for foreign_key in universe.parents[table.name] for name in foreign_key.columns}
-    read |= universe.checked(table.name)
+    read |= checked
     return any(_ENDLESS.match(column.type) and column.name not in read for column in free)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Severity, Verdict
+from verifier.oracle.astray import astray
 from verifier.oracle.catalog import ForeignKey, Table
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import constraint_of, not_merged
@@ -60,6 +61,9 @@ class _RowJudge:
             for node in members:
                 if not self.fates.is_itself(node, survivor):
                     self._merged(node, survivor)
+            if len(members) == 1 and not settled.entity.target:
+                for finding in astray(self.fates, members[0], settled):
+                    self.findings.add(finding)
 
     def _lost(self, entity: Entity, members: list[Node]) -> None:
         if len(members) > 1 or entity.target:

@@ -12,8 +12,10 @@ from collections.abc import Collection, Iterator, Sequence
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.newest import may_stay
 from verifier.model.judging.things import Settlement
-from verifier.model.keys import KeyValue, needed
-from verifier.model.schema import Action, ForeignKey, Identity, Key, Op, Table
+from verifier.model.keys import KeyValue
+from verifier.model.rules import of_row
+from verifier.model.schema import Action, ForeignKey, Identity, Key, Op, Row, Table
+from verifier.model.state import put
 from verifier.model.world import Options
 
 _ENDLESS = re.compile(r"(text|character varying|uuid|smallint|integer|bigint|numeric)$")
@@ -232,25 +234,36 @@ def _changing_hands(settlement: Settlement) -> Iterator[Node]:
     """
     matter = settlement.matter
     for table in matter.tables:
-        for key in table.keys:
-            if key.deferrable or _can_be_parked(matter, table, key):
-                continue
-            own = {
-                matter.keys.value(table, key, matter.rows[node]): node
-                for node in matter.nodes[table.id]
-                if node.present
-            }
-            for thing in settlement.things[table.id]:
-                for node in thing.source:
-                    value = matter.keys.value(table, key, settlement.rows[node])
-                    holder = own.get(value) if value is not None else None
-                    if holder is not None and holder not in thing.present:
-                        yield node
-                        yield from settlement.of[holder].source
+        for key in (key for key in table.keys if not key.deferrable):
+            takers = dict(_takers(settlement, table, key))
+            held = [matter.rows[holder] for holder in takers.values()]
+            if held and not _can_be_parked(matter, table, key, held):
+                for node, holder in takers.items():
+                    yield node
+                    yield from settlement.of[holder].source
 
 
-def _can_be_parked(matter: Matter, table: Table, key: Key) -> bool:
-    """Whether a column of the key may hold NULL, or what nobody has, for a while."""
+def _takers(settlement: Settlement, table: Table, key: Key) -> Iterator[tuple[Node, Node]]:
+    """Rows of the source with the value of a row of the target that becomes something else."""
+    matter = settlement.matter
+    own = {
+        matter.keys.value(table, key, matter.rows[node]): node
+        for node in matter.nodes[table.id]
+        if node.present
+    }
+    for thing in settlement.things[table.id]:
+        for node in thing.source:
+            value = matter.keys.value(table, key, settlement.rows[node])
+            holder = own.get(value) if value is not None else None
+            if holder is not None and holder not in thing.present:
+                yield node, holder
+
+
+def _can_be_parked(matter: Matter, table: Table, key: Key, held: Sequence[Row]) -> bool:
+    """Whether a column of the key may hold NULL, or what nobody has, for a while.
+
+    ``held`` are the rows of the target that would.
+    """
     identity = matter.identity[table.id]
     bound = set(identity.columns) if identity else set()
     for other in matter.schema.tables:
@@ -267,7 +280,9 @@ def _can_be_parked(matter: Matter, table: Table, key: Key) -> bool:
     # Where all NULLs are one, others may have it.
     single = {name for one in table.keys if not one.nulls_distinct for name in one.reads}
     if key.nulls_distinct and any(
-        not needed(table, name, matter.schema) and name not in single for name in free
+        name not in single
+        and not any(any(of_row(matter.keys, table, put(table, row, {name: None}))) for row in held)
+        for name in free
     ):
         return True
     read = {name for foreign_key in table.foreign_keys for name in foreign_key.columns}
