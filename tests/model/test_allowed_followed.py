@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tests.model.small import failed, key, merge, partly, refers, reject, table
-from verifier.contract import Claim, Counts, Merge
+from verifier.contract import Claim, Counts, Merge, Rejection
 from verifier.model.allowed import breaches
 from verifier.model.schema import Action, Row, Schema
 from verifier.model.world import Observation, Options, SoftReference, World
@@ -235,3 +235,33 @@ def test_a_row_without_a_key_follows_where_its_reference_is_declared() -> None:
     assert wrong(("shop", "{3,7}"), ("item", "{6}")) == []
     assert wrong(("shop", "{3,7}"), ("shop", "{6,7}"), ("item", "{6}")) != []
     assert wrong(("shop", "{3,7}"), ("item", "{3}")) != []
+
+
+def test_a_row_that_its_references_pull_apart_is_rejected() -> None:
+    """By accident there is a row that it would name then."""
+    schema = Schema(
+        tables=(
+            table("piece", "id:integer part:integer code:text",
+                  key("piece_pk", "id", "part", primary=True), key("piece_code", "code")),
+            table("bin", "n:integer piece:integer part:integer other:integer",
+                  key("bin_pk", "n", primary=True),
+                  refers("bin_part", "piece part", "piece", "id part"),
+                  refers("bin_other", "piece other", "piece", "id part")),
+        )
+    )  # fmt: skip
+    rest = [("2", "2", "a"), ("1", "3", "b"), ("2", "3", "c")]
+    source: Rows = {"piece": [("1", "1", "a"), *rest], "bin": [("1", "1", "1", "3")]}
+    named = Merge(
+        table="public.piece", key={"id": "1", "part": "1"}, survivor={"id": "2", "part": "2"}
+    )
+    done = Claim(success=True, exit_code=0, merges=(named,))
+    aside = Claim(
+        success=True,
+        exit_code=1,
+        merges=(named,),
+        rejections=(Rejection(table="public.bin", key={"n": "1"}, reason="pulled apart"),),
+    )
+    kept: Rows = {"piece": rest, "bin": [("1", "2", "2", "3")]}
+    lacks = frozenset({"piece_code"})
+    assert _wrong(schema, source, {}, done, kept, lacks=lacks) != []
+    assert _wrong(schema, source, {}, aside, {"piece": rest}, lacks=lacks) == []

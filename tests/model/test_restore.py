@@ -202,6 +202,13 @@ def test_partition_has_to_take_the_new_number_only(end: str, refusal: str) -> No
     assert (found.success, found.refusal, found.rejections) == (not refusal, refusal, ())
 
 
+@pytest.mark.parametrize(("number", "fits"), [(2**61 - 1, True), (2**61, False), (-(2**63), False)])
+def test_numbers_that_are_moved_can_be_told_from_all_others(number: int, fits: bool) -> None:
+    given = world({A: [(str(number), "x", None)]}, {}, local_ids=True)
+    found = expect(given)
+    assert (found.success, bool(found.refusal), found.rejections) == (fits, not fits, ())
+
+
 def test_number_that_is_there_twice_is_one_row() -> None:
     schema = Schema(tables=(table("a"),))
     found = expect(

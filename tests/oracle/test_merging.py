@@ -245,3 +245,30 @@ def test_the_key_of_a_partitioned_table_that_no_partition_has_is_none(bench: Ben
     """
     database = bench.database(Side.TARGET, script)
     assert take(database.admin).schema.tables["public.event"].keys == ()
+
+
+def test_two_references_that_share_a_column_are_followed_or_the_row_is_rejected(
+    bench: Bench,
+) -> None:
+    tables = """
+    CREATE TABLE piece (id int, part int, code text, PRIMARY KEY (id, part));
+    CREATE TABLE bin (n int PRIMARY KEY, piece int, part int, other int,
+        CONSTRAINT bin_part FOREIGN KEY (piece, part) REFERENCES piece,
+        CONSTRAINT bin_other FOREIGN KEY (piece, other) REFERENCES piece);
+    """
+    rest = "(2, 2, 'a'), (1, 3, 'b'), (2, 3, 'c')"
+    source = f"INSERT INTO piece VALUES (1, 1, 'a'), {rest}; INSERT INTO bin VALUES (1, 1, 1, 3);"
+    bench.begin(tables + source, tables + "ALTER TABLE piece ADD CONSTRAINT code UNIQUE (code);")
+    survivors = f"INSERT INTO piece VALUES {rest};"
+    merged = Merge(
+        table="public.piece", key={"id": "1", "part": "1"}, survivor={"id": "2", "part": "2"}
+    )
+    claim = Claim(success=True, exit_code=0, merges=(merged,))
+    # (2, 3) is there, and is not the (1, 3) that the row named.
+    wrong = bench.restore(survivors + "INSERT INTO bin VALUES (1, 2, 2, 3);", claim)
+    found = [one for one in findings(wrong) if one.guarantee is G.MERGING]
+    assert [(one.constraint, one.columns) for one in found] == [("bin_other", ("piece", "other"))]
+    aside = Rejection(table="public.bin", key={"n": "1"}, reason="pulled apart")
+    set_aside = Claim(success=True, exit_code=0, merges=(merged,), rejections=(aside,))
+    right = bench.restore("DELETE FROM bin", set_aside)
+    assert [one.title for one in findings(right)] == []

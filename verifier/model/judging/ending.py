@@ -23,6 +23,7 @@ KEPT = "the target still holds its own row instead of the source's"
 LOST = "a source row is neither restored, merged nor rejected"
 INVENTED = "the target holds a row that is neither in the source nor was there before"
 STRAYED = "a merged row's child does not point to the survivor"
+PULLED_APART = "a row refers to another row: its references share a column, and one followed"
 
 
 class Ending:
@@ -98,6 +99,12 @@ class Ending:
             before = self._matter.rows[thing.present[0]]
             yield self._breach(Guarantee.PRESERVATION, cause, thing.table, before, now, ties)
         yield from self._equal_to_one(thing, now)
+        (node, *others) = thing.source
+        for key in thing.table.foreign_keys if not (others or thing.present) else ():
+            if self._settlement.strays(node, key):
+                yield self._breach(
+                    Guarantee.MERGING, PULLED_APART, thing.table, first, now, key.name
+                )
 
     def _lost(self, thing: Thing) -> Iterator[Breach]:
         node = thing.source[0]

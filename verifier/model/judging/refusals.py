@@ -166,7 +166,7 @@ class _Refusals:
             meant = parent in self._matter.parents(node, key)
             if not meant:
                 self.unsure.add(node)  # is it the row that was meant?
-            if self._strays(node, key, parent):
+            if self.settlement.strays(node, key):
                 # Who takes the place of a row of the target refers by its key to what that did.
                 sure = meant and not self.settlement.of[node].present
                 return Refusal("a reference that shares a column with it moves", key.name, sure)
@@ -175,17 +175,6 @@ class _Refusals:
             if any(c in moves and (overwritten or moves[c] is None) for c in key.columns):
                 self.unsure.add(node)
         return None
-
-    def _strays(self, node: Node, key: ForeignKey, parent: Node) -> bool:
-        """Whether it would name another row than its parent, for what its other references do."""
-        cells, settlement = self._matter.keys.cells, self.settlement
-        survivor = settlement.survivors.get(settlement.of[parent])
-        if survivor is None:
-            return False
-        wanted = cells(self._matter.table(parent), key.references, survivor)
-        return None not in wanted and wanted != cells(
-            self._matter.table(node), key.columns, settlement.rows[node]
-        )
 
     def _is_partial(self, node: Node, key: ForeignKey) -> bool:
         row, places = self._matter.rows[node], self._matter.table(node).places

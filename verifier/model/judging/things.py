@@ -108,6 +108,19 @@ class Settlement:
         live = (parent for parent in parents if parent not in self.gone)
         return next(live, None) or self._stand_in(node, key, parents)
 
+    def strays(self, node: Node, key: ForeignKey) -> bool:
+        """Whether it would name another row by ``key`` than what its parent becomes.
+
+        It does where another of its references shares a column and follows another way.
+        """
+        parent, cells = self.parent(node, key), self.matter.keys.cells
+        survivor = self.survivors.get(self.of[parent]) if parent is not None else None
+        if parent is None or survivor is None:
+            return False
+        wanted = cells(self.matter.table(parent), key.references, survivor)
+        has = cells(self.matter.table(node), key.columns, self.rows[node])
+        return None not in wanted and wanted != has
+
     def _stand_in(self, node: Node, key: ForeignKey, parents: Sequence[Node]) -> Node | None:
         if node.present or not self.matter.refers(node, key):
             return None
