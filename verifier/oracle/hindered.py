@@ -25,7 +25,7 @@ def hindered(universe: Universe) -> dict[Node, Obstacle]:
         node: Obstacle(f"its {key} changes hands, and no value can be held in between", key)
         for node, key in _handed_over(universe).items()
     }
-    found |= {node: obstacle for node, (obstacle, _) in forsaking(universe).items()}
+    found |= {node: obstacle for node, (obstacle, _) in forsaking(universe, loosely=True).items()}
     found |= _respelling(universe)
     found |= _numbered_otherwise(universe)
     for entity in universe.entities:

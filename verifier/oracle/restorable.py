@@ -175,14 +175,16 @@ def _forsaken(universe: Universe) -> dict[Node, Obstacle]:
     }
 
 
-def forsaking(universe: Universe) -> dict[Node, tuple[Obstacle, Node]]:
+def forsaking(universe: Universe, *, loosely: bool = False) -> dict[Node, tuple[Obstacle, Node]]:
     """Rows that would take from a row of the target, which is nobody else's, what it refers to.
 
-    With the row of the target that they would write over.
+    With the row of the target that they would write over. ``loosely``: also from a row without
+    identity, which is one with others only once it has followed.
     """
     found: dict[Node, tuple[Obstacle, Node]] = {}
     for child in (node for entity in universe.entities for node in entity.target):
-        if universe.live(universe.entity_of[child]):
+        nobodys = loosely and universe.table(child.table).identity is None
+        if universe.live(universe.entity_of[child]) and not nobodys:
             continue
         for foreign_key in universe.parents[child.table]:
             parent = universe.parent(child, foreign_key)

@@ -156,7 +156,8 @@ def _held_back(
         source = settlement.of[child].source
         if key.on_update is not Action.CASCADE:
             own = matter.name(child.table, matter.rows[child])
-            source = [n for n in source if matter.name(n.table, settlement.rows[n]) == own]
+            named = [n for n in source if matter.name(n.table, settlement.rows[n]) == own]
+            source = named if own is not None else []
         rows = [settlement.rows[node] for node in source]
         newest = may_stay(matter.schema, matter.table(child), options, matter.rows[child], rows)
         if set(source) <= set(refused) or newest:
