@@ -171,3 +171,55 @@ def test_key_that_is_equal_and_spelled_otherwise(scenario, world):
         target="INSERT INTO rate VALUES (1, 'old'); INSERT INTO contract VALUES (9, 1)",
     )
     scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "honesty")
+@pytest.mark.trap("U02", "U10")
+def test_reference_that_another_one_moves_to_somebody_else(scenario, world):
+    """A journey starts at a station that merges into one of another line, and stops at one that
+    does not; the other line has a station of that number, too, and the journey ends up there.
+    """
+    world(
+        """
+        CREATE TABLE station (line int, no int, name text, PRIMARY KEY (line, no));
+        CREATE TABLE journey (id int PRIMARY KEY, line int, start int, stop int,
+            FOREIGN KEY (line, start) REFERENCES station,
+            FOREIGN KEY (line, stop) REFERENCES station);
+        """,
+        source="""
+        INSERT INTO station VALUES
+            (1, 1, 'north'), (1, 3, 'south'), (2, 2, 'north'), (2, 3, 'east');
+        INSERT INTO journey VALUES (1, 1, 1, 3);
+        """,
+        target="""
+        ALTER TABLE station ADD UNIQUE (name);
+        INSERT INTO station VALUES (2, 2, 'north');
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("merging", "idempotence")
+@pytest.mark.trap("U02", "O03")
+def test_key_that_is_free_once_the_parents_have_merged(scenario, world):
+    """A shelf belongs to a room, and a room has a main shelf. Rooms merge, and one shelf is then
+    the target's by its key; who matched the other one with that shelf before has one too few.
+    """
+    world(
+        """
+        CREATE TABLE room (id int PRIMARY KEY, name text, main_room int, main_no int);
+        CREATE TABLE shelf (room int REFERENCES room, no int, code int, name text,
+            PRIMARY KEY (room, no), UNIQUE (code, name));
+        ALTER TABLE room ADD FOREIGN KEY (main_room, main_no) REFERENCES shelf;
+        """,
+        source="""
+        INSERT INTO room VALUES (2, 'cellar');
+        INSERT INTO shelf VALUES (2, 2, 1, 'wine'), (2, 1, 3, 'wine');
+        UPDATE room SET main_room = 2, main_no = 2;
+        """,
+        target="""
+        ALTER TABLE room ADD UNIQUE (name);
+        INSERT INTO room VALUES (1, 'cellar'); INSERT INTO shelf VALUES (1, 1, 1, 'wine');
+        """,
+    )
+    scenario.restore().prove()

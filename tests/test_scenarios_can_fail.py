@@ -71,6 +71,8 @@ CASES = [
         DIFFERS,
     ),
     by_id(test_found.test_key_that_is_equal_and_spelled_otherwise, G.HONESTY, LIE),
+    Case(test_found.test_reference_that_another_one_moves_to_somebody_else, "deaf", G.HONESTY, LIE),
+    by_id(test_found.test_key_that_is_free_once_the_parents_have_merged, G.MERGING, APART),
     # Uniqueness and merging.
     by_id(keys.test_rows_known_by_different_ones_of_several_keys, G.MERGING, APART),
     by_id(keys.test_deleted_rows_are_outside_of_a_partial_key, G.MERGING, APART),

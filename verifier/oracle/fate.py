@@ -118,14 +118,21 @@ class Fates:
         }
 
     def _parents_first(self) -> list[str]:
+        """The tables after those whose rows' identities are part of their own.
+
+        By other columns tables may refer to each other in a circle.
+        """
         order: list[str] = []
         waiting = sorted(self.universe.selected)
 
         def visit(name: str, path: tuple[str, ...]) -> None:
             if name in order or name in path:
                 return
+            identity = self.universe.table(name).identity
+            own = set(identity.columns if identity else ())
             for foreign_key in self.universe.parents[name]:
-                if foreign_key.parent in self.universe.selected:
+                inside = foreign_key.parent in self.universe.selected
+                if inside and not own.isdisjoint(foreign_key.columns):
                     visit(foreign_key.parent, (*path, name))
             order.append(name)
 
