@@ -46,6 +46,8 @@ def decide(conn: Connection, staged: Staged) -> None:
             _groups(conn)
             if staged.recency:
                 _prefer(conn, staged)
+            if _out_of_place(conn, staged):
+                continue
         _hits(conn, staged)
         _release(conn, staged)
         _claims(conn)
@@ -184,6 +186,50 @@ def _prefer(conn: Connection, staged: Staged) -> None:
         key=key,
         rows=staged.rows,
         n=staged.ordinal,
+    )
+
+
+def _out_of_place(conn: Connection, staged: Staged) -> int:
+    """Reject rows that only under the key that they took over are duplicates of a later row.
+
+    That one would bring its own values, by which the next restore does not find them there.
+    """
+    identity = staged.table.identity
+    apart = [
+        str(no)
+        for no, key in enumerate(staged.keys)
+        if identity is not None and key.columns.isdisjoint(identity.columns)
+    ]
+    bound = paste(
+        "SELECT b.n FROM pg_temp.restore_bound b WHERE b.tab = {number}", number=str(staged.number)
+    )
+    return reject(
+        conn,
+        staged,
+        paste(
+            "s.{n} IN (SELECT w.n FROM pg_temp.restore_was w"
+            " JOIN pg_temp.restore_group g ON g.n = w.n AND g.winner <> w.n"
+            " WHERE w.tab = {number} AND w.con IS NOT NULL"
+            " AND g.winner NOT IN ({bound} AND b.winner = w.n)"
+            " AND NOT EXISTS (SELECT FROM pg_temp.restore_tie t"
+            "  JOIN pg_temp.restore_tie o USING (key, grp)"
+            "  WHERE t.n = w.n AND o.n <> w.n AND key IN ({apart})"
+            "  AND o.n NOT IN ({bound} AND b.winner = w.n)))",
+            n=staged.ordinal,
+            number=str(staged.number),
+            bound=bound,
+            apart=", ".join(apart) or "NULL",
+        ),
+        literal(
+            "it becomes a row of the target, under whose key it collides with another row of "
+            "the backup"
+        ),
+        paste(
+            "(SELECT string_agg(DISTINCT {name}, ', ') FROM pg_temp.restore_tie t"
+            " WHERE t.n = b.{n})",
+            name=_names(staged, "t.key"),
+            n=staged.ordinal,
+        ),
     )
 
 

@@ -36,6 +36,9 @@ def match(state: State, table: Table) -> int:
     rejected = 0
     while True:
         groups = _Groups(state, table)
+        if out_of_place := groups.reject_out_of_place():
+            rejected += out_of_place
+            continue
         groups.record()
         found = groups.reject_ambiguous()
         rejected += found
@@ -180,6 +183,28 @@ class _Groups:
 
     def _newer(self, held: Row, row: Row) -> bool:
         return newer(self.state, self.table, held, row)
+
+    def reject_out_of_place(self) -> int:
+        """Reject rows that only under the key that they took over are duplicates of a later row.
+
+        That one would bring its own values, by which the next restore does not find them there.
+        """
+        own = self.identity
+        apart = [k for k in self.keys if own and k.reads.isdisjoint(own.columns)]
+        rejected = 0
+        for entry in (entry for entry in self.entries if entry.taken is not None):
+            bound = {each for each in self.entries if each.survivor is entry}
+            equal = {
+                each
+                for key in apart
+                for value in [self.state.value(self.table, key, entry.row)]
+                for each in (self._by_value(key)[value] if value is not None else ())
+            }
+            if self.survivor[entry] not in bound and not equal - bound:
+                reason = "is another row's duplicate only under the key that it took over"
+                names = {*self.ties[entry], *entry.ties}
+                rejected += self.state.reject([entry], reason, names)
+        return rejected
 
     def reject_ambiguous(self) -> int:
         return sum(

@@ -107,17 +107,18 @@ class Universe:
         values = self.rows(node).reference(node.position, foreign_key.columns)
         return self._links.target(foreign_key, values) is not None
 
-    def keeps(self, parent: Node, foreign_key: ForeignKey) -> bool:
+    def keeps(self, parent: Node, foreign_key: ForeignKey, *, surely: bool = False) -> bool:
         """Whether the target's row ``parent`` keeps what ``foreign_key`` refers to.
 
         A source row that becomes that row brings other values, or the same; what the row
-        keeps of itself is its identity.
+        keeps of itself is its identity. ``surely``: whichever of several survives.
         """
         identity = self.table(parent.table).identity
         changing = set(foreign_key.referenced) - set(identity.columns if identity else ())
         members = self.live(self.entity_of[parent])
         return not members or all(
-            any(self._has_same(node, parent, name) for node in members) for name in changing
+            (all if surely else any)(self._has_same(node, parent, name) for node in members)
+            for name in changing
         )
 
     def _has_same(self, node: Node, other: Node, column: str) -> bool:

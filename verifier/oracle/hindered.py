@@ -28,6 +28,7 @@ def hindered(universe: Universe) -> dict[Node, Obstacle]:
     found |= {node: obstacle for node, (obstacle, _) in forsaking(universe, loosely=True).items()}
     found |= _respelling(universe)
     found |= _numbered_otherwise(universe)
+    found |= _out_of_place(universe)
     for entity in universe.entities:
         for node in entity.source:
             for foreign_key in universe.parents[node.table]:
@@ -97,6 +98,22 @@ def _numbered_otherwise(universe: Universe) -> dict[Node, Obstacle]:
             obstacle = Obstacle(f"{name} is GENERATED ALWAYS and cannot be changed", name)
             others = (node for node in entity.source if universe.row(node).get(name) != held)
             found.update(dict.fromkeys(others, obstacle))
+    return found
+
+
+def _out_of_place(universe: Universe) -> dict[Node, Obstacle]:
+    """Rows that get another value of a unique key with the identity of the target's row."""
+    found = {}
+    for entity in (entity for entity in universe.entities if entity.target):
+        table, held = universe.table(entity.table), universe.row(entity.target[0])
+        own = set(table.identity.columns if table.identity else ())
+        for key in (key for key in table.keys if key is not table.identity):
+            shared = {name for name in key.columns if name and name in own}
+            obstacle = Obstacle(f"another row may have {key.name} under the target's key", key.name)
+            for node in entity.source:
+                row = universe.row(node)
+                if any(row.get(name) != held.get(name) for name in shared):
+                    found[node] = obstacle
     return found
 
 

@@ -178,8 +178,9 @@ def _forsaken(universe: Universe) -> dict[Node, Obstacle]:
 def forsaking(universe: Universe, *, loosely: bool = False) -> dict[Node, tuple[Obstacle, Node]]:
     """Rows that would take from a row of the target, which is nobody else's, what it refers to.
 
-    With the row of the target that they would write over. ``loosely``: also from a row without
-    identity, which is one with others only once it has followed.
+    With the row of the target that they would write over. ``loosely``: also those that would if
+    they survive, and from a row without identity, which is one with others only once it has
+    followed.
     """
     found: dict[Node, tuple[Obstacle, Node]] = {}
     for child in (node for entity in universe.entities for node in entity.target):
@@ -190,7 +191,7 @@ def forsaking(universe: Universe, *, loosely: bool = False) -> dict[Node, tuple[
             parent = universe.parent(child, foreign_key)
             if foreign_key.cascades or parent is None or parent not in universe.entity_of:
                 continue
-            if not universe.keeps(parent, foreign_key):
+            if not universe.keeps(parent, foreign_key, surely=loosely):
                 reason = f"a row of {child.table} in the target refers to what it would overwrite"
                 members = universe.live(universe.entity_of[parent])
                 found |= dict.fromkeys(members, (Obstacle(reason, foreign_key.name), parent))

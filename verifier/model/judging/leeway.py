@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+from verifier.model.judging.choices import with_identity
 from verifier.model.judging.matter import Matter, Node, Thing
 from verifier.model.judging.newest import may_stay
 from verifier.model.judging.things import Settlement
@@ -34,7 +35,7 @@ def leeway(
     ``wholes`` are the settlements while nothing is rejected: a restore may see by those that a
     row cannot be written, before it sees what else has to be rejected.
     """
-    reasons = [_changing_hands, _pulled_apart, _respelled, _numbered_otherwise]
+    reasons = [_changing_hands, _pulled_apart, _respelled, _numbered_otherwise, _out_of_place]
     if options.strict_ids:
         reasons.append(_suspects)
     every = [*wholes, *settlements]
@@ -226,6 +227,30 @@ def _numbered_otherwise(settlement: Settlement) -> Iterator[Node]:
             for node in thing.source if held else ():
                 if [matter.rows[node][place] for place in places] not in held:
                     yield node
+
+
+def _out_of_place(settlement: Settlement) -> Iterator[Node]:
+    """Rows that collide with others under the identity of the target's row that they become."""
+    matter = settlement.matter
+    for table in matter.tables:
+        own = matter.identity[table.id]
+        keys = [
+            k for k in table.keys if k is not own and own and not k.reads.isdisjoint(own.columns)
+        ]
+        for thing in settlement.things[table.id] if keys else ():
+            for node in thing.source if thing.present else ():
+                named = with_identity(thing, settlement.rows[node], matter)
+                for key in keys if named != settlement.rows[node] else ():
+                    value = matter.keys.value(table, key, named)
+                    others = (
+                        other
+                        for other, row in settlement.rows.items()
+                        if other.table == table.id
+                        and settlement.of[other] is not thing
+                        and matter.keys.value(table, key, row) == value
+                    )
+                    if value is not None and any(others):
+                        yield from thing.source
 
 
 def _changing_hands(settlement: Settlement) -> Iterator[Node]:
