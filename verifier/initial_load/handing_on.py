@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from verifier.initial_load import changes
 from verifier.initial_load.catalog import Catalog, Column, Connection, UniqueKey
 from verifier.initial_load.checks import guarded
+from verifier.initial_load.equal import evaluated, same
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.match import evaluated, same
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from verifier.initial_load import detaching, following, links, preflight
 from verifier.initial_load.catalog import Catalog, Column, Connection
+from verifier.initial_load.equal import evaluated, same
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.local_ids import LocalIds
-from verifier.initial_load.match import evaluated, same
 from verifier.initial_load.planned import inserted, updated
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Content, Staged, among

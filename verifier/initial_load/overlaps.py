@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from verifier.initial_load.catalog import Catalog, Connection
+from verifier.initial_load.equal import evaluated
 from verifier.initial_load.exclusions import Exclusion, load
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.match import evaluated
 from verifier.initial_load.offset import told
 from verifier.initial_load.parking import assignment
 from verifier.initial_load.planned import inserted, updated

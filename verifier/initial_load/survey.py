@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from verifier.initial_load import changes, whole_rows
 from verifier.initial_load.catalog import Catalog, Connection, UniqueKey
-from verifier.initial_load.match import evaluated, same
+from verifier.initial_load.equal import evaluated, same
 from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged
 

@@ -8,8 +8,8 @@ with it on no other unique key, nothing says that the two are the same thing.
 from __future__ import annotations
 
 from verifier.initial_load.catalog import Connection
+from verifier.initial_load.equal import evaluated, same
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.match import evaluated, same
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -11,13 +10,13 @@ from verifier.oracle.astray import astray
 from verifier.oracle.catalog import ForeignKey, Table
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import constraint_of, not_merged
-from verifier.oracle.diff import changes, differing, identity_of, paths, select
+from verifier.oracle.diff import differing, identity_of, paths, select
 from verifier.oracle.entities import Entity, Universe
 from verifier.oracle.fate import Fates, Settled
+from verifier.oracle.keyless import judge_keyless
 from verifier.oracle.links import Node
 from verifier.oracle.naming import Named
 from verifier.oracle.restorable import Obstacle
-from verifier.oracle.snapshot import Snapshot
 
 
 def judge_rows(fates: Fates, claim: Claim, findings: Findings) -> None:
@@ -35,7 +34,7 @@ class _RowJudge:
     def run(self) -> None:
         for table in self.fates.tables():
             if table.identity is None:
-                self._keyless(table)
+                judge_keyless(self.fates, table, self.findings)
                 continue
             for entity in self.fates.entities(table):
                 settled = self.fates.settled[id(entity)]
@@ -314,99 +313,5 @@ class _RowJudge:
             database="target",
         )
 
-    def _keyless(self, table: Table) -> None:
-        wanted, beside, present = self.fates.multiset(table)
-        most = wanted + beside
-        columns = self.fates.compared(table)
-        self._kept_whole(table)
-        for label, title, difference in (
-            ("source", "rows of a table without key are missing", wanted - present),
-            (
-                "target",
-                "rows of a table without key are there too often",
-                present - most,
-            ),
-        ):
-            for values, count in difference.items():
-                row = dict(zip(columns, values, strict=True))
-                self.findings.add(
-                    Finding(
-                        guarantee=Guarantee.COMPLETENESS,
-                        title=title,
-                        table=table.name,
-                        key=row,
-                        evidence=(Evidence(label, row),),
-                        count=count,
-                        sql=select(table, row),
-                        database="target",
-                    )
-                )
-
-    def _kept_whole(self, table: Table) -> None:
-        """Rows without key that only the target has, by all their columns."""
-        after = self.fates.after.tables[table.name]
-        if self.fates.compared(table) == after.columns:
-            return  # those were all the columns
-        own = Counter(
-            self.universe.rows(node).rows[node.position]
-            for entity in self.fates.entities(table)
-            if not entity.source
-            for node in entity.target
-        )
-        for values, count in (own - Counter(after.rows)).items():
-            row = dict(zip(after.columns, values, strict=True))
-            self.findings.add(
-                Finding(
-                    guarantee=Guarantee.PRESERVATION,
-                    title="a row of the target that is not in the backup was removed or changed",
-                    table=table.name,
-                    key=row,
-                    evidence=(Evidence("target before", row),),
-                    count=count,
-                    sql=select(table, row),
-                    database="target",
-                )
-            )
-
     def _key(self, node: Node) -> Row:
         return identity_of(self.universe.table(node.table), self.universe.row(node))
-
-
-def judge_large_objects(
-    source: Snapshot, before: Snapshot, after: Snapshot, findings: Findings
-) -> None:
-    """The source's large objects are there under their numbers, the target's as they were."""
-    for number in sorted({*source.large_objects, *before.large_objects, *after.large_objects}):
-        theirs, own = source.large_objects.get(number), before.large_objects.get(number)
-        now = after.large_objects.get(number)
-        if now == (own if theirs is None else theirs):
-            continue
-        guarantee = Guarantee.COMPLETENESS
-        if theirs is None and own is None:
-            title = "the target holds a large object that is neither in the source nor was there"
-        elif theirs is None:
-            guarantee = Guarantee.PRESERVATION
-            title = "a large object of the target that is not in the backup was changed or removed"
-        elif now is None:
-            title = "a large object of the source is missing"
-        else:
-            guarantee = Guarantee.FIDELITY
-            title = "a large object's content differs from the source's"
-        findings.add(
-            Finding(
-                guarantee=guarantee,
-                title=title,
-                key={"large object": number},
-                sql=f"SELECT oid, lo_get(oid) FROM pg_largeobject_metadata WHERE oid = {number}",
-                database="target",
-            )
-        )
-
-
-def judge_untouched(
-    before: Snapshot, after: Snapshot, selected: frozenset[str], findings: Findings
-) -> None:
-    """Tables that are not part of what is moved stay as they were, row by row."""
-    for change in changes(before, after, only=set(before.tables) - selected):
-        title = "a table that is not part of the restore was touched"
-        findings.add(change.finding(Guarantee.PRESERVATION, title))

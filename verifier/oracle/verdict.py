@@ -7,6 +7,7 @@ from copy import copy
 from types import MappingProxyType
 
 from verifier.contract import Claim, Evidence, Finding, Guarantee, Row, Verdict
+from verifier.oracle.beside import judge_large_objects, judge_untouched
 from verifier.oracle.collect import Findings
 from verifier.oracle.collisions import not_merged
 from verifier.oracle.diff import changes, identity_of, select, setting_changes
@@ -22,7 +23,7 @@ from verifier.oracle.links import Node
 from verifier.oracle.naming import Named
 from verifier.oracle.ordering import judge_order, ordered
 from verifier.oracle.restorable import Obstacle, downstream, gaps, settle
-from verifier.oracle.rows import judge_large_objects, judge_rows, judge_untouched
+from verifier.oracle.rows import judge_rows
 from verifier.oracle.snapshot import Snapshot
 
 
