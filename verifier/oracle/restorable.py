@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from verifier.oracle.catalog import ForeignKey
 from verifier.oracle.collisions import constraint_of
 from verifier.oracle.entities import Universe
 from verifier.oracle.fitting import Clash, Excluded, Unfit
@@ -189,13 +190,21 @@ def forsaking(universe: Universe, *, loosely: bool = False) -> dict[Node, tuple[
             continue
         for foreign_key in universe.parents[child.table]:
             parent = universe.parent(child, foreign_key)
-            if foreign_key.cascades or parent is None or parent not in universe.entity_of:
+            if parent is None or parent not in universe.entity_of:
+                continue
+            if foreign_key.cascades and not (loosely and _is_read(universe, foreign_key)):
                 continue
             if not universe.keeps(parent, foreign_key, surely=loosely):
                 reason = f"a row of {child.table} in the target refers to what it would overwrite"
                 members = universe.live(universe.entity_of[parent])
                 found |= dict.fromkeys(members, (Obstacle(reason, foreign_key.name), parent))
     return found
+
+
+def _is_read(universe: Universe, foreign_key: ForeignKey) -> bool:
+    """Whether a unique key of the child looks at what would follow: it may then collide."""
+    keys = universe.table(foreign_key.child).keys
+    return any(not set(key.columns).isdisjoint(foreign_key.columns) for key in keys)
 
 
 def _exclude(

@@ -149,16 +149,17 @@ def _held_back(
 ) -> Iterator[Node]:
     """Rows that would change what a row of the target refers to, which stays.
 
-    Without ON UPDATE CASCADE it cannot follow, and what it would collide with then is nothing
-    that it has to be merged with.
+    It may not be able to follow, and what it would collide with then is nothing that it has to
+    be merged with.
     """
     matter = settlement.matter
-    for child, key, thing in forsaken(settlement):
-        source = settlement.of[child].source
-        if key.on_update is not Action.CASCADE:
-            own = matter.name(child.table, matter.rows[child])
-            named = [n for n in source if matter.name(n.table, settlement.rows[n]) == own]
-            source = named if own is not None else []
+    for child, _, thing in forsaken(settlement):
+        own = matter.name(child.table, matter.rows[child])
+        source = [
+            node
+            for node in settlement.of[child].source
+            if own is not None and matter.name(node.table, settlement.rows[node]) == own
+        ]
         rows = [settlement.rows[node] for node in source]
         newest = may_stay(matter.schema, matter.table(child), options, matter.rows[child], rows)
         if set(source) <= set(refused) or newest:

@@ -186,8 +186,7 @@ class _Refusals:
         for table in self._matter.tables:
             things = self.settlement.things[table.id]
             torn = [thing for thing in things if _is_torn(self.settlement, thing)]
-            # A row that might have been written as well may be what else it collides with.
-            certain = all(refusal.sure for refusal in self.refused.values())
+            certain = self._is_certain()
             for thing in torn:
                 self._torn.append(thing)
                 matches = set[Node]().union(*(self.settlement.matches[n] for n in thing.source))
@@ -198,6 +197,10 @@ class _Refusals:
                     yield node, Refusal(AMBIGUOUS, ties, certain and alone)
             if torn:
                 return
+
+    def _is_certain(self) -> bool:
+        """Whether no row is rejected that might be written as well, and be in the way then."""
+        return all(refusal.sure for refusal in self.refused.values())
 
     def _doubt_what_fits_now(self) -> None:
         """Rows that were two rows of the target before others were rejected need not be."""
@@ -219,7 +222,7 @@ class _Refusals:
             if key.on_update is not Action.CASCADE and not settlement.of[child].source:
                 for node in thing.source:
                     itself = not settlement.matches[node].isdisjoint(thing.present)
-                    yield node, Refusal(reason, key.name, sure=itself)
+                    yield node, Refusal(reason, key.name, sure=itself and self._is_certain())
 
 
 def _is_torn(settlement: Settlement, thing: Thing) -> bool:
