@@ -271,9 +271,11 @@ class Plan:
         conn, everything = self.conn, self.content.tables
         for staged in tables:
             staged.unplan()
+        component = {staged.table.oid for staged in tables}
         for turn in self._turns(tables):
             own = {staged.table.oid for staged in turn}
-            while True:
+            settled = False
+            while not settled:
                 moved: set[int] = set()
                 left = _rows(conn, tables)
                 for staged in turn:
@@ -281,9 +283,10 @@ class Plan:
                     whole_rows.pair(conn, staged)
                 for staged in turn:
                     moved |= repoint.repoint(conn, self.catalog, everything, staged)
-                if not moved & own and left == _rows(conn, tables):
-                    break
-                parents.orphans(conn, self.catalog, everything, tables)
+                fewer = left != _rows(conn, tables)
+                if moved & component or fewer:
+                    parents.orphans(conn, self.catalog, everything, tables)
+                settled = not (moved & own or fewer)
         for staged in tables:
             changes.by_fate(conn, staged)
 

@@ -187,13 +187,15 @@ def _begin(state: State, tables: list[Table]) -> None:
             entry.begun = entry.row
 
 
-def _follow(state: State, tables: list[Table]) -> None:
+def _follow(state: State, tables: list[Table]) -> bool:
+    """Let all follow what they refer to, until nothing moves; whether anything did."""
     seen: set[tuple[Row, ...]] = set()
     while follow(state, tables):
         now = tuple(entry.row for table in tables for entry in state.entries[table.id])
         if now in seen:  # references that share a column pull it to and fro in a circle
             raise NotModelled("the references of these rows follow each other without an end")
         seen.add(now)
+    return bool(seen)
 
 
 def _match(state: State, tables: list[Table]) -> int:
@@ -206,10 +208,11 @@ def _match(state: State, tables: list[Table]) -> int:
                 rejected += matching.match(state, table)
                 matching.pair(state, table)
             moved = follow(state, turn)
-            _follow(state, tables)
+            others = _follow(state, tables)
+            if moved or others or rejected:
+                total += rejected + fitting.orphans(state, tables)
             if not moved and not rejected:
                 break
-            total += rejected + fitting.orphans(state, tables)
     return total
 
 

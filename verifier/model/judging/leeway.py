@@ -35,7 +35,14 @@ def leeway(
     ``wholes`` are the settlements while nothing is rejected: a restore may see by those that a
     row cannot be written, before it sees what else has to be rejected.
     """
-    reasons = [_changing_hands, _pulled_apart, _respelled, _numbered_otherwise, _out_of_place]
+    reasons = [
+        _changing_hands,
+        _pulled_apart,
+        _lacking,
+        _respelled,
+        _numbered_otherwise,
+        _out_of_place,
+    ]
     if options.strict_ids:
         reasons.append(_suspects)
     every = [*wholes, *settlements]
@@ -87,6 +94,20 @@ def _pulled_apart(settlement: Settlement) -> Iterator[Node]:
                     )
             if any(len(values) > 1 for values in wanted.values()):
                 yield node
+
+
+def _lacking(settlement: Settlement) -> Iterator[Node]:
+    """Rows of which a survivor of their parent may not have what they refer to."""
+    matter = settlement.matter
+    for table in matter.tables:
+        for node in matter.source(table.id):
+            for key in table.foreign_keys:
+                parent = settlement.parent(node, key)
+                thing = settlement.of.get(parent) if parent is not None else None
+                mates = (settlement.rows[n] for n in thing.source) if thing else ()
+                above = matter.schema.by_id[key.parent]
+                if any(None in matter.keys.cells(above, key.references, row) for row in mates):
+                    yield node
 
 
 def _suspects(settlement: Settlement) -> Iterator[Node]:

@@ -97,7 +97,7 @@ def readings(
         if free:
             now = bounds(matter, options, choices, free)
             if torn:
-                now = now.demanding({n: limits.must[n] for n in limits.must.keys() - torn})
+                now = now.demanding({n: limits.must[n] for n in limits.must.keys() & free})
             yield now, next(_rejected(claim, matter, now, observed, free))
         else:
             yield limits, told
