@@ -2,7 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+
+from verifier.initial_load.catalog import Catalog
+from verifier.initial_load.parents import family
+from verifier.initial_load.stage import Staged
+
+
+def matched_by(staged: Staged, columns: Iterable[str]) -> bool:
+    """Whether ``columns`` say which rows of the table are equal."""
+    read = {name for key in staged.keys for name in key.columns}
+    derived = any(column.generated for column in staged.columns if column.name in read)
+    return staged.table.identity is None or derived or not read.isdisjoint(columns)
+
+
+def ordered(
+    catalog: Catalog,
+    tables: list[Staged],
+    counts: Callable[[Staged, Iterable[str]], bool] = lambda *_: True,
+) -> list[list[Staged]]:
+    """The staged tables by components of the target's foreign keys, parents first.
+
+    Of the references by columns that ``counts`` for their table.
+    """
+    by_number = {staged.number: staged for staged in sorted(tables, key=lambda s: s.table.quoted)}
+    above: dict[int, list[int]] = {}
+    for number, staged in by_number.items():
+        above[number] = [
+            parent.number
+            for key in catalog.foreign_keys
+            if key.child == staged.table.oid and counts(staged, key.columns)
+            for parent in family(tables, key.parent)
+        ] + [
+            parent.number
+            for soft in catalog.references
+            if staged in family(tables, soft.child) and counts(staged, (soft.column,))
+            for parent in family(tables, soft.parent)
+        ]
+    return [[by_number[number] for number in found] for found in components(above)]
 
 
 def components(parents: Mapping[int, Iterable[int]]) -> list[list[int]]:

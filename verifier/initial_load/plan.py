@@ -5,7 +5,7 @@ Nothing of the target is changed here; :mod:`engine` writes what is planned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from verifier.contract import Claim, Counts, Merge, Rejection
@@ -32,7 +32,7 @@ from verifier.initial_load import (
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.large_objects import LargeObjects
 from verifier.initial_load.numbering import Numbering
-from verifier.initial_load.order import components
+from verifier.initial_load.order import matched_by, ordered
 from verifier.initial_load.overlaps import Overlaps
 from verifier.initial_load.reading import read
 from verifier.initial_load.reading.opening import repeatable
@@ -80,7 +80,7 @@ class Plan:
         if self.numbering:
             _ready(self.numbering.detach())
         self.overlaps = Overlaps(conn, self.catalog, self.content.tables)
-        self.order = _order(self.catalog, self.content.tables)
+        self.order = ordered(self.catalog, self.content.tables)
         while self._decided():
             continue
         # Parents first: the first rejection is then a cause and not a consequence.
@@ -298,7 +298,7 @@ class Plan:
         """
         if len(tables) == 1 or self.numbering:
             return [tables]
-        return _order(self.catalog, tables, _matched_by)
+        return ordered(self.catalog, tables, matched_by)
 
 
 def _ready(problems: list[str], exit_code: int = 1) -> None:
@@ -311,39 +311,6 @@ def _lock(conn: Connection, content: Content) -> None:
     names = sorted(staged.table.quoted for staged in content.tables)
     if names:
         run(conn, "LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE", names=", ".join(names))
-
-
-def _matched_by(staged: Staged, columns: Iterable[str]) -> bool:
-    """Whether ``columns`` say which rows of the table are equal."""
-    read = {name for key in staged.keys for name in key.columns}
-    derived = any(column.generated for column in staged.columns if column.name in read)
-    return staged.table.identity is None or derived or not read.isdisjoint(columns)
-
-
-def _order(
-    catalog: Catalog,
-    tables: list[Staged],
-    counts: Callable[[Staged, Iterable[str]], bool] = lambda *_: True,
-) -> list[list[Staged]]:
-    """The staged tables by components of the target's foreign keys, parents first.
-
-    Of the references by columns that ``counts`` for their table.
-    """
-    by_number = {staged.number: staged for staged in sorted(tables, key=lambda s: s.table.quoted)}
-    above: dict[int, list[int]] = {}
-    for number, staged in by_number.items():
-        above[number] = [
-            parent.number
-            for key in catalog.foreign_keys
-            if key.child == staged.table.oid and counts(staged, key.columns)
-            for parent in parents.family(tables, key.parent)
-        ] + [
-            parent.number
-            for soft in catalog.references
-            if staged in parents.family(tables, soft.child) and counts(staged, (soft.column,))
-            for parent in parents.family(tables, soft.parent)
-        ]
-    return [[by_number[number] for number in found] for found in components(above)]
 
 
 def _rows(conn: Connection, tables: list[Staged]) -> int:
