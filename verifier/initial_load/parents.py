@@ -19,14 +19,14 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
     while True:
         found = 0
         for child in among:
-            for key in catalog.foreign_keys:
-                if key.child != child.table.oid or not has_columns(child, key):
-                    continue
+            keys = [k for k in catalog.foreign_keys if k.child == child.table.oid]
+            for key in (key for key in keys if has_columns(child, key)):
                 if key.period:
                     found += uncovered(conn, catalog, family(tables, key.parent), child, key)
                 else:
                     found += _orphans(conn, catalog, tables, child, key)
-            found += pulled_apart.turn_away(conn, catalog, child)
+            if len(keys) > 1:
+                found += pulled_apart.turn_away(conn, catalog, child)
         total += found
         if not found:
             return total
