@@ -72,20 +72,26 @@ def _release(conn: Connection, staged: Staged) -> None:
     """Forget what losers collide with where no key but the identity ties their winner to it.
 
     Such a winner would take over a row of the target and, with it, leave that row no key
-    by which the next restore finds it again; it is a row of its own.
+    by which the next restore finds it again; it is a row of its own. A key that is made of
+    columns of the identity has another value in the row that was taken over, where these differ.
     """
-    others = [key for key in staged.keys if key is not staged.table.identity]
-    tied = "".join(
-        paste(
-            " AND NOT EXISTS (SELECT FROM ({rows}) k WHERE k.n = g.winner)",
+    tied, target = "", ""
+    for key in (key for key in staged.keys if key is not staged.table.identity):
+        shared = [c.quoted for c in staged.identity if c.name in key.columns]
+        target = f", {staged.table.only} t" if shared else target
+        tied += paste(
+            " AND NOT (EXISTS (SELECT FROM ({rows}) k WHERE k.n = g.winner){equal})",
             rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
+            equal="".join(f" AND w.{c} IS NOT DISTINCT FROM t.{c}" for c in shared),
         )
-        for key in others
-    )
     run(
         conn,
-        "DELETE FROM pg_temp.restore_hit h USING pg_temp.restore_group g"
-        " WHERE g.n = h.n AND g.winner <> h.n AND NOT h.own {tied}",
+        "DELETE FROM pg_temp.restore_hit h USING pg_temp.restore_group g, {rows} w{target}"
+        " WHERE g.n = h.n AND g.winner <> h.n AND w.{n} = g.winner AND NOT h.own{found}{tied}",
+        rows=staged.rows,
+        target=target,
+        n=staged.ordinal,
+        found=" AND t.tableoid = h.t_oid AND t.ctid = h.t_ctid" if target else "",
         tied=tied,
     )
 

@@ -10,7 +10,8 @@ collides with on another unique key.
   rows collide with: it becomes one of them, by the first key that anything collides on, and
   by that key the last.
 - What only a merged row collides with does not count if its survivor has a value in no
-  unique key but its identity: nobody would find it again in the row that it took over.
+  unique key but its identity, or loses it with that: nobody would find it again in the row that
+  it took over.
 - Without a key that every row has, rows are equal rows of the target: one to one, in the order
   of the backup.
 - Duplicates that are more than one row of the target are all rejected.
@@ -140,13 +141,30 @@ class _Groups:
 
     def _released(self, hits: dict[Entry, list[Hit]]) -> dict[Entry, list[Hit]]:
         """Without what only a merged row collides with, if its survivor cannot be found by it."""
-        others = [key for key in self.keys if key is not self.identity]
         for entry, found in hits.items():
-            row = self.survivor[entry].row
-            lost = not any(self.state.value(self.table, key, row) for key in others)
-            if lost and self.survivor[entry] is not entry:
-                hits[entry] = [hit for hit in found if hit[1] is self.identity]
+            survivor = self.survivor[entry]
+            if survivor is not entry:
+                hits[entry] = [
+                    hit
+                    for hit in found
+                    if hit[1] is self.identity or self._is_tied(survivor, hit[2])
+                ]
         return hits
+
+    def _is_tied(self, survivor: Entry, held: Held) -> bool:
+        """Whether it keeps a value of a key under the identity of ``held``."""
+        own = self.identity.columns if self.identity else ()
+        return any(
+            self.state.value(self.table, key, survivor.row) is not None
+            and all(
+                self.state.known.cells(self.table, [name], survivor.row)
+                == self.state.known.cells(self.table, [name], held.row)
+                for name in own
+                if name in key.reads
+            )
+            for key in self.keys
+            if key is not self.identity
+        )
 
     def _claimed(self, hits: dict[Entry, list[Hit]]) -> dict[Entry, list[Hit]]:
         """Each row of the target with one survivor only."""

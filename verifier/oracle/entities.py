@@ -252,31 +252,48 @@ class Universe:
         self, table: Table, hits: Mapping[Node, list[tuple[Node, str]]]
     ) -> Iterator[tuple[Node, list[tuple[Node, str]]]]:
         """The collisions that count, by the row of the target."""
-        given_up = self._given_up(table)
+        groups = self._groups(table)
         for node, found in hits.items():
-            left = [hit for hit in found if hit[0] not in given_up]
+            left = [hit for hit in found if not self._gives_up(table, hit[0], node, groups)]
             if len(left) < len(found):
                 self.contested.add(node)
             if self.after is None or left:
                 yield node, found if self.after is None else left
 
-    def _given_up(self, table: Table) -> set[Node]:
-        """Rows that merge, or may, into one which no key but the identity ties to anything.
-
-        What they collide with is nobody's then: the survivor would not be found there again.
-        """
-        if table.identity is None:
-            return set()
-        others = [key for key in table.keys if key is not table.identity]
+    def _groups(self, table: Table) -> Mapping[Node, list[Node]]:
+        """The rows of the source that are one so far, by their leader."""
         groups: dict[Node, list[Node]] = defaultdict(list)
         for node in (n for n in self._nodes if n.table == table.name and n.side == SOURCE):
             groups[self._find(node)].append(node)
-        found: set[Node] = set()
-        for group in (group for group in groups.values() if len(group) > 1):
-            untied = [n for n in group if all(self.token(n, key) is None for key in others)]
-            if any(self._is_seen(table, node) for node in untied):
-                found.update(set(group).difference(untied))
-        return found
+        return groups
+
+    def _gives_up(
+        self, table: Table, source: Node, target: Node, groups: Mapping[Node, list[Node]]
+    ) -> bool:
+        """Whether it merges, or may, into one which no key but the identity ties to ``target``.
+
+        What it collides with is nobody's then: the survivor would not be found there again. A key
+        that is made of columns of the identity has another value there, where these differ.
+        """
+        group = groups[self._find(source)]
+        if table.identity is None or len(group) < 2:
+            return False
+        own = set(table.identity.columns)
+        tying = [
+            (key, [name for name in key.columns if name and name in own])
+            for key in table.keys
+            if key is not table.identity
+        ]
+        untied = [
+            node
+            for node in group
+            if not any(
+                self.token(node, key) is not None
+                and all(self._has_same(node, target, name) for name in shared)
+                for key, shared in tying
+            )
+        ]
+        return source not in untied and any(self._is_seen(table, node) for node in untied)
 
     def _is_seen(self, table: Table, node: Node) -> bool:
         """Whether the target came to hold this row as it is, as far as is known."""

@@ -160,6 +160,8 @@ class _Grouping:
         self._nodes = [n for n in self._matter.nodes[table.id] if n in settlement.rows]
         self._leader = {node: node for node in self._nodes}
         self._ties: dict[Node, set[str]] = defaultdict(set)
+        self._survive: dict[Node, Row] = {}
+        """What rows of the source that merge with others become."""
 
     def run(self) -> None:
         own = self._matter.identity[self._table.id]
@@ -177,29 +179,42 @@ class _Grouping:
             for sources, present in self._alike(key, replaced) if key is not own else ():
                 for node in present:
                     hits[node] += [(source, key) for source in sources]
-        given_up = self._given_up(own)
+        self._survive = self._survivors()
         for node, found in hits.items():
-            self._take(node, [(source, key) for source, key in found if source not in given_up])
+            self._take(node, [hit for hit in found if not self._gives_up(own, hit[0], node)])
 
-    def _given_up(self, own: Key | None) -> set[Node]:
-        """Rows that merge into one which no key but the identity ties to anything.
-
-        What they collide with is nobody's then: the survivor would not be found there again.
-        """
-        others = [key for key in self._table.keys if key is not own]
+    def _survivors(self) -> dict[Node, Row]:
         groups: dict[Node, list[Node]] = defaultdict(list)
-        for node in self._nodes if own is not None else ():
+        for node in self._nodes:
             if not node.present:
                 groups[self._find(node)].append(node)
-        found: set[Node] = set()
+        found: dict[Node, Row] = {}
         for group in (group for group in groups.values() if len(group) > 1):
-            thing = Thing(self._table, source=group)
-            rows = self._settlement.rows
+            thing, rows = Thing(self._table, source=group), self._settlement.rows
             survivor = self._settlement.choice.survivor(thing, rows, self._matter)
-            values = (self._matter.keys.value(self._table, k, survivor) for k in others if survivor)
-            if survivor and all(value is None for value in values):
-                found.update(node for node in group if rows[node] != survivor)
+            if survivor is not None:
+                found.update(dict.fromkeys(group, survivor))
         return found
+
+    def _gives_up(self, own: Key | None, source: Node, present: Node) -> bool:
+        """Whether it merges into one which no key but the identity would tie to ``present``.
+
+        What it collides with is nobody's then: the survivor would not be found there again.
+        """
+        survivor = self._survive.get(source)
+        if own is None or survivor is None or self._settlement.rows[source] == survivor:
+            return False
+        keys, held = self._matter.keys, self._matter.rows[present]
+        return not any(
+            keys.value(self._table, key, survivor) is not None
+            and all(
+                keys.cells(self._table, [name], survivor) == keys.cells(self._table, [name], held)
+                for name in own.columns
+                if name in key.reads
+            )
+            for key in self._table.keys
+            if key is not own
+        )
 
     def _alike(self, key: Key, without: set[Node]) -> Iterator[tuple[list[Node], list[Node]]]:
         """Rows with one value of ``key``: the source's, which are one thing, and the target's."""
