@@ -63,10 +63,13 @@ def names(catalog: Catalog, child: Staged, key: ForeignKey) -> list[str]:
 
 def record(conn: Connection, catalog: Catalog, child: Staged, key: ForeignKey, rows: str) -> None:
     """Of the ``rows`` ``c``, ``key`` names ``m.f1``, ``m.f2`` … from now on."""
-    ours = enumerate(names(catalog, child, key), 1)
+    ours = list(enumerate(names(catalog, child, key), 1))
     run(
         conn,
-        "UPDATE {named} r SET {set} FROM (SELECT c.{n}, m.* FROM {rows}) m WHERE r.n = m.{n}",
+        # Of two rows of one number, one may have become something else already.
+        "UPDATE {named} r SET {set} FROM (SELECT c.{n}, m.* FROM {rows}) m"
+        " WHERE r.n = m.{n} AND ({moves})",
+        moves=" OR ".join(f"m.o{no} IS DISTINCT FROM m.f{no}" for no, _ in ours),
         named=_table(child),
         set=", ".join(f"{name} = m.f{no}" for no, name in ours),
         n=child.ordinal,

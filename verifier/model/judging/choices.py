@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.matter import Matter, Node, Thing, with_identity
 from verifier.model.keys import KeyValue
 from verifier.model.schema import Row
 
@@ -103,13 +103,3 @@ class Observed:
             )
 
         return max(reversed(range(len(claims))), key=lambda place: (alike(place), keeps(place)))
-
-
-def with_identity(thing: Thing, row: Row, matter: Matter) -> Row:
-    """``row`` under the identity that the target's row has."""
-    key = matter.identity[thing.table.id]
-    if key is None:
-        return row
-    own = {thing.table.places[column] for column in key.columns}
-    kept = matter.rows[thing.present[0]]
-    return tuple(kept[place] if place in own else value for place, value in enumerate(row))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from verifier.model.judging.choices import with_identity
-from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.matter import Matter, Node, Thing, with_identity
 from verifier.model.judging.newest import may_stay
 from verifier.model.judging.parking import changing_hands
 from verifier.model.judging.things import Settlement

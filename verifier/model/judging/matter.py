@@ -102,3 +102,13 @@ def _parents_first(schema: Schema) -> list[Table]:
     for table in schema.tables:
         visit(table, ())
     return order
+
+
+def with_identity(thing: Thing, row: Row, matter: Matter) -> Row:
+    """``row`` under the identity that the target's row has."""
+    key = matter.identity[thing.table.id]
+    if key is None:
+        return row
+    own = {thing.table.places[column] for column in key.columns}
+    kept = matter.rows[thing.present[0]]
+    return tuple(kept[place] if place in own else value for place, value in enumerate(row))

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from verifier.model.judging.choices import Ranked, with_identity
+from verifier.model.judging.choices import Ranked
 from verifier.model.judging.leeway import forsaken, leeway
-from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.matter import Matter, Node, Thing, with_identity
 from verifier.model.judging.things import Choice, Settlement
 from verifier.model.rules import of_row
 from verifier.model.schema import Action, ForeignKey

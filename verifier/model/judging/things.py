@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from verifier.model.breach import NotModelled
-from verifier.model.judging.matter import Matter, Node, Thing
+from verifier.model.judging.matter import Matter, Node, Thing, with_identity
 from verifier.model.keys import KeyValue
 from verifier.model.schema import ForeignKey, Key, Row, Table
 
@@ -160,8 +160,6 @@ class _Grouping:
         self._nodes = [n for n in self._matter.nodes[table.id] if n in settlement.rows]
         self._leader = {node: node for node in self._nodes}
         self._ties: dict[Node, set[str]] = defaultdict(set)
-        self._survive: dict[Node, Row] = {}
-        """What rows of the source that merge with others become."""
 
     def run(self) -> None:
         own = self._matter.identity[self._table.id]
@@ -179,31 +177,32 @@ class _Grouping:
             for sources, present in self._alike(key, replaced) if key is not own else ():
                 for node in present:
                     hits[node] += [(source, key) for source in sources]
-        self._survive = self._survivors()
-        for node, found in hits.items():
-            self._take(node, [hit for hit in found if not self._gives_up(own, hit[0], node)])
-
-    def _survivors(self) -> dict[Node, Row]:
         groups: dict[Node, list[Node]] = defaultdict(list)
-        for node in self._nodes:
-            if not node.present:
-                groups[self._find(node)].append(node)
-        found: dict[Node, Row] = {}
-        for group in (group for group in groups.values() if len(group) > 1):
-            thing, rows = Thing(self._table, source=group), self._settlement.rows
-            survivor = self._settlement.choice.survivor(thing, rows, self._matter)
-            if survivor is not None:
-                found.update(dict.fromkeys(group, survivor))
-        return found
+        for node in (node for node in self._nodes if not node.present):
+            groups[self._find(node)].append(node)
+        for node, found in hits.items():
+            left = [
+                (source, key)
+                for source, key in found
+                if not self._gives_up(own, source, node, groups[self._find(source)])
+            ]
+            self._take(node, left)
 
-    def _gives_up(self, own: Key | None, source: Node, present: Node) -> bool:
+    def _gives_up(self, own: Key | None, source: Node, present: Node, group: list[Node]) -> bool:
         """Whether it merges into one which no key but the identity would tie to ``present``.
 
         What it collides with is nobody's then: the survivor would not be found there again.
+        ``group``: the rows of the source that are one with it.
         """
-        survivor = self._survive.get(source)
-        if own is None or survivor is None or self._settlement.rows[source] == survivor:
+        rows, choice = self._settlement.rows, self._settlement.choice
+        survivor = choice.survivor(Thing(self._table, source=group), rows, self._matter)
+        if own is None or len(group) < 2 or survivor is None or rows[source] == survivor:
             return False
+        both = Thing(self._table, source=group, present=[present])
+        if choice.survivor(both, rows, self._matter) == with_identity(
+            both, rows[source], self._matter
+        ):
+            return False  # it is seen to survive there
         keys, held = self._matter.keys, self._matter.rows[present]
         return not any(
             keys.value(self._table, key, survivor) is not None
