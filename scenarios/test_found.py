@@ -202,8 +202,8 @@ def test_reference_that_another_one_moves_to_somebody_else(scenario, world):
 @pytest.mark.guarantee("merging", "idempotence")
 @pytest.mark.trap("U02", "O03")
 def test_key_that_is_free_once_the_parents_have_merged(scenario, world):
-    """A shelf belongs to a room, and a room has a main shelf. Rooms merge, and one shelf is then
-    the target's by its key; who matched the other one with that shelf before has one too few.
+    """Shelves belong to rooms, and a room has a main shelf; when rooms merge, one shelf is the
+    target's by its key, and who matched another one with it before that has one too few.
     """
     world(
         """
