@@ -2,6 +2,13 @@
 
 import pytest
 
+JOURNEYS = """
+CREATE TABLE station (line int, no int, name text, PRIMARY KEY (line, no));
+CREATE TABLE journey (id int PRIMARY KEY, line int, start int, stop int,
+    FOREIGN KEY (line, start) REFERENCES station,
+    FOREIGN KEY (line, stop) REFERENCES station);
+"""
+
 
 @pytest.mark.guarantee("preservation", "honesty")
 @pytest.mark.trap("U03")
@@ -68,12 +75,7 @@ def test_two_references_over_one_column(scenario, world):
     whoever lets the one follow a merge no longer finds the other.
     """
     world(
-        """
-        CREATE TABLE station (line int, no int, name text, PRIMARY KEY (line, no));
-        CREATE TABLE journey (id int PRIMARY KEY, line int, start int, stop int,
-            FOREIGN KEY (line, start) REFERENCES station,
-            FOREIGN KEY (line, stop) REFERENCES station);
-        """,
+        JOURNEYS,
         source="""
         INSERT INTO station VALUES (2, 1, 'north'), (2, 3, 'south');
         INSERT INTO journey VALUES (1, 2, 1, 3), (2, 2, 3, 3), (3, 2, 1, NULL);
@@ -180,12 +182,7 @@ def test_reference_that_another_one_moves_to_somebody_else(scenario, world):
     does not; the other line has a station of that number, too, and the journey ends up there.
     """
     world(
-        """
-        CREATE TABLE station (line int, no int, name text, PRIMARY KEY (line, no));
-        CREATE TABLE journey (id int PRIMARY KEY, line int, start int, stop int,
-            FOREIGN KEY (line, start) REFERENCES station,
-            FOREIGN KEY (line, stop) REFERENCES station);
-        """,
+        JOURNEYS,
         source="""
         INSERT INTO station VALUES
             (1, 1, 'north'), (1, 3, 'south'), (2, 2, 'north'), (2, 3, 'east');

@@ -135,6 +135,9 @@ def _strays(state: State, key: ForeignKey, entry: Entry) -> bool:
 
     A row that takes over the identity of a row of the target refers by that to what it did.
     """
+    others = [other for other in entry.table.foreign_keys if other is not key]
+    if all(set(key.columns).isdisjoint(other.columns) for other in others):
+        return False
     named = parent_of(state, key, entry)
     if named is None:
         table, row, columns = entry.table, entry.start, key.columns

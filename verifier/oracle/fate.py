@@ -10,8 +10,8 @@ from verifier.contract import Row
 from verifier.oracle.catalog import ForeignKey, Table
 from verifier.oracle.diff import identity_of
 from verifier.oracle.entities import Entity, Universe
-from verifier.oracle.forsaking import Obstacle
 from verifier.oracle.links import SOURCE, TARGET, Node
+from verifier.oracle.obstacle import Obstacle
 from verifier.oracle.snapshot import Snapshot, Values
 
 

@@ -1,21 +1,11 @@
-"""Why a row cannot be restored: what it would take from rows of the target, among others."""
+"""Rows of the source that would take from rows of the target what those refer to."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from verifier.oracle.catalog import ForeignKey
 from verifier.oracle.entities import Universe
 from verifier.oracle.links import Node
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why a source row cannot be restored."""
-
-    reason: str
-    constraint: str
-    sql: str = ""
+from verifier.oracle.obstacle import Obstacle
 
 
 def forsaking(universe: Universe, *, loosely: bool = False) -> dict[Node, tuple[Obstacle, Node]]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from verifier.oracle.catalog import ForeignKey, Table, UniqueKey
 from verifier.oracle.entities import Entity, Universe
-from verifier.oracle.forsaking import Obstacle, forsaking
+from verifier.oracle.forsaking import forsaking
 from verifier.oracle.links import SOURCE, TARGET, Node
+from verifier.oracle.obstacle import Obstacle
 
 _ENDLESS = re.compile(r"(text|character varying|uuid|smallint|integer|bigint|numeric)$")
 """Types that always have one more value."""

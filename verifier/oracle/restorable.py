@@ -15,9 +15,10 @@ from types import MappingProxyType
 from verifier.oracle.collisions import constraint_of
 from verifier.oracle.entities import Universe
 from verifier.oracle.fitting import Clash, Excluded, Unfit
-from verifier.oracle.forsaking import Obstacle, forsaking
+from verifier.oracle.forsaking import forsaking
 from verifier.oracle.links import SOURCE, TARGET, Node
 from verifier.oracle.naming import stands_in
+from verifier.oracle.obstacle import Obstacle
 
 
 @dataclass(frozen=True, slots=True)

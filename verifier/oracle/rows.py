@@ -13,10 +13,10 @@ from verifier.oracle.collisions import constraint_of, not_merged
 from verifier.oracle.diff import differing, identity_of, paths, select
 from verifier.oracle.entities import Entity, Universe
 from verifier.oracle.fate import Fates, Settled
-from verifier.oracle.forsaking import Obstacle
 from verifier.oracle.keyless import judge_keyless
 from verifier.oracle.links import Node
 from verifier.oracle.naming import Named
+from verifier.oracle.obstacle import Obstacle
 
 
 def judge_rows(fates: Fates, claim: Claim, findings: Findings) -> None:

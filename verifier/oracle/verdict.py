@@ -15,13 +15,13 @@ from verifier.oracle.disturbed import judge_committed
 from verifier.oracle.entities import Universe
 from verifier.oracle.fate import Fates
 from verifier.oracle.fitting import Excluded, Unfit
-from verifier.oracle.forsaking import Obstacle
 from verifier.oracle.hindered import hindered
 from verifier.oracle.honesty import judge_failure, judge_lie, judge_success
 from verifier.oracle.integrity import judge_integrity
 from verifier.oracle.judgement import Judgement, Restore
 from verifier.oracle.links import Node
 from verifier.oracle.naming import Named
+from verifier.oracle.obstacle import Obstacle
 from verifier.oracle.ordering import judge_order, ordered
 from verifier.oracle.restorable import downstream, gaps, settle
 from verifier.oracle.rows import judge_rows
