@@ -179,6 +179,18 @@ def test_number_that_is_there_twice_is_no_circle(move: Move) -> None:
     assert_settled(move, claim)
 
 
+def test_circle_of_rows_that_are_one_row_is_rejected(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE node (id serial, up int)",
+        "INSERT INTO node VALUES (1, 1), (1, NULL), (2, 1)",
+        "ALTER TABLE node ADD PRIMARY KEY (id), ADD UNIQUE (up), ADD FOREIGN KEY (up) "
+        "REFERENCES node",
+    )
+    # All three are the row that comes last, which refers to itself then.
+    assert [r.key for r in claim.rejections or ()] == [{"id": "2"}]
+    assert_refused(move, claim)
+
+
 def test_circle_with_a_key_is_found_again(move: Move) -> None:
     claim = move(
         "CREATE TABLE a (id serial PRIMARY KEY, code text UNIQUE NOT NULL, b int);"

@@ -9,7 +9,7 @@ import psycopg
 
 from verifier.initial_load.catalog import Column, Connection
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.session import literal, run
+from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
 from verifier.initial_load.values import reason
 
@@ -31,22 +31,35 @@ def complete(conn: Connection, staged: Staged) -> None:
         )
 
 
-def rows(conn: Connection, staged: Staged) -> int:
-    """Reject rows that break a length, precision, NOT NULL or check of their own table."""
+def rows(conn: Connection, staged: Staged, *, written: bool = False) -> int:
+    """Reject rows that break a length, precision, NOT NULL or check of their own table.
+
+    Once all is planned only those that are to be ``written``: others merge into a row that is
+    asked itself, or into one of the target that stays as it is.
+    """
     if not _doubtful(conn, staged):
         return 0
+    due = "true"
+    if written:
+        due = paste(
+            "s.{n} IN (SELECT n FROM {new} UNION ALL SELECT n FROM {change})",
+            n=staged.ordinal,
+            new=staged.new,
+            change=staged.change,
+        )
     rejected = 0
     bounded = [column for column in staged.given if column.bounded]
     if bounded:
-        found = _bounds(conn, staged, bounded)
+        found = _bounds(conn, staged, bounded, due)
         if found is None:
-            found = sum(_bounds_one_by_one(conn, staged, column) for column in bounded)
+            found = sum(_bounds_one_by_one(conn, staged, column, due) for column in bounded)
         rejected += found
     filled = [column for column in staged.given if column.not_null]
     if filled:
         case = " ".join(f"WHEN b.{c.quoted} IS NULL THEN {literal(c.quoted)}" for c in filled)
         where = " OR ".join(f"s.{column.quoted} IS NULL" for column in filled)
-        rejected += reject(conn, staged, where, f"'column ' || CASE {case} END || ' is NULL'")
+        said = f"'column ' || CASE {case} END || ' is NULL'"
+        rejected += reject(conn, staged, f"({where}) AND {due}", said)
     for check in staged.table.checks:
         # One that staging cannot evaluate (a check on tableoid) is evaluated by the
         # server when the row is written, and fails the whole restore.
@@ -54,7 +67,7 @@ def rows(conn: Connection, staged: Staged) -> int:
             _attempt(
                 conn,
                 staged,
-                f"({check.expression}) IS FALSE",
+                f"({check.expression}) IS FALSE AND {due}",
                 literal(f"breaks {check.name}: {check.expression}"),
                 literal(check.name),
             )
@@ -93,22 +106,21 @@ def guarded(conn: Connection) -> Iterator[list[bool]]:
     conn.execute("RELEASE attempt")
 
 
-def _bounds(conn: Connection, staged: Staged, columns: list[Column]) -> int | None:
+def _bounds(conn: Connection, staged: Staged, columns: list[Column], due: str) -> int | None:
     """Reject values that the declared length or precision would cut or round without a word.
 
     ``None`` if that cannot be evaluated on every row.
     """
     case = " ".join(f"WHEN {_loses(column, 'b')} THEN {_loss(column)}" for column in columns)
-    return _attempt(
-        conn, staged, " OR ".join(_loses(column, "s") for column in columns), f"CASE {case} END"
-    )
+    where = " OR ".join(_loses(column, "s") for column in columns)
+    return _attempt(conn, staged, f"({where}) AND {due}", f"CASE {case} END")
 
 
-def _bounds_one_by_one(conn: Connection, staged: Staged, column: Column) -> int:
+def _bounds_one_by_one(conn: Connection, staged: Staged, column: Column, due: str) -> int:
     """The same where a value may be out of range, which is an error and no difference."""
     fails = f"{reason(conn, f's.{column.quoted}::text', column, column.type)} IS NOT NULL"
     where = f"CASE WHEN {fails} THEN true ELSE {_loses(column, 's')} END"
-    return reject(conn, staged, where, _loss(column))
+    return reject(conn, staged, f"({where}) AND {due}", _loss(column))
 
 
 def _loses(column: Column, alias: str) -> str:

@@ -115,9 +115,10 @@ def _prefer(conn: Connection, staged: Staged) -> None:
 
 
 def _out_of_place(conn: Connection, staged: Staged) -> int:
-    """Reject rows that only under the key that they took over are duplicates of a later row.
+    """Reject rows that only under the key that they took over are duplicates of another row.
 
-    That one would bring its own values, by which the next restore does not find them there.
+    Which of them is the row of the target, the next restore would see otherwise: it finds the
+    values of one row there, and the other one under a key that is not its own.
     """
     identity = staged.table.identity
     apart = [
@@ -133,9 +134,10 @@ def _out_of_place(conn: Connection, staged: Staged) -> int:
         staged,
         paste(
             "s.{n} IN (SELECT w.n FROM pg_temp.restore_was w"
-            " JOIN pg_temp.restore_group g ON g.n = w.n AND g.winner <> w.n"
+            " JOIN pg_temp.restore_group g ON g.n = w.n"
             " WHERE w.tab = {number} AND w.con IS NOT NULL"
-            " AND g.winner NOT IN ({bound} AND b.winner = w.n)"
+            " AND EXISTS (SELECT FROM pg_temp.restore_group o WHERE o.winner = g.winner"
+            "  AND o.n <> w.n AND o.n NOT IN ({bound} AND b.winner = w.n))"
             " AND NOT EXISTS (SELECT FROM pg_temp.restore_tie t"
             "  JOIN pg_temp.restore_tie o USING (key, grp)"
             "  WHERE t.n = w.n AND o.n <> w.n AND key IN ({apart})"

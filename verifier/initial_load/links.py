@@ -78,6 +78,13 @@ def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Stage
     )
 
 
+def reached(
+    catalog: Catalog, tables: list[Staged], parent: Staged
+) -> list[tuple[ForeignKey, Staged]]:
+    """The foreign keys by which rows may move with ``parent``'s, with the tables that have them."""
+    return [(key, child) for key, child in _reached(catalog, tables, parent) if key.name]
+
+
 def _several(found: list[tuple[ForeignKey, Staged]], number: int) -> bool:
     """Whether several of the references ``found`` share a column of a table."""
     names = [name for key, child in found if child.number == number for name in key.columns]

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from verifier.initial_load.catalog import Catalog
 from verifier.initial_load.parents import family
 from verifier.initial_load.stage import Staged
+from verifier.initial_load.whole_rows import by_whole_rows
 
 
 def matched_by(staged: Staged, columns: Iterable[str]) -> bool:
     """Whether ``columns`` say which rows of the table are equal."""
     read = {name for key in staged.keys for name in key.columns}
     derived = any(column.generated for column in staged.columns if column.name in read)
-    return staged.table.identity is None or derived or not read.isdisjoint(columns)
+    whole = staged.table.identity is None or by_whole_rows(staged)
+    return whole or derived or not read.isdisjoint(columns)
 
 
 def ordered(

@@ -21,15 +21,21 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
         for child in among:
             keys = [k for k in catalog.foreign_keys if k.child == child.table.oid]
             for key in (key for key in keys if has_columns(child, key)):
-                if key.period:
-                    found += uncovered(conn, catalog, family(tables, key.parent), child, key)
-                else:
-                    found += _orphans(conn, catalog, tables, child, key)
+                found += orphans_by(conn, catalog, tables, child, key)
             if len(keys) > 1:
                 found += pulled_apart.turn_away(conn, catalog, child)
         total += found
         if not found:
             return total
+
+
+def orphans_by(
+    conn: Connection, catalog: Catalog, tables: list[Staged], child: Staged, key: ForeignKey
+) -> int:
+    """Reject the rows of ``child`` without a parent by one of its foreign keys."""
+    if key.period:
+        return uncovered(conn, catalog, family(tables, key.parent), child, key)
+    return _orphans(conn, catalog, tables, child, key)
 
 
 def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:

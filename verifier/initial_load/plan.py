@@ -210,7 +210,7 @@ class Plan:
             for staged in tables:
                 staged.unplan()
             parents.orphans(self.conn, self.catalog, self.content.tables, tables)
-            if self.numbering and whole_rows.circular(self.conn, self.catalog, tables):
+            if self._circular(tables):
                 continue
             if not self._told_apart(tables):
                 break
@@ -233,7 +233,7 @@ class Plan:
         with ledger.undoable(self.conn, tables) as undo:
             left = _rows(self.conn, tables)
             self._group(tables)
-            if left == _rows(self.conn, tables):
+            if left == _rows(self.conn, tables) and not self._circular(tables, merged=True):
                 self._plan(tables)
         return undo.rejected
 
@@ -246,7 +246,7 @@ class Plan:
         kinds: list[Callable[[Staged], int]] = [
             lambda staged: match.outdated(conn, staged),
             # A row that moved has other values than the backup's.
-            lambda staged: checks.rows(conn, staged) if staged.grouped else 0,
+            lambda staged: checks.rows(conn, staged, written=True) if staged.grouped else 0,
             lambda staged: write.plan(conn, staged),
             self._mistaken,
             self.overlaps.reject,
@@ -254,6 +254,12 @@ class Plan:
             lambda staged: parents.stranded(conn, catalog, all_tables, staged, tables),
         ]
         return next(filter(None, (sum(map(kind, tables)) for kind in kinds)), 0)
+
+    def _circular(self, tables: list[Staged], *, merged: bool = False) -> int:
+        """Reject rows that no other restore would find again."""
+        if not self.numbering:
+            return 0
+        return whole_rows.circular(self.conn, self.catalog, tables, merged=merged)
 
     def _mistaken(self, staged: Staged) -> int:
         """Reject rows whose numbers somebody else has, or may have."""
@@ -296,9 +302,7 @@ class Plan:
         A table waits only for those whose rows its own are equal by. What merges too early takes
         over the key of a target row that belongs to another one.
         """
-        if len(tables) == 1 or self.numbering:
-            return [tables]
-        return ordered(self.catalog, tables, matched_by)
+        return ordered(self.catalog, tables, matched_by) if len(tables) > 1 else [tables]
 
 
 def _ready(problems: list[str], exit_code: int = 1) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from verifier.initial_load import changes
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.following import follow_cells, remember, shift
-from verifier.initial_load.links import Before, Link, declared, kept, links
+from verifier.initial_load.links import Before, Link, declared, kept, links, reached
+from verifier.initial_load.parents import orphans_by
 from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged, among
 
@@ -17,6 +18,9 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
     """
     if not _moved(conn, catalog, parent):
         return set()
+    # What has no parent now must not become the child of a row that only moves to where it looks.
+    for key, child in reached(catalog, tables, parent):
+        orphans_by(conn, catalog, tables, child, key)
     changed: set[int] = set()
     before = kept(conn, catalog, tables, parent)
     for link in links(catalog, tables, parent, before):

@@ -15,14 +15,14 @@ from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKe
 from verifier.initial_load.changes import as_text
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.offset import moved
-from verifier.initial_load.parents import family
+from verifier.initial_load.parents import family, survives
 from verifier.initial_load.session import array, literal, paste, run
 from verifier.initial_load.stage import Staged, among
 
 
 def some(conn: Connection, staged: Staged) -> bool:
     """Whether rows of the table have to be found like that."""
-    if not _any(staged):
+    if not by_whole_rows(staged):
         return False
     row = run(
         conn,
@@ -33,13 +33,14 @@ def some(conn: Connection, staged: Staged) -> bool:
     return bool(row and row[0])
 
 
-def _any(staged: Staged) -> bool:
+def by_whole_rows(staged: Staged) -> bool:
+    """Whether a row may have nothing but its number that identifies it."""
     return bool(staged.local) and not any(key.identifying for key in staged.keys[1:])
 
 
 def pair(conn: Connection, staged: Staged) -> None:
     """Let the rows of the table's fate that are still without a target row find theirs."""
-    if not _any(staged):
+    if not by_whole_rows(staged):
         return
     columns = [column for column in staged.given if column not in staged.local]
     ours, theirs = (array([as_text(column, alias) for column in columns]) for alias in "st")
@@ -67,8 +68,13 @@ def pair(conn: Connection, staged: Staged) -> None:
     )
 
 
-def circular(conn: Connection, catalog: Catalog, tables: list[Staged]) -> int:
-    """Reject the rows of one component that could not be found again; the number of them."""
+def circular(
+    conn: Connection, catalog: Catalog, tables: list[Staged], *, merged: bool = False
+) -> int:
+    """Reject the rows of one component that could not be found again; the number of them.
+
+    To be asked once more when rows have ``merged``: the survivor may refer to itself.
+    """
     inner = {staged.number: list(_inner(catalog, staged, tables)) for staged in tables}
     if not any(inner.values()) or not any(staged.local for staged in tables):
         return 0
@@ -77,8 +83,8 @@ def circular(conn: Connection, catalog: Catalog, tables: list[Staged]) -> int:
         "CREATE TEMP TABLE restore_loose (tab int, n bigint, PRIMARY KEY (tab, n)) ON COMMIT DROP"
     )
     for staged in tables:
-        _loose(conn, staged, inner[staged.number])
-    while sum(_found(conn, staged, inner[staged.number]) for staged in tables):
+        _loose(conn, staged, inner[staged.number], merged)
+    while sum(_found(conn, staged, inner[staged.number], merged) for staged in tables):
         conn.execute("ANALYZE pg_temp.restore_loose")
     return sum(
         reject(
@@ -135,7 +141,7 @@ def _inner(catalog: Catalog, staged: Staged, tables: list[Staged]) -> Iterator[L
                     yield key, parent, pairs
 
 
-def _loose(conn: Connection, staged: Staged, links: list[Link]) -> None:
+def _loose(conn: Connection, staged: Staged, links: list[Link], merged: bool) -> None:
     """Add the rows that only their references can identify and that have such."""
     if not links:
         return
@@ -149,19 +155,21 @@ def _loose(conn: Connection, staged: Staged, links: list[Link]) -> None:
     run(
         conn,
         "INSERT INTO pg_temp.restore_loose SELECT {number}, {n} FROM {rows}"
-        " WHERE ({refers}) AND ({covered}) IS NOT TRUE",
+        " p WHERE ({refers}) AND ({covered}) IS NOT TRUE{survives}",
         number=str(staged.number),
         n=staged.ordinal,
         rows=staged.rows,
+        survives=survives(staged) if merged else "",
         refers=refers,
         covered=_covered(keys),
     )
 
 
-def _found(conn: Connection, staged: Staged, links: list[Link]) -> int:
+def _found(conn: Connection, staged: Staged, links: list[Link], merged: bool) -> int:
     """Take out the rows all of whose parents can be found; the number of them.
 
-    Of parents with one number, which will be one row, the last counts.
+    Of parents with one number, which will be one row, the last counts. Of those that have
+    ``merged`` only survivors are loose.
     """
     if not links:
         return 0
@@ -169,7 +177,7 @@ def _found(conn: Connection, staged: Staged, links: list[Link]) -> int:
         paste(
             "SELECT s.{n} AS n FROM {rows} s JOIN {parents} p ON {same}"
             " JOIN pg_temp.restore_loose o ON o.tab = {number} AND o.n = p.{m}"
-            " WHERE NOT EXISTS (SELECT FROM {parents} q WHERE q.{m} > p.{m} AND {again})",
+            " WHERE {one} OR NOT EXISTS (SELECT FROM {parents} q WHERE q.{m} > p.{m} AND {again})",
             n=staged.ordinal,
             rows=staged.rows,
             parents=among(parent.rows, key),
@@ -177,6 +185,7 @@ def _found(conn: Connection, staged: Staged, links: list[Link]) -> int:
             again=" AND ".join(f"q.{b.quoted} = p.{b.quoted}" for _, b in pairs),
             number=str(parent.number),
             m=parent.ordinal,
+            one=str(merged),
         )
         for key, parent, pairs in links
     )

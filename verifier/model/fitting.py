@@ -70,8 +70,8 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
 def broken_references(state: State, rejected: Rejected) -> set[str]:
     """All foreign keys of which a row can be said to break them.
 
-    Of a row that breaks other rules as well, those that lead to a suspected row, with which
-    its children are rejected at once.
+    Of a row that breaks other rules as well, those that lead to nothing from the outset, and to
+    a suspected row, with which its children are rejected at once.
     """
     entry, keys = rejected.entry, references(rejected.entry.table)
     orphan = rejected.constraints & {key.name for key in keys}
@@ -83,6 +83,7 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
         for key in keys
         if parent_of(state, key, entry) in state.suspected
         or key in unmet
+        or _is_lone(state, key, entry)
         or not apart.isdisjoint(key.columns)
     }
 
@@ -124,10 +125,26 @@ def _unmet(state: State, key: ForeignKey, there: Collection[KeyValue | None], en
     if key.full and 0 < missing < len(places):
         return "only some of its columns are NULL"
     if not missing and (
-        state.cells(entry.table, key.columns, entry.row) not in there or _strays(state, key, entry)
+        state.cells(entry.table, key.columns, entry.row) not in there
+        or _is_lone(state, key, entry)
+        or _strays(state, key, entry)
     ):
         return "has no parent"
     return ""
+
+
+def _is_lone(state: State, key: ForeignKey, entry: Entry) -> bool:
+    """Whether it names no row of either side that is still there.
+
+    What another row becomes is not what it named, though it may be called the same.
+    """
+    cells = state.cells(entry.table, key.columns, entry.row)
+    parent = state.schema.by_id[key.parent]
+    if cells is None or cells in {
+        state.cells(parent, key.references, held.row) for held in state.held[parent.id]
+    }:
+        return False
+    return parent_of(state, key, entry) not in state.entries[parent.id]
 
 
 def _strays(state: State, key: ForeignKey, entry: Entry) -> bool:

@@ -203,22 +203,23 @@ class _Groups:
         return newer(self.state, self.table, held, row)
 
     def reject_out_of_place(self) -> int:
-        """Reject rows that only under the key that they took over are duplicates of a later row.
+        """Reject rows that only under the key that they took over are duplicates of another row.
 
-        That one would bring its own values, by which the next restore does not find them there.
+        Which of them is the row of the target, the next restore would see otherwise.
         """
         own = self.identity
         apart = [k for k in self.keys if own and k.reads.isdisjoint(own.columns)]
         rejected = 0
         for entry in (entry for entry in self.entries if entry.taken is not None):
-            bound = {each for each in self.entries if each.survivor is entry}
+            bound = {entry, *(each for each in self.entries if each.survivor is entry)}
+            group = next(each for each in self.members if entry in each)
             equal = {
                 each
                 for key in apart
                 for value in [self.state.value(self.table, key, entry.row)]
                 for each in (self._by_value(key)[value] if value is not None else ())
             }
-            if self.survivor[entry] not in bound and not equal - bound:
+            if not bound.issuperset(group) and not equal - bound:
                 reason = "is another row's duplicate only under the key that it took over"
                 names = {*self.ties[entry], *entry.ties}
                 rejected += self.state.reject([entry], reason, names)

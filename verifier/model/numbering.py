@@ -179,12 +179,13 @@ def by_whole_rows(state: State, table: Table) -> bool:
 def reject_circular(state: State, tables: Sequence[Table]) -> int:
     """Reject rows that could not be found again, because they refer to each other in a circle.
 
-    Each of them is known by its references only, and so are the rows that it refers to.
+    Each of them is known by its references only, and so are the rows that it refers to. To be
+    asked once more when rows have merged: what merged may refer to itself.
     """
     loose = {
         entry
         for table in tables
-        for entry in state.entries[table.id]
+        for entry in state.survivors(table)
         if _is_loose(state, table, entry, _inner(state, table, tables))
     }
     while True:
@@ -192,7 +193,9 @@ def reject_circular(state: State, tables: Sequence[Table]) -> int:
             entry
             for entry in loose
             if not any(
-                parent_of(state, key, entry) in loose for key in _inner(state, entry.table, tables)
+                parent.survivor in loose
+                for key in _inner(state, entry.table, tables)
+                if (parent := parent_of(state, key, entry)) is not None
             )
         }
         if not found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from verifier.model.keys import identity
 from verifier.model.schema import Table
@@ -14,14 +14,13 @@ def components(world: World) -> list[list[Table]]:
     return _ordered(world.schema.tables, _above(world))
 
 
-def turns(world: World, tables: list[Table]) -> list[list[Table]]:
+def turns(world: World, tables: list[Table], whole: Callable[[Table], bool]) -> list[list[Table]]:
     """The tables of one component as their rows can be told apart, one list after the other.
 
-    A table waits only for those whose rows its own are equal by.
+    A table waits only for those whose rows its own are equal by; by all that it refers to where
+    it is told by the ``whole`` row.
     """
-    if world.options.local_ids:
-        return [tables]
-    return _ordered(tables, _above(world, tables))
+    return _ordered(tables, _above(world, tables, whole))
 
 
 def _ordered(tables: Sequence[Table], above: dict[str, set[str]]) -> list[list[Table]]:
@@ -46,7 +45,9 @@ def _is_next(table: str, above: dict[str, set[str]], done: set[str]) -> bool:
     return all(other in done or table in above[other] for other in above[table])
 
 
-def _above(world: World, matched: Sequence[Table] = ()) -> dict[str, set[str]]:
+def _above(
+    world: World, matched: Sequence[Table] = (), whole: Callable[[Table], bool] = lambda _: False
+) -> dict[str, set[str]]:
     """For every table those that it refers to, directly or not; what has no rows leads nowhere.
 
     If there are tables to be ``matched``: only by what says which of their rows are equal.
@@ -63,7 +64,7 @@ def _above(world: World, matched: Sequence[Table] = ()) -> dict[str, set[str]]:
     above: dict[str, set[str]] = {table.id: set() for table in world.schema.tables}
     for table, columns, parent in links:
         inside = not matched or parent in {each.id for each in matched}
-        if inside and (not matched or _is_matched_by(table, columns)):
+        if inside and (not matched or whole(table) or _is_matched_by(table, columns)):
             above[table.id].add(parent)
     backed_up = {table for table in above if world.source.get(table)}
     above = {

@@ -166,13 +166,19 @@ def _settle(state: State, tables: list[Table]) -> str:
         if local and numbering.reject_circular(state, tables):
             continue
         # What followed a row that is rejected now may have been wrong.
-        if not (_match(state, tables) or fitting.unwritable(state, tables)):
+        if not (_match(state, tables) or _unfit(state, tables)):
             break
     if local:
         for table in tables:
             numbering.number(state, table)
         _follow(state, tables)
     return ""
+
+
+def _unfit(state: State, tables: list[Table]) -> int:
+    """Reject rows that are told apart and cannot be restored as what they are now."""
+    circular = numbering.reject_circular(state, tables) if state.options.local_ids else 0
+    return circular or fitting.unwritable(state, tables)
 
 
 def _begin(state: State, tables: list[Table]) -> None:
@@ -201,7 +207,7 @@ def _follow(state: State, tables: list[Table]) -> bool:
 def _match(state: State, tables: list[Table]) -> int:
     """Tell the rows of ``tables`` apart; the number of rows that had to be rejected."""
     total = 0
-    for turn in turns(state.world, tables):
+    for turn in turns(state.world, tables, partial(numbering.by_whole_rows, state)):
         while True:
             rejected = 0
             for table in turn:

@@ -50,12 +50,16 @@ class Universe:
         selected: frozenset[str],
         after: Snapshot | None = None,
         gone: frozenset[Node] = frozenset(),
+        *,
+        last: bool = False,
     ) -> None:
         """``gone``: rows of the source that are rejected, and take nothing from anybody.
 
-        They still belong to the entity whose identity they carry.
+        They still belong to the entity whose identity they carry. ``last``: of several that
+        collide with a row of the target it becomes the last, not the first, where that is not seen.
         """
         self.source, self.before, self.after, self.gone = source, before, after, gone
+        self._last = last
         self.schema: Schema = before.schema
         self.selected = selected
         self._tables = dict(self.schema.tables)
@@ -80,7 +84,7 @@ class Universe:
         """The same rows, of which those that are ``gone`` are rejected."""
         if gone == self.gone:
             return self
-        return Universe(self.source, self.before, self.selected, self.after, gone)
+        return Universe(self.source, self.before, self.selected, self.after, gone, last=self._last)
 
     # -- reading rows -----------------------------------------------------------------
 
@@ -319,7 +323,7 @@ class Universe:
         """Which of several rows of the source ``node`` becomes: the one that it did become."""
         table, after = self.table(node.table), self.after
         if len(found) == 1 or after is None or table.identity is None:
-            return found[0]
+            return found[-1 if self._last else 0]
         columns = tuple(name for name in table.identity.columns if name)
         key, rows = self.rows(node).values(node.position, columns), after.tables[node.table]
         for place in range(len(rows.rows)):

@@ -9,6 +9,7 @@ from verifier.oracle.catalog import ForeignKey, Table, UniqueKey
 from verifier.oracle.entities import Entity, Universe
 from verifier.oracle.forsaking import forsaking
 from verifier.oracle.links import SOURCE, TARGET, Node
+from verifier.oracle.naming import stands_in
 from verifier.oracle.obstacle import Obstacle
 
 _ENDLESS = re.compile(r"(text|character varying|uuid|smallint|integer|bigint|numeric)$")
@@ -210,6 +211,14 @@ def _can_let_go(universe: Universe, table: Table, key: UniqueKey) -> bool:
     ):
         return True
     read = {name for foreign_key in universe.parents[table.name] for name in foreign_key.columns}
+    # What two keys read may collide in the other one (its length, its lower case).
+    made = [
+        part
+        for one in table.keys
+        for name, part in zip(one.columns, one.definitions, strict=True)
+        if name is None
+    ]
+    read |= {column.name for column in free if any(stands_in(column.name, one) for one in made)}
     read |= checked
     return any(_ENDLESS.match(column.type) and column.name not in read for column in free)
 

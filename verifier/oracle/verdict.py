@@ -58,7 +58,11 @@ class Judge:
         self._excluded = {name: excluded[name] for name in excluded if name in self._selected}
         self._universe, self._obstacles = settle(whole, self._unfit, self._excluded)
         self._certain = self._obstacles
-        """Those that are there whatever else an implementation rejects."""
+        """Those that are there whatever else an implementation rejects, or lets rows become."""
+        if whole.contested:
+            other = Universe(source, before, self._selected, last=True)
+            _, also = settle(other, self._unfit, self._excluded)
+            self._certain = {node: also[node] for node in self._obstacles if node in also}
 
     @property
     def restorable(self) -> bool:
@@ -80,7 +84,8 @@ class Judge:
         leaves when it fails is judged by its next run.
         """
         judge = self._excusing(restore.claim)
-        if self._whole.contested and not self._reshaped(restore.after):
+        seen = restore.claim.success and not self._reshaped(restore.after)
+        if self._whole.contested and seen:
             judge = self._knowing(restore.after)._excusing(restore.claim)
         judgement = judge._judge(restore, disturbed)
         if not restore.claim.success:

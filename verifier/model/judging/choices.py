@@ -58,8 +58,9 @@ class Observed:
 
     def survivor(self, thing: Thing, rows: Mapping[Node, Row], matter: Matter) -> Row | None:
         if matter.identity[thing.table.id] is None:
-            forms = {rows[node] for node in thing.source or thing.present}
-            found = [row for row in self._after.get(thing.table.id, ()) if row in forms][:1]
+            after = self._after.get(thing.table.id, ())
+            # First what comes: a row of the target may stay if it is newer.
+            found = [rows[n] for n in (*thing.source, *thing.present) if rows[n] in after][:1]
         else:
             found = self.candidates(thing, rows, matter)
         return found[0] if len(found) == 1 else self._last.survivor(thing, rows, matter)

@@ -79,5 +79,8 @@ def _can_be_parked(matter: Matter, table: Table, key: Key, held: Sequence[Row]) 
         return True
     read = {name for foreign_key in table.foreign_keys for name in foreign_key.columns}
     read = read.union(*(check.condition.reads for check in table.checks))
+    # What two keys read may collide in the other one (its length, its lower case).
+    expressions = (part for each in table.keys for part in each.parts if part.op is not Op.COLUMN)
+    read = read.union(*(part.reads for part in expressions))
     types = {column.name: column.type for column in table.columns}
     return any(_ENDLESS.match(types[name]) and name not in read for name in free)

@@ -13,6 +13,7 @@ from verifier.model.judging.choices import Ranked
 from verifier.model.judging.leeway import forsaken, leeway
 from verifier.model.judging.matter import Matter, Node, Thing, with_identity
 from verifier.model.judging.things import Choice, Settlement
+from verifier.model.keys import KeyValue
 from verifier.model.rules import of_row
 from verifier.model.schema import Action, ForeignKey
 from verifier.model.world import Options
@@ -169,12 +170,29 @@ class _Refusals:
             if self.settlement.strays(node, key):
                 # Who takes the place of a row of the target refers by its key to what that did.
                 sure = meant and not self.settlement.of[node].present
+                sure = sure and not self._may_agree(node, key)
                 return Refusal("a reference that shares a column with it moves", key.name, sure)
             moves = self.settlement.moves(node)
             overwritten = parent.present and self.settlement.of[parent].source
             if any(c in moves and (overwritten or moves[c] is None) for c in key.columns):
                 self.unsure.add(node)
         return None
+
+    def _may_agree(self, node: Node, key: ForeignKey) -> bool:
+        """Whether some survivors let all references agree that share a column with ``key``."""
+        for column in key.columns:
+            wanted = []
+            for other in self._matter.table(node).foreign_keys:
+                parent = self.settlement.parent(node, other) if column in other.columns else None
+                if parent is not None:
+                    thing = self.settlement.of[parent]
+                    name = other.references[other.columns.index(column)]
+                    rows = (self.settlement.rows[n] for n in (*thing.source, *thing.present))
+                    cells = self._matter.keys.cells
+                    wanted.append({cells(thing.table, (name,), row) for row in rows})
+            if not set[KeyValue]().union(*wanted).intersection(*wanted):
+                return False
+        return True
 
     def _is_partial(self, node: Node, key: ForeignKey) -> bool:
         row, places = self._matter.rows[node], self._matter.table(node).places
