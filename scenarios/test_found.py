@@ -220,3 +220,54 @@ def test_key_that_is_free_once_the_parents_have_merged(scenario, world):
         """,
     )
     scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "honesty")
+@pytest.mark.trap("O04", "U02")
+def test_orphan_that_another_row_takes_the_name_of(scenario, world):
+    """A bill names an account that is gone, and another account gets that very number when its
+    customer merges into one of the target; the bill is now sent to somebody else.
+    """
+    world(
+        """
+        CREATE TABLE customer (id int PRIMARY KEY, email text);
+        CREATE TABLE account (customer int PRIMARY KEY REFERENCES customer, credit int);
+        CREATE TABLE bill (id int PRIMARY KEY, account int, amount int);
+        """,
+        source="""
+        INSERT INTO customer VALUES (3, 'ann@shop.example'), (5, 'bob@shop.example');
+        INSERT INTO account VALUES (3, 100), (5, 200);
+        INSERT INTO bill VALUES (10, 1, 70), (11, 5, 80);
+        """,
+        target="""
+        ALTER TABLE customer ADD UNIQUE (email);
+        ALTER TABLE bill ADD FOREIGN KEY (account) REFERENCES account;
+        INSERT INTO customer VALUES (1, 'ann@shop.example');
+        """,
+    )
+    scenario.restore().prove()
+
+
+@pytest.mark.guarantee("completeness", "honesty")
+@pytest.mark.trap("U02", "U10")
+def test_key_taken_over_under_which_another_row_collides(scenario, world):
+    """A shelf becomes one of the target by its code, and that one stands in a room where another
+    shelf of the backup has its name; the restore makes one of the two, the next one undoes it.
+    """
+    world(
+        """
+        CREATE TABLE room (id int PRIMARY KEY, name text);
+        CREATE TABLE shelf (room int REFERENCES room, no int, code int, name text,
+            PRIMARY KEY (room, no));
+        """,
+        source="""
+        INSERT INTO room VALUES (2, 'cellar'), (1, 'attic');
+        INSERT INTO shelf VALUES (2, 1, NULL, 'wine'), (1, 2, 7, 'wine');
+        """,
+        target="""
+        ALTER TABLE room ADD UNIQUE (name);
+        ALTER TABLE shelf ADD UNIQUE (code), ADD UNIQUE (room, name);
+        INSERT INTO room VALUES (3, 'cellar'); INSERT INTO shelf VALUES (3, 2, 7, NULL);
+        """,
+    )
+    scenario.restore().prove()

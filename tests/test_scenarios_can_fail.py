@@ -73,6 +73,13 @@ CASES = [
     by_id(test_found.test_key_that_is_equal_and_spelled_otherwise, G.HONESTY, LIE),
     Case(test_found.test_reference_that_another_one_moves_to_somebody_else, "deaf", G.HONESTY, LIE),
     by_id(test_found.test_key_that_is_free_once_the_parents_have_merged, G.MERGING, APART),
+    Case(
+        test_found.test_orphan_that_another_row_takes_the_name_of,
+        "faulty:drop-orphans",
+        G.COMPLETENESS,
+        UNNAMED,
+    ),
+    Case(test_found.test_key_taken_over_under_which_another_row_collides, "deaf", G.HONESTY, LIE),
     # Uniqueness and merging.
     by_id(keys.test_rows_known_by_different_ones_of_several_keys, G.MERGING, APART),
     by_id(keys.test_deleted_rows_are_outside_of_a_partial_key, G.MERGING, APART),
