@@ -24,8 +24,9 @@ from verifier.initial_load import (
     write,
 )
 from verifier.initial_load.catalog import Catalog, Connection, Table
-from verifier.initial_load.plan import Plan, Refused
+from verifier.initial_load.plan import Plan
 from verifier.initial_load.reading.opening import shown
+from verifier.initial_load.refusing import Refused
 from verifier.initial_load.stage import Staged
 from verifier.interrupts import no_way_back
 from verifier.transfer import Progress, RestoreOptions
