@@ -368,3 +368,30 @@ def test_references_to_equal_keys_keep_their_own_spelling(move: Move) -> None:
     texts = "SELECT p.span::text, p.name, c.span::text FROM p JOIN c USING (span)"
     assert move.target.execute(texts) == [("30 days", "y", "1 mon")]
     assert_idempotent(move, claim)
+
+
+def test_orphan_is_not_given_to_a_row_that_only_merges_into_what_it_names(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE p (id int PRIMARY KEY, name text); CREATE TABLE c (p int PRIMARY KEY);"
+        "CREATE TABLE d (id int PRIMARY KEY, c int)",
+        "INSERT INTO p VALUES (3, 'x'); INSERT INTO c VALUES (3);"
+        "INSERT INTO d VALUES (1, 1), (2, 3), (3, NULL)",
+        "ALTER TABLE p ADD UNIQUE (name); ALTER TABLE c ADD FOREIGN KEY (p) REFERENCES p;"
+        "ALTER TABLE d ADD FOREIGN KEY (c) REFERENCES c; INSERT INTO p VALUES (1, 'x')",
+    )
+    assert [(r.table, r.key, r.constraint) for r in claim.rejections or ()] == [
+        ("public.d", {"id": "1"}, "d_c_fkey")
+    ]
+    assert move.rows("SELECT FROM c") == []
+
+
+def test_reference_that_the_backup_lacks_is_the_targets_own_when_parents_merge(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE p (id int PRIMARY KEY, name text); CREATE TABLE c (id int PRIMARY KEY);",
+        "INSERT INTO p VALUES (3, 'x'); INSERT INTO c VALUES (1)",
+        "ALTER TABLE p ADD UNIQUE (name); INSERT INTO p VALUES (1, 'x');"
+        "ALTER TABLE c ADD p int DEFAULT 99 REFERENCES p; INSERT INTO c VALUES (1, 1)",
+    )
+    assert claim.success, claim.message
+    assert move.rows("SELECT * FROM c") == [(1, 1)]
+    assert_idempotent(move, claim)

@@ -20,7 +20,8 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
         return set()
     # What has no parent now must not become the child of a row that only moves to where it looks.
     for key, child in reached(catalog, tables, parent):
-        orphans_by(conn, catalog, tables, child, key)
+        if set(key.columns) <= {column.name for column in child.given}:
+            orphans_by(conn, catalog, tables, child, key)
     changed: set[int] = set()
     before = kept(conn, catalog, tables, parent)
     for link in links(catalog, tables, parent, before):
