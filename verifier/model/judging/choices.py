@@ -63,6 +63,9 @@ class Observed:
             found = [rows[n] for n in (*thing.source, *thing.present) if rows[n] in after][:1]
         else:
             found = self.candidates(thing, rows, matter)
+            # A row of the target that is as it was need not be what they became.
+            apart = [row for row in found if all(row != rows[node] for node in thing.present)]
+            found = apart if len(found) > 1 else found
         return found[0] if len(found) == 1 else self._last.survivor(thing, rows, matter)
 
     def claimant(
