@@ -41,5 +41,5 @@ def test_world_in_which_something_was_found(
     said = confirm(world, Guarantee.COMPLETENESS, tested.implementation, servers, tmp_path)
     options = world.options
     # What the oracle does not know.
-    beyond = options.quarantine or options.prefer or options.references
+    beyond = options.quarantine or options.prefer or options.references or options.local_ids
     assert said.verdict is (None if beyond else Verdict.KEPT), said.titles

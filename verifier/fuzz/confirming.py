@@ -44,6 +44,8 @@ def _beyond(options: Options) -> str:
     """What of ``options`` the oracle does not know."""
     if options.quarantine:
         return "rows that are set aside are no part of a scenario"
+    if options.local_ids:
+        return "that numbers may say nothing is nothing that the oracle knows"
     if options.references:
         return "what no constraint declares is no reference to the oracle"
     return "which row is newer is nothing that the oracle knows" if options.prefer else ""

@@ -70,8 +70,8 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
 def broken_references(state: State, rejected: Rejected) -> set[str]:
     """All foreign keys of which a row can be said to break them.
 
-    Of a row that breaks other rules as well, those that lead to nothing from the outset, and to
-    a suspected row, with which its children are rejected at once.
+    Of a row that breaks other rules as well, those that lead to nothing from the outset, are
+    NULL in part, or lead to a suspected row, with which its children are rejected at once.
     """
     entry, keys = rejected.entry, references(rejected.entry.table)
     orphan = rejected.constraints & {key.name for key in keys}
@@ -83,6 +83,7 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
         for key in keys
         if parent_of(state, key, entry) in state.suspected
         or key in unmet
+        or _is_partial(key, entry)
         or _is_lone(state, key, entry)
         or not apart.isdisjoint(key.columns)
     }
@@ -118,19 +119,22 @@ def _orphans(state: State, table: Table, key: ForeignKey, undecided: Collection[
 
 def _unmet(state: State, key: ForeignKey, there: Collection[KeyValue | None], entry: Entry) -> str:
     """Why ``entry`` breaks ``key``, where the parents that are ``there`` are all; else nothing."""
-    places = [entry.table.places[name] for name in key.columns]
-    missing = [entry.row[place] for place in places].count(None)
+    cells = state.cells(entry.table, key.columns, entry.row)
     if _is_lost(key, entry):
         return "what it refers to has no such value"
-    if key.full and 0 < missing < len(places):
+    if _is_partial(key, entry):
         return "only some of its columns are NULL"
-    if not missing and (
-        state.cells(entry.table, key.columns, entry.row) not in there
-        or _is_lone(state, key, entry)
-        or _strays(state, key, entry)
+    if cells is not None and (
+        cells not in there or _is_lone(state, key, entry) or _strays(state, key, entry)
     ):
         return "has no parent"
     return ""
+
+
+def _is_partial(key: ForeignKey, entry: Entry) -> bool:
+    """Whether it is ``MATCH FULL``, and NULL in part."""
+    cells = {entry.row[entry.table.places[name]] is None for name in key.columns}
+    return key.full and len(cells) > 1
 
 
 def _is_lone(state: State, key: ForeignKey, entry: Entry) -> bool:

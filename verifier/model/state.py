@@ -56,7 +56,8 @@ class Entry:
         self.survivor = self
 
     def forget(self) -> None:
-        """Be a row of its own again."""
+        """Be a row of its own again, as it came."""
+        self.row = self.start
         self.survivor, self.held, self.ties, self.numbers = self, None, (), {}
         self.taken, self.stays = None, False
 

@@ -79,18 +79,20 @@ class Observed:
         name = matter.name(node.table, rows[node])
         named = self._named[node.table]
         found = named.get(name, ()) if name is not None else self._after.get(node.table, ())
+        table, key = matter.schema.by_id[node.table], matter.identity[node.table]
+        # Whichever it becomes, it keeps its own identity.
+        told = [at for column, at in table.places.items() if not (key and column in key.columns)]
 
         def alike(place: int) -> int:
             return max(
                 (
-                    sum(one == other for one, other in zip(rows[member], row, strict=True))
+                    sum(rows[member][at] == row[at] for at in told)
                     for member in claims[place]
                     for row in found
                 ),
                 default=0,
             )
 
-        table = matter.schema.by_id[node.table]
         referred = {
             table.places[name]
             for other in matter.schema.tables
