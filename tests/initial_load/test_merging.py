@@ -395,3 +395,19 @@ def test_reference_that_the_backup_lacks_is_the_targets_own_when_parents_merge(m
     assert claim.success, claim.message
     assert move.rows("SELECT * FROM c") == [(1, 1)]
     assert_idempotent(move, claim)
+
+
+def test_references_that_share_a_column_come_to_agree_one_after_the_other(move: Move) -> None:
+    claim = move(
+        "CREATE TABLE p (id int PRIMARY KEY, name text); CREATE TABLE q (id int PRIMARY KEY,"
+        " name text); CREATE TABLE r (q int PRIMARY KEY REFERENCES q);"
+        "CREATE TABLE c (id int PRIMARY KEY, code int)",
+        "INSERT INTO p VALUES (2, 'x'); INSERT INTO q VALUES (2, 'x'); INSERT INTO r VALUES (2);"
+        "INSERT INTO c VALUES (1, 2)",
+        "ALTER TABLE p ADD UNIQUE (name); ALTER TABLE q ADD UNIQUE (name);"
+        "ALTER TABLE c ADD FOREIGN KEY (code) REFERENCES p, ADD FOREIGN KEY (code) REFERENCES r;"
+        "INSERT INTO p VALUES (1, 'x'); INSERT INTO q VALUES (1, 'x')",
+    )
+    assert claim.success, claim.message
+    assert move.rows("SELECT p.name, c.code FROM c JOIN p ON p.id = code") == [("x", 1)]
+    assert_idempotent(move, claim)

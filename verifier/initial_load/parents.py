@@ -21,7 +21,10 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
         for child in among:
             keys = [k for k in catalog.foreign_keys if k.child == child.table.oid]
             for key in (key for key in keys if has_columns(child, key)):
-                found += orphans_by(conn, catalog, tables, child, key)
+                if key.period:
+                    found += uncovered(conn, catalog, family(tables, key.parent), child, key)
+                else:
+                    found += _orphans(conn, catalog, tables, child, key)
             if len(keys) > 1:
                 found += pulled_apart.turn_away(conn, catalog, child)
         total += found
@@ -32,10 +35,14 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
 def orphans_by(
     conn: Connection, catalog: Catalog, tables: list[Staged], child: Staged, key: ForeignKey
 ) -> int:
-    """Reject the rows of ``child`` without a parent by one of its foreign keys."""
+    """Reject the rows of ``child`` that name no row by one of its foreign keys.
+
+    Whatever other references, which share a column with it, have made of that.
+    """
     if key.period:
         return uncovered(conn, catalog, family(tables, key.parent), child, key)
-    return _orphans(conn, catalog, tables, child, key)
+    named = pulled_apart.named_by(conn, catalog, child, key)
+    return _orphans(conn, catalog, tables, child, key, named=named)
 
 
 def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
@@ -248,29 +255,44 @@ def _orphans(
     key: ForeignKey,
     *,
     planned: bool = False,
+    named: tuple[str, list[str]] | None = None,
 ) -> int:
     """Reject rows of ``child`` without a parent by ``key``.
 
     Once all is ``planned``, every row refers to what its parent became; before, to a row that
-    may merge.
+    may merge. ``named``: where it stands what the rows name (:func:`pulled_apart.named_by`), if
+    not in themselves.
     """
     parent = catalog.tables[key.referred]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
+    cells, shown = [f"s.{column}" for column in columns], [f"b.{column}" for column in columns]
+    if named:
+        cells = [f"x.{name}" for name in named[1]]
+        there = f"FROM {named[0]} x WHERE x.n = b.{child.ordinal}"
+        shown = [f"(SELECT {cell} {there})" for cell in cells]
     told_ = [
-        told(child.table.columns[name], f"b.{child.table.columns[name].quoted}")
-        for name in key.columns
+        told(child.table.columns[name], cell) for name, cell in zip(key.columns, shown, strict=True)
     ]
-    pairs = list(zip(columns, references, strict=True))
     family_ = family(tables, key.parent)
-    same = " AND ".join(f"p.{theirs} = s.{ours}" for ours, theirs in pairs)
-    where = [f"s.{column} IS NOT NULL" for column in columns]
+    same = " AND ".join(
+        f"p.{theirs} = {cell}" for cell, theirs in zip(cells, references, strict=True)
+    )
+    where = [f"{cell} IS NOT NULL" for cell in cells]
     where += [
         f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{written(staged)}"
         f"{survives(staged) if planned else ''})"
         for staged in family_
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
+    lone = " AND ".join(where)
+    if named:
+        lone = paste(
+            "s.{n} IN (SELECT x.n FROM {named} x WHERE {lone})",
+            n=child.ordinal,
+            named=named[0],
+            lone=lone,
+        )
     rejected = 0
     if key.full and len(columns) > 1:
         mixed = f"num_nulls({', '.join(f's.{c}' for c in columns)})"
@@ -291,7 +313,7 @@ def _orphans(
     return rejected + reject(
         conn,
         child,
-        " AND ".join(where),
+        lone,
         f"CASE WHEN EXISTS (SELECT FROM pg_temp.restore_rejected r"
         f" WHERE r.tab IN ({numbers}) AND {lost})"
         f" THEN {literal(FOLLOWS)} ELSE {literal('has no parent: ')} END"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from verifier.model import handing_on, matching, numbering
 from verifier.model.following import merely_follows, parent_of
@@ -142,13 +142,13 @@ def _is_lone(state: State, key: ForeignKey, entry: Entry) -> bool:
 
     What another row becomes is not what it named, though it may be called the same.
     """
-    cells = state.cells(entry.table, key.columns, entry.row)
     parent = state.schema.by_id[key.parent]
-    if cells is None or cells in {
-        state.cells(parent, key.references, held.row) for held in state.held[parent.id]
-    }:
+    named = parent_of(state, key, entry)
+    if named in state.entries[parent.id]:
         return False
-    return parent_of(state, key, entry) not in state.entries[parent.id]
+    meant = state.cells(*_meant(state, key, entry, named))
+    held = (state.cells(parent, key.references, held.row) for held in state.held[parent.id])
+    return meant is not None and meant not in held
 
 
 def _strays(state: State, key: ForeignKey, entry: Entry) -> bool:
@@ -159,19 +159,24 @@ def _strays(state: State, key: ForeignKey, entry: Entry) -> bool:
     others = [other for other in entry.table.foreign_keys if other is not key]
     if all(set(key.columns).isdisjoint(other.columns) for other in others):
         return False
-    named = parent_of(state, key, entry)
-    if named is None:
-        table, row, columns = entry.table, entry.start, key.columns
-    else:
-        gone = named not in state.entries[named.table.id]
-        row = (named.begun or named.start) if gone else state.final(named)
-        table, columns = named.table, key.references
+    table, columns, row = _meant(state, key, entry, parent_of(state, key, entry))
     taken = state.taken(entry)
     return any(
         state.cells(table, [theirs], row) != state.cells(entry.table, [ours], entry.row)
         for ours, theirs in zip(key.columns, columns, strict=True)
         if ours not in taken
     )
+
+
+def _meant(
+    state: State, key: ForeignKey, entry: Entry, named: Entry | None
+) -> tuple[Table, Sequence[str], Row]:
+    """Where the values stand that it should have, as it ``named`` a row of the backup or none."""
+    if named is None:
+        return entry.table, key.columns, entry.start
+    gone = named not in state.entries[named.table.id]
+    row = (named.begun or named.start) if gone else state.final(named)
+    return named.table, key.references, row
 
 
 # --- rows that are decided ------------------------------------------------------------------
