@@ -48,13 +48,17 @@ def orphans_by(
 def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
     """Reject rows whose parent is rejected because the target's row of its number may be another.
 
-    To be asked before anything moves: they must not become the children of that row.
+    To be asked before anything moves: they must not become the children of that row. Who refers
+    by another key than its number means whoever has that.
     """
     if not parent.suspected:
         return 0
     rejected = 0
+    own = {column.name for column in parent.identity}
     for key in catalog.foreign_keys:
-        for child in tables if parent in family(tables, key.parent) else ():
+        if own.isdisjoint(key.references) or parent not in family(tables, key.parent):
+            continue
+        for child in tables:
             if key.child == child.table.oid and has_columns(child, key) and not key.period:
                 rejected += _disowned(conn, parent, child, key)
     return rejected

@@ -81,7 +81,7 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
     return {
         key.name
         for key in keys
-        if parent_of(state, key, entry) in state.suspected
+        if _is_disowned(state, key, entry)
         or key in unmet
         or _is_partial(key, entry)
         or _is_lone(state, key, entry)
@@ -111,10 +111,24 @@ def _orphans(state: State, table: Table, key: ForeignKey, undecided: Collection[
         reason = _unmet(state, key, there, entry)
         if reason:
             rejected += state.reject([entry], reason, [key.name])
-        elif state.suspected and parent_of(state, key, entry) in state.suspected:
-            # What the target has under its number is perhaps another row.
+        elif _is_disowned(state, key, entry):
             rejected += state.reject([entry], "its parent is rejected", [key.name])
     return rejected
+
+
+def _is_disowned(state: State, key: ForeignKey, entry: Entry) -> bool:
+    """Whether it refers by its number to a row of which the target perhaps has another one."""
+    own = identity(state.schema.by_id[key.parent])
+    if not state.suspected or own is None or set(own.columns).isdisjoint(key.references):
+        return False
+    if parent_of(state, key, entry) in state.entries[key.parent]:
+        return False
+    meant = state.cells(entry.table, key.columns, entry.start)
+    return meant is not None and any(
+        state.cells(each.table, key.references, each.start) == meant
+        for each in state.suspected
+        if each.table.id == key.parent
+    )
 
 
 def _unmet(state: State, key: ForeignKey, there: Collection[KeyValue | None], entry: Entry) -> str:
