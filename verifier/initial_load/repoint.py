@@ -19,9 +19,13 @@ def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: St
     if not _moved(conn, catalog, parent):
         return set()
     # What has no parent now must not become the child of a row that only moves to where it looks.
-    for key, child in reached(catalog, tables, parent):
-        if set(key.columns) <= {column.name for column in child.given}:
-            orphans_by(conn, catalog, tables, child, key)
+    leading = [
+        (key, child)
+        for key, child in reached(catalog, tables, parent)
+        if set(key.columns) <= {column.name for column in child.given}
+    ]
+    while sum(orphans_by(conn, catalog, tables, child, key) for key, child in leading):
+        continue
     changed: set[int] = set()
     before = kept(conn, catalog, tables, parent)
     for link in links(catalog, tables, parent, before):

@@ -67,11 +67,41 @@ def orphans(state: State, tables: Iterable[Table]) -> int:
             return total
 
 
+def lone(state: State) -> None:
+    """Reject rows that name no row of either side, and those that name only these.
+
+    What another row becomes is not what they named, though it may be called the same.
+    """
+    while True:
+        found = 0
+        for table in state.schema.tables:
+            there = {key: _named(state, key) for key in references(table)}
+            for entry in list(state.entries[table.id]):
+                broken = [
+                    key.name
+                    for key in there
+                    if state.cells(table, key.columns, entry.start) not in there[key]
+                ]
+                if broken:
+                    others = (each.rule for each in _broken(state, table, entry.start))
+                    found += state.reject([entry], "has no parent", {*broken, *others})
+        if not found:
+            return
+
+
+def _named(state: State, key: ForeignKey) -> set[KeyValue | None]:
+    """What rows of either side are called, before any of them is decided; or nothing."""
+    parent = state.schema.by_id[key.parent]
+    rows = [held.row for held in state.held[parent.id]]
+    rows += [entry.start for entry in state.entries[parent.id]]
+    return {state.cells(parent, key.references, row) for row in rows} | {None}
+
+
 def broken_references(state: State, rejected: Rejected) -> set[str]:
     """All foreign keys of which a row can be said to break them.
 
-    Of a row that breaks other rules as well, those that lead to nothing from the outset, are
-    NULL in part, or lead to a suspected row, with which its children are rejected at once.
+    Of a row that breaks other rules as well, those that are NULL in part, or lead to a
+    suspected row, with which its children are rejected at once.
     """
     entry, keys = rejected.entry, references(rejected.entry.table)
     orphan = rejected.constraints & {key.name for key in keys}
@@ -84,7 +114,6 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
         if _is_disowned(state, key, entry)
         or key in unmet
         or _is_partial(key, entry)
-        or _is_lone(state, key, entry)
         or not apart.isdisjoint(key.columns)
     }
 
@@ -138,9 +167,7 @@ def _unmet(state: State, key: ForeignKey, there: Collection[KeyValue | None], en
         return "what it refers to has no such value"
     if _is_partial(key, entry):
         return "only some of its columns are NULL"
-    if cells is not None and (
-        cells not in there or _is_lone(state, key, entry) or _strays(state, key, entry)
-    ):
+    if cells is not None and (cells not in there or _strays(state, key, entry)):
         return "has no parent"
     return ""
 
@@ -149,20 +176,6 @@ def _is_partial(key: ForeignKey, entry: Entry) -> bool:
     """Whether it is ``MATCH FULL``, and NULL in part."""
     cells = {entry.row[entry.table.places[name]] is None for name in key.columns}
     return key.full and len(cells) > 1
-
-
-def _is_lone(state: State, key: ForeignKey, entry: Entry) -> bool:
-    """Whether it names no row of either side that is still there.
-
-    What another row becomes is not what it named, though it may be called the same.
-    """
-    parent = state.schema.by_id[key.parent]
-    named = parent_of(state, key, entry)
-    if named in state.entries[parent.id]:
-        return False
-    meant = state.cells(*_meant(state, key, entry, named))
-    held = (state.cells(parent, key.references, held.row) for held in state.held[parent.id])
-    return meant is not None and meant not in held
 
 
 def _strays(state: State, key: ForeignKey, entry: Entry) -> bool:

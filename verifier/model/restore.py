@@ -4,7 +4,7 @@ Tables come in the order of the target's foreign keys, parents first, those of a
 together. Of each:
 
 1. rows that do not fit by themselves are rejected, and rows without a parent, and so on
-   with all that refer to them;
+   with all that refer to them; those that name no row of either side before anything moves;
 2. the others are told apart: duplicates are merged, and rows become rows of the target
    (:mod:`matching`). References follow what they refer to (:mod:`following`), which may
    make rows equal that were not: within a cycle this goes on until nothing moves;
@@ -144,6 +144,7 @@ def _decide(state: State, causes: list[Rejected]) -> Expected | None:
         fitting.unreadable(state, table)
     for each in causes:
         state.reject_again(each)
+    fitting.lone(state)
     for tables in components(world):
         why = _settle(state, tables)
         if why:
