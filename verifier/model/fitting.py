@@ -90,7 +90,7 @@ def lone(state: State) -> None:
 
 
 def _named(state: State, key: ForeignKey) -> set[KeyValue | None]:
-    """What rows of either side are called, before any of them is decided; or nothing."""
+    """What rows that are not rejected are called before any of them moves, or nothing."""
     parent = state.schema.by_id[key.parent]
     rows = [held.row for held in state.held[parent.id]]
     rows += [entry.start for entry in state.entries[parent.id]]
@@ -101,7 +101,7 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
     """All foreign keys of which a row can be said to break them.
 
     Of a row that breaks other rules as well, those that are NULL in part, or lead to a
-    suspected row, with which its children are rejected at once.
+    rejected row: its children may be rejected at once.
     """
     entry, keys = rejected.entry, references(rejected.entry.table)
     orphan = rejected.constraints & {key.name for key in keys}
@@ -112,6 +112,7 @@ def broken_references(state: State, rejected: Rejected) -> set[str]:
         key.name
         for key in keys
         if _is_disowned(state, key, entry)
+        or state.cells(entry.table, key.columns, entry.start) not in _named(state, key)
         or key in unmet
         or _is_partial(key, entry)
         or not apart.isdisjoint(key.columns)
