@@ -41,5 +41,6 @@ def test_world_in_which_something_was_found(
     said = confirm(world, Guarantee.COMPLETENESS, tested.implementation, servers, tmp_path)
     options = world.options
     # What the oracle does not know.
-    beyond = options.quarantine or options.prefer or options.references or options.local_ids
+    numbers = options.local_ids or options.strict_ids
+    beyond = numbers or options.quarantine or options.prefer or options.references
     assert said.verdict is (None if beyond else Verdict.KEPT), said.titles

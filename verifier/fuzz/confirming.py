@@ -46,6 +46,8 @@ def _beyond(options: Options) -> str:
         return "rows that are set aside are no part of a scenario"
     if options.local_ids:
         return "that numbers may say nothing is nothing that the oracle knows"
+    if options.strict_ids:
+        return "which numbers are suspected is nothing that the oracle knows"
     if options.references:
         return "what no constraint declares is no reference to the oracle"
     return "which row is newer is nothing that the oracle knows" if options.prefer else ""

@@ -85,16 +85,23 @@ class Decisions:
         while True:
             for staged in tables:
                 staged.unplan()
-            parents.orphans(self._conn, self._catalog, self._tables, tables)
+            while self._without_parents(tables):
+                continue
             if self._circular(tables):
                 continue
             if not self._told_apart(tables):
                 break
-            for staged in tables:
-                parents.disowned(self._conn, self._catalog, self._tables, staged)
         if self._numbering:
             for staged in tables:
                 refuse(self._numbering.number(staged))
+
+    def _without_parents(self, tables: list[Staged]) -> int:
+        """Reject rows whose parent is nowhere, or is perhaps not what the target has for it."""
+        everything = self._tables
+        found = parents.orphans(self._conn, self._catalog, everything, tables)
+        return found + sum(
+            parents.disowned(self._conn, self._catalog, everything, staged) for staged in tables
+        )
 
     def _told_apart(self, tables: list[Staged]) -> int:
         """Plan what is written of one component; rows that were rejected for it, if any.
