@@ -85,8 +85,9 @@ class Decisions:
         while True:
             for staged in tables:
                 staged.unplan()
-            while self._without_parents(tables):
-                continue
+            parents.orphans(self._conn, self._catalog, self._tables, tables)
+            while self._disowned(tables):
+                parents.orphans(self._conn, self._catalog, self._tables, tables)
             if self._circular(tables):
                 continue
             if not self._told_apart(tables):
@@ -95,12 +96,10 @@ class Decisions:
             for staged in tables:
                 refuse(self._numbering.number(staged))
 
-    def _without_parents(self, tables: list[Staged]) -> int:
-        """Reject rows whose parent is nowhere, or is perhaps not what the target has for it."""
-        everything = self._tables
-        found = parents.orphans(self._conn, self._catalog, everything, tables)
-        return found + sum(
-            parents.disowned(self._conn, self._catalog, everything, staged) for staged in tables
+    def _disowned(self, tables: list[Staged]) -> int:
+        """Reject rows whose parent is perhaps not what the target has for it."""
+        return sum(
+            parents.disowned(self._conn, self._catalog, self._tables, staged) for staged in tables
         )
 
     def _told_apart(self, tables: list[Staged]) -> int:
