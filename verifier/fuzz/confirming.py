@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from verifier.config import Config
-from verifier.contract import Guarantee, Proof, Severity, Verdict
+from verifier.contract import Claim, Guarantee, Proof, Severity, Verdict
 from verifier.errors import RestoreVerifierError, ServerError
 from verifier.fuzz.catalogue import fixtures
 from verifier.fuzz.failure import Agreement
@@ -44,13 +44,22 @@ def _beyond(options: Options) -> str:
     """What of ``options`` the oracle does not know."""
     if options.quarantine:
         return "rows that are set aside are no part of a scenario"
-    if options.local_ids:
-        return "that numbers may say nothing is nothing that the oracle knows"
-    if options.strict_ids:
-        return "which numbers are suspected is nothing that the oracle knows"
     if options.references:
         return "what no constraint declares is no reference to the oracle"
     return "which row is newer is nothing that the oracle knows" if options.prefer else ""
+
+
+def _numbers(options: Options, claim: Claim) -> str:
+    """What of ``claim`` rests on what an option says of numbers, which the oracle does not know.
+
+    A restore that rejects nothing for the option is held to all that any other is. A number
+    that says nothing may be what any rejection follows from; a suspected one is named.
+    """
+    if options.local_ids and not claim.success:
+        return "that numbers may say nothing is nothing that the oracle knows"
+    if options.strict_ids and any("--strict-ids" in each.reason for each in claim.rejections or ()):
+        return "which numbers are suspected is nothing that the oracle knows"
+    return ""
 
 
 def _ran(
@@ -65,7 +74,9 @@ def _ran(
     scenario = Scenario("fuzz", pair, implementation, Config(), (guarantee,), workdir)
     try:
         prepare(world, scenario, written=written)
-        return _told(scenario.restore().proof, written)
+        outcome = scenario.restore()
+        why = _numbers(world.options, outcome.claim)
+        return Agreement(verdict=None, titles=(why,)) if why else _told(outcome.proof, written)
     except Exception as error:  # whatever it is, the failure itself is to be told
         if isinstance(error, RestoreVerifierError):
             return Agreement(verdict=None, titles=(str(error).partition(";")[0],))
