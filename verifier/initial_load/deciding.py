@@ -49,6 +49,7 @@ class Decisions:
         self._conn, self._catalog, self._tables = conn, catalog, tables
         self._overlaps, self._numbering = overlaps, numbering
         self._strict, self._doing = strict, doing
+        self._undecided: list[Staged] = []
 
     def make(self, order: list[list[Staged]]) -> None:
         """Decide it, in the ``order`` of the components, parents first.
@@ -64,7 +65,8 @@ class Decisions:
         Everything has to be decided once more without them.
         """
         with ledger.undoable(self._conn, self._tables) as undo:
-            for tables in order:
+            for number, tables in enumerate(order):
+                self._undecided = [staged for component in order[number:] for staged in component]
                 self._settle(tables)
             undo.count()
             for staged in self._tables:
@@ -170,7 +172,9 @@ class Decisions:
                     match.decide(conn, staged)
                     whole_rows.pair(conn, staged)
                 for staged in turn:
-                    moved |= repoint.repoint(conn, self._catalog, everything, staged)
+                    moved |= repoint.repoint(
+                        conn, self._catalog, everything, self._undecided, staged
+                    )
                 fewer = left != _rows(conn, tables)
                 if moved & component or fewer:
                     parents.orphans(conn, self._catalog, everything, tables)

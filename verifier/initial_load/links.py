@@ -78,11 +78,42 @@ def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Stage
     )
 
 
-def reached(
-    catalog: Catalog, tables: list[Staged], parent: Staged
+def misleading(
+    catalog: Catalog, tables: list[Staged], undecided: list[Staged], parent: Staged
 ) -> list[tuple[ForeignKey, Staged]]:
-    """The foreign keys by which rows may move with ``parent``'s, with the tables that have them."""
-    return [(key, child) for key, child in _reached(catalog, tables, parent) if key.name]
+    """The foreign keys by which rows have no parent that could get one when ``parent``'s rows move.
+
+    And those by which the missing parents have none themselves, with the tables that have them,
+    parents first. Of tables that are not ``undecided`` no row is left without a parent.
+    """
+    found = [
+        (key, child)
+        for key, child in _reached(catalog, tables, parent)
+        if key.name and (_makes_names(key, parent) or pulled_apart.sharing(catalog, child))
+    ]
+    seen = {(key, child.number) for key, child in found}
+    for key, _ in found:  # to which those are added that have to be asked as well
+        for above in family(undecided, key.parent):
+            for one in catalog.foreign_keys:
+                if one.child == above.table.oid and (one, above.number) not in seen:
+                    seen.add((one, above.number))
+                    found.append((one, above))
+    return [(key, child) for key, child in reversed(found) if _is_given(key, child)]
+
+
+def _makes_names(key: ForeignKey, parent: Staged) -> bool:
+    """Whether rows can come to be called by ``key`` what no row was before ``parent``'s moved.
+
+    A row that merges has the identity of one that was there, and the rest from one that was there.
+    """
+    if parent not in family([parent], key.parent):
+        return True
+    own = {column.name for column in parent.identity}
+    return not (own.issuperset(key.references) or own.isdisjoint(key.references))
+
+
+def _is_given(key: ForeignKey, child: Staged) -> bool:
+    return set(key.columns) <= {column.name for column in child.given}
 
 
 def _several(found: list[tuple[ForeignKey, Staged]], number: int) -> bool:
