@@ -63,11 +63,11 @@ _ALL = (
         says="a composite foreign key with one NULL in it has to have a parent",
         file="parents.py",
         old="""\
-    where = [f"{cell} IS NOT NULL" for cell in cells]
+    where = [f"s.{column} IS NOT NULL" for column in columns]
 """,
         new="""\
     told_ = [f"coalesce({each}, 'NULL')" for each in told_]
-    where = [f"num_nonnulls({', '.join(cells)}) > 0"]
+    where = [f"num_nonnulls({', '.join(f's.{column}' for column in columns)}) > 0"]
 """,
     ),
     Plant(

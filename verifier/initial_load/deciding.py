@@ -12,6 +12,7 @@ from verifier.initial_load import (
     checks,
     handing_on,
     ledger,
+    links,
     match,
     parents,
     repoint,
@@ -49,7 +50,7 @@ class Decisions:
         self._conn, self._catalog, self._tables = conn, catalog, tables
         self._overlaps, self._numbering = overlaps, numbering
         self._strict, self._doing = strict, doing
-        self._undecided: list[Staged] = []
+        self._misleading = links.misleading(catalog, tables)
 
     def make(self, order: list[list[Staged]]) -> None:
         """Decide it, in the ``order`` of the components, parents first.
@@ -65,8 +66,9 @@ class Decisions:
         Everything has to be decided once more without them.
         """
         with ledger.undoable(self._conn, self._tables) as undo:
-            for number, tables in enumerate(order):
-                self._undecided = [staged for component in order[number:] for staged in component]
+            # Before any row moves: none must become the child of one that moves to where it looks.
+            parents.lone(self._conn, self._catalog, self._tables, self._misleading)
+            for tables in order:
                 self._settle(tables)
             undo.count()
             for staged in self._tables:
@@ -172,9 +174,7 @@ class Decisions:
                     match.decide(conn, staged)
                     whole_rows.pair(conn, staged)
                 for staged in turn:
-                    moved |= repoint.repoint(
-                        conn, self._catalog, everything, self._undecided, staged
-                    )
+                    moved |= repoint.repoint(conn, self._catalog, everything, staged)
                 fewer = left != _rows(conn, tables)
                 if moved & component or fewer:
                     parents.orphans(conn, self._catalog, everything, tables)

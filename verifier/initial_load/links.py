@@ -78,27 +78,31 @@ def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Stage
     )
 
 
-def misleading(
-    catalog: Catalog, tables: list[Staged], undecided: list[Staged], parent: Staged
-) -> list[tuple[ForeignKey, Staged]]:
-    """The foreign keys by which rows have no parent that could get one when ``parent``'s rows move.
+def misleading(catalog: Catalog, tables: list[Staged]) -> list[tuple[ForeignKey, Staged]]:
+    """The foreign keys by which rows without a parent could get one when other rows move.
 
     And those by which the missing parents have none themselves, with the tables that have them,
-    parents first. Of tables that are not ``undecided`` no row is left without a parent.
+    parents first.
     """
-    found = [
+    found: dict[tuple[ForeignKey, int], Staged] = {}
+    for parent in tables:
+        if len(parent.keys) > 1 or parent.local:
+            for key, child in _reached(catalog, tables, parent):
+                if key.name and (_makes_names(key, parent) or pulled_apart.sharing(catalog, child)):
+                    found[key, child.number] = child
+    waiting = [staged for key, _ in found for staged in family(tables, key.parent)]
+    while waiting:
+        above = waiting.pop()
+        for key in catalog.foreign_keys:
+            if key.child == above.table.oid and (key, above.number) not in found:
+                found[key, above.number] = above
+                waiting += family(tables, key.parent)
+    order = {staged.number: place for place, staged in enumerate(tables)}
+    return [
         (key, child)
-        for key, child in _reached(catalog, tables, parent)
-        if key.name and (_makes_names(key, parent) or pulled_apart.sharing(catalog, child))
+        for (key, number), child in sorted(found.items(), key=lambda each: order[each[0][1]])
+        if set(key.columns) <= {column.name for column in child.given}
     ]
-    seen = {(key, child.number) for key, child in found}
-    for key, _ in found:  # to which those are added that have to be asked as well
-        for above in family(undecided, key.parent):
-            for one in catalog.foreign_keys:
-                if one.child == above.table.oid and (one, above.number) not in seen:
-                    seen.add((one, above.number))
-                    found.append((one, above))
-    return [(key, child) for key, child in reversed(found) if _is_given(key, child)]
 
 
 def _makes_names(key: ForeignKey, parent: Staged) -> bool:
@@ -110,10 +114,6 @@ def _makes_names(key: ForeignKey, parent: Staged) -> bool:
         return True
     own = {column.name for column in parent.identity}
     return not (own.issuperset(key.references) or own.isdisjoint(key.references))
-
-
-def _is_given(key: ForeignKey, child: Staged) -> bool:
-    return set(key.columns) <= {column.name for column in child.given}
 
 
 def _several(found: list[tuple[ForeignKey, Staged]], number: int) -> bool:

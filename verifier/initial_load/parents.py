@@ -32,17 +32,20 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
             return total
 
 
-def orphans_by(
-    conn: Connection, catalog: Catalog, tables: list[Staged], child: Staged, key: ForeignKey
-) -> int:
-    """Reject the rows of ``child`` that name no row by one of its foreign keys.
+def lone(
+    conn: Connection,
+    catalog: Catalog,
+    tables: list[Staged],
+    references: Sequence[tuple[ForeignKey, Staged]],
+) -> None:
+    """Reject the rows that name no row of either side by ``references``, transitively.
 
-    Whatever other references, which share a column with it, have made of that.
+    What another row becomes is not what they named, though it may be called the same. To be asked
+    before anything moves, of foreign keys with the tables that have them.
     """
-    if key.period:
-        return uncovered(conn, catalog, family(tables, key.parent), child, key)
-    named = pulled_apart.named_by(conn, catalog, child, key)
-    return _orphans(conn, catalog, tables, child, key, named=named)
+    lone_ = [(key, child) for key, child in references if not key.period]
+    while sum(_without_parent(conn, catalog, tables, child, key) for key, child in lone_):
+        continue
 
 
 def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
@@ -259,54 +262,53 @@ def _orphans(
     key: ForeignKey,
     *,
     planned: bool = False,
-    named: tuple[str, list[str]] | None = None,
 ) -> int:
-    """Reject rows of ``child`` without a parent by ``key``.
+    """Reject rows of ``child`` without a parent by ``key``, or with half a name for one.
 
     Once all is ``planned``, every row refers to what its parent became; before, to a row that
-    may merge. ``named``: where it stands what the rows name (:func:`pulled_apart.named_by`), if
-    not in themselves.
+    may merge.
     """
+    rejected = 0
+    if key.full and len(key.columns) > 1:
+        columns = ", ".join(f"s.{child.table.columns[name].quoted}" for name in key.columns)
+        mixed = f"num_nulls({columns})"
+        rejected = reject(
+            conn,
+            child,
+            f"{mixed} > 0 AND {mixed} < {len(key.columns)}",
+            literal(f"{key.name} is MATCH FULL and only some of its columns are NULL"),
+            literal(key.name),
+        )
+    return rejected + _without_parent(conn, catalog, tables, child, key, planned=planned)
+
+
+def _without_parent(
+    conn: Connection,
+    catalog: Catalog,
+    tables: list[Staged],
+    child: Staged,
+    key: ForeignKey,
+    *,
+    planned: bool = False,
+) -> int:
     parent = catalog.tables[key.referred]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
-    cells, shown = [f"s.{column}" for column in columns], [f"b.{column}" for column in columns]
-    if named:
-        cells = [f"x.{name}" for name in named[1]]
-        there = f"FROM {named[0]} x WHERE x.n = b.{child.ordinal}"
-        shown = [f"(SELECT {cell} {there})" for cell in cells]
     told_ = [
-        told(child.table.columns[name], cell) for name, cell in zip(key.columns, shown, strict=True)
+        told(child.table.columns[name], f"b.{child.table.columns[name].quoted}")
+        for name in key.columns
     ]
     family_ = family(tables, key.parent)
     same = " AND ".join(
-        f"p.{theirs} = {cell}" for cell, theirs in zip(cells, references, strict=True)
+        f"p.{theirs} = s.{ours}" for ours, theirs in zip(columns, references, strict=True)
     )
-    where = [f"{cell} IS NOT NULL" for cell in cells]
+    where = [f"s.{column} IS NOT NULL" for column in columns]
     where += [
         f"NOT EXISTS (SELECT FROM {among(staged.rows, key)} p WHERE {same}{written(staged)}"
         f"{survives(staged) if planned else ''})"
         for staged in family_
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
-    lone = " AND ".join(where)
-    if named:
-        lone = paste(
-            "s.{n} IN (SELECT x.n FROM {named} x WHERE {lone})",
-            n=child.ordinal,
-            named=named[0],
-            lone=lone,
-        )
-    rejected = 0
-    if key.full and len(columns) > 1:
-        mixed = f"num_nulls({', '.join(f's.{c}' for c in columns)})"
-        rejected = reject(
-            conn,
-            child,
-            f"{mixed} > 0 AND {mixed} < {len(columns)}",
-            literal(f"{key.name} is MATCH FULL and only some of its columns are NULL"),
-            literal(key.name),
-        )
     numbers = ", ".join(str(staged.number) for staged in family_) or "-1"
     lost = " AND ".join(
         f"r.key->>{literal(name)} = {shown}"
@@ -314,10 +316,10 @@ def _orphans(
     )
     place = f"{parent.quoted} ({', '.join(references)}) = ("
     values = " || ', ' || ".join(told_)
-    return rejected + reject(
+    return reject(
         conn,
         child,
-        lone,
+        " AND ".join(where),
         f"CASE WHEN EXISTS (SELECT FROM pg_temp.restore_rejected r"
         f" WHERE r.tab IN ({numbers}) AND {lost})"
         f" THEN {literal(FOLLOWS)} ELSE {literal('has no parent: ')} END"

@@ -61,18 +61,6 @@ def names(catalog: Catalog, child: Staged, key: ForeignKey) -> list[str]:
     return [f"r{place}_{no}" for no, _ in enumerate(key.columns, 1)]
 
 
-def named_by(
-    conn: Connection, catalog: Catalog, child: Staged, key: ForeignKey
-) -> tuple[str, list[str]] | None:
-    """The table of what ``key`` names, and the columns of it for those of ``key``.
-
-    ``None`` where it says so itself: it shares no column, or nothing has moved yet.
-    """
-    if key not in sharing(catalog, child) or not _is_there(conn, child):
-        return None
-    return _table(child), names(catalog, child, key)
-
-
 def record(conn: Connection, catalog: Catalog, child: Staged, key: ForeignKey, rows: str) -> None:
     """Of the ``rows`` ``c``, ``key`` names ``m.f1``, ``m.f2`` … from now on."""
     ours = list(enumerate(names(catalog, child, key), 1))

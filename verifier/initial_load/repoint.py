@@ -5,30 +5,18 @@ from __future__ import annotations
 from verifier.initial_load import changes
 from verifier.initial_load.catalog import Catalog, Connection
 from verifier.initial_load.following import follow_cells, remember, shift
-from verifier.initial_load.links import Before, Link, declared, kept, links, misleading
-from verifier.initial_load.parents import orphans_by
+from verifier.initial_load.links import Before, Link, declared, kept, links
 from verifier.initial_load.session import paste, run
 from verifier.initial_load.stage import Staged, among
 
 
-def repoint(
-    conn: Connection,
-    catalog: Catalog,
-    tables: list[Staged],
-    undecided: list[Staged],
-    parent: Staged,
-) -> set[int]:
+def repoint(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> set[int]:
     """Move references to ``parent``'s merged rows, and give survivors their final identity.
 
-    ``undecided``: those of the ``tables`` of which rows without a parent are perhaps still there.
     Returns the oids of the tables with references or keys that were moved.
     """
     if not _moved(conn, catalog, parent):
         return set()
-    # What has no parent now must not become the child of a row that only moves to where it looks.
-    asked = misleading(catalog, tables, undecided, parent)
-    while sum(orphans_by(conn, catalog, tables, child, key) for key, child in asked):
-        continue
     changed: set[int] = set()
     before = kept(conn, catalog, tables, parent)
     for link in links(catalog, tables, parent, before):

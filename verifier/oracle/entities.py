@@ -111,6 +111,20 @@ class Universe:
         values = self.rows(node).reference(node.position, foreign_key.columns)
         return self._links.target(foreign_key, values) is not None
 
+    def is_at_hand(self, parent: Node, foreign_key: ForeignKey) -> bool:
+        """Whether the target has a row for the rejected ``parent`` that its children can point to.
+
+        One of the key by which ``foreign_key`` refers, once the parents in it have merged.
+        """
+        name, referred = parent.table, set(foreign_key.referenced)
+        keys = (key for key in self.table(name).keys if set(key.columns) == referred)
+        for key in keys:
+            token = self.token(parent, key)
+            if token is not None and token != self._bare(parent, key):
+                held = range(len(self.before.tables[name].rows))
+                return any(self.token(Node(name, TARGET, no), key) == token for no in held)
+        return False
+
     def keeps(self, parent: Node, foreign_key: ForeignKey, *, surely: bool = False) -> bool:
         """Whether the target's row ``parent`` keeps what ``foreign_key`` refers to.
 
@@ -184,8 +198,7 @@ class Universe:
 
     def token(self, node: Node, key: UniqueKey) -> tuple[object, ...] | None:
         """The key's value with foreign keys read as entities; ``None``: collides with nothing."""
-        held = self.rows(node).keys.get(key.name)
-        values = held[node.position] if held is not None else None
+        values = self._bare(node, key)
         if values is None or (key.nulls_distinct and None in values):
             return None
         token: list[object] = list(values)
@@ -198,6 +211,11 @@ class Universe:
                 if column in key.columns and not self._agree(leader, referenced):
                     token[key.columns.index(column)] = (leader, referenced)
         return tuple(token)
+
+    def _bare(self, node: Node, key: UniqueKey) -> tuple[object, ...] | None:
+        """The key's value as it is; ``None`` where a predicate leaves the row out."""
+        held = self.rows(node).keys.get(key.name)
+        return held[node.position] if held is not None else None
 
     def _agree(self, leader: Node, column: str) -> bool:
         """Whether all rows of an entity hold one value there: then it may stand for itself."""

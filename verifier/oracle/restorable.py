@@ -226,7 +226,8 @@ def _spread(universe: Universe, found: dict[Node, Obstacle]) -> None:
                     continue
                 entity = universe.entity_of[parent]
                 alone = all(member in found for member in entity.source)
-                if alone and not universe.is_in_target(node, foreign_key):
+                there = universe.is_in_target(node, foreign_key)
+                if alone and not (there or universe.is_at_hand(parent, foreign_key)):
                     found[node] = Obstacle(
                         f"its parent in {foreign_key.referred} cannot be restored",
                         foreign_key.name,
