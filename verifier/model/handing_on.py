@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from verifier.model.keys import KeyValue, identity, needed
@@ -17,6 +18,7 @@ from verifier.model.rules import of_row
 from verifier.model.schema import Column, Identity, Key, Row, Table, Value, column
 from verifier.model.state import Entry, State, put
 from verifier.model.types import Kind, Type, domain_of, resolve
+from verifier.model.values import number
 
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _DIGITS = re.compile(r"\((\d+)(?:, *(-?\d+))?\)")
@@ -129,7 +131,7 @@ def _brought(state: State, table: Table, key: Key) -> dict[KeyValue, Entry]:
     return found
 
 
-def _unused(state: State, table: Table, each: Column, number: int) -> Iterator[list[Value]]:
+def _unused(state: State, table: Table, each: Column, count: int) -> Iterator[list[Value]]:
     """As many values of the column's type that nobody has, as often as there are such.
 
     Texts that nobody writes, any UUIDs, numbers above or below all that are there.
@@ -138,22 +140,24 @@ def _unused(state: State, table: Table, each: Column, number: int) -> Iterator[l
     spelled = domain.base if domain else each.type
     type = resolve(spelled, state.schema)
     if type.name == "uuid":
-        yield [str(UUID(int=2**127 + no)) for no in range(number)]
+        yield [str(UUID(int=2**127 + no)) for no in range(count)]
     if type.kind in (Kind.TEXT, Kind.CHAR) and type.name != "name":
         found = _DIGITS.search(spelled)
         length = int(found[1]) if found else 1 if type.kind is Kind.CHAR else _HASHED
         if length >= _ENOUGH:
-            yield [f"~{no:0{min(length, _HASHED) - 1}x}" for no in range(number)]
-        yield [_short(no)[:length] for no in range(number)]
+            yield [f"~{no:0{min(length, _HASHED) - 1}x}" for no in range(count)]
+        yield [_short(no)[:length] for no in range(count)]
     if type.kind in (Kind.INTEGER, Kind.NUMERIC) and type.name != "oid":
         place = table.places[each.name]
-        rows = [held.row for held in state.held[table.id]]
-        rows += [entry.row for entry in state.entries[table.id]]
-        there = [Decimal(row[place] or 0) for row in rows]
-        if all(value.is_finite() for value in there):
-            beyond = [[max(there) + no, min(there) - no] for no in range(1, number + 1)]
-            for values in zip(*beyond, strict=True):
-                yield [str(value) for value in values if _is_of(spelled, type, value)]
+        held = [held.row[place] for held in state.held[table.id]]
+        brought = [entry.row[place] for entry in state.entries[table.id]]
+        ordered = partial(number, type)
+        ends = [sorted(filter(None, each), key=ordered) or ["0"] for each in (held, brought)]
+        least = Decimal(min((each[0] for each in ends), key=ordered))
+        most = Decimal(max((each[-1] for each in ends), key=ordered))
+        steps = range(1, count + 1)
+        for values in ([most + step for step in steps], [least - step for step in steps]):
+            yield [str(value) for value in values if _is_of(spelled, type, value)]
 
 
 def _short(no: int) -> str:
@@ -162,7 +166,9 @@ def _short(no: int) -> str:
 
 
 def _is_of(spelled: str, type: Type, value: Decimal) -> bool:
-    """Whether a number is not beyond the ends of its type."""
+    """Whether a number is not beyond the ends of its type; NaN has none."""
+    if value.is_nan():
+        return True
     if type.kind is Kind.INTEGER:
         end = _NUMBERS.get(type.name, 2**63)
         return -end <= value < end
