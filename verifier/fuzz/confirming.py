@@ -44,20 +44,20 @@ def _beyond(options: Options) -> str:
     """What of ``options`` the oracle does not know."""
     if options.quarantine:
         return "rows that are set aside are no part of a scenario"
+    if options.local_ids:
+        return "that numbers may say nothing is nothing that the oracle knows"
     if options.references:
         return "what no constraint declares is no reference to the oracle"
     return "which row is newer is nothing that the oracle knows" if options.prefer else ""
 
 
-def _numbers(options: Options, claim: Claim) -> str:
-    """What of ``claim`` rests on what an option says of numbers, which the oracle does not know.
+def _suspected(options: Options, claim: Claim) -> str:
+    """What of ``claim`` rests on numbers that ``--strict-ids`` suspects.
 
-    A restore that rejects nothing for the option is held to all that any other is. A number
-    that says nothing may be what any rejection follows from; a suspected one is named.
+    A restore that rejects nothing for it is held to all that any other is.
     """
-    if options.local_ids and not claim.success:
-        return "that numbers may say nothing is nothing that the oracle knows"
-    if options.strict_ids and any("--strict-ids" in each.reason for each in claim.rejections or ()):
+    told = (each.reason for each in claim.rejections or ())
+    if options.strict_ids and any("--strict-ids" in each for each in told):
         return "which numbers are suspected is nothing that the oracle knows"
     return ""
 
@@ -75,7 +75,7 @@ def _ran(
     try:
         prepare(world, scenario, written=written)
         outcome = scenario.restore()
-        why = _numbers(world.options, outcome.claim)
+        why = _suspected(world.options, outcome.claim)
         return Agreement(verdict=None, titles=(why,)) if why else _told(outcome.proof, written)
     except Exception as error:  # whatever it is, the failure itself is to be told
         if isinstance(error, RestoreVerifierError):

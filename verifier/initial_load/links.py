@@ -41,8 +41,13 @@ class Link:
 
 
 def links(catalog: Catalog, tables: list[Staged], parent: Staged, before: Before) -> list[Link]:
-    """The :func:`references` to ``parent``, to be followed together."""
-    return [Link(key, child, before) for key, child in references(catalog, tables, parent)]
+    """The :func:`references` to ``parent``, to be followed together, in this order.
+
+    Those by more than its identity come last: the rest may follow from the others.
+    """
+    own = {column.name for column in parent.identity}
+    found = [Link(key, child, before) for key, child in references(catalog, tables, parent)]
+    return sorted(found, key=lambda link: not own.issuperset(link.key.references))
 
 
 def declared(catalog: Catalog, tables: list[Staged], parent: Staged) -> list[SoftReference]:

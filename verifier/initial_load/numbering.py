@@ -123,28 +123,30 @@ class Numbering:
         tables = self._content.tables
         before = links.kept(conn, self._catalog, tables, staged)
         for link in links.links(self._catalog, tables, staged, before):
-            key = link.key
-            changed = {c.name for c in staged.local} & set(key.references)
-            if changed:
-                pairs = enumerate(key.references, 1)
-                moved = ", ".join(
-                    f"{self._old(staged, name)} AS o{no}, {self._new(staged, name)} AS f{no}"
-                    for no, name in pairs
-                )
+            columns = [staged.table.columns[name] for name in link.key.references]
+            if not set(staged.local).isdisjoint(columns):
                 query = paste(
                     "(SELECT {moved} FROM pg_temp.restore_number x"
-                    " WHERE x.restore_n IN (SELECT p.{n} FROM {parents} p))",
-                    moved=moved,
+                    " JOIN {parents} p ON p.{n} = x.restore_n JOIN {rows} w USING ({n}))",
+                    moved=", ".join(
+                        f"p.{column.quoted} AS o{no}, {self._new(staged, column)} AS f{no}"
+                        for no, column in enumerate(columns, 1)
+                    ),
                     n=staged.ordinal,
-                    parents=among(staged.rows, key),
+                    parents=among(before.tables.get(staged.number, staged.rows), link.key),
+                    rows=staged.rows,
                 )
                 following.shift(conn, self._catalog, tables, link, query)
         for soft in links.declared(self._catalog, tables, staged):
-            if soft.key in self._names(staged):
+            column = staged.table.columns[soft.key]
+            if column in staged.local:
                 query = paste(
-                    "SELECT {old}::text AS o, {new}::text AS f FROM pg_temp.restore_number x",
-                    old=self._old(staged, soft.key),
-                    new=self._new(staged, soft.key),
+                    "SELECT w.{old}::text AS o, {new}::text AS f FROM pg_temp.restore_number x"
+                    " JOIN {rows} w ON w.{n} = x.restore_n",
+                    old=column.quoted,
+                    new=self._new(staged, column),
+                    rows=staged.rows,
+                    n=staged.ordinal,
                 )
                 following.follow_cells(conn, self._catalog, tables, soft, query, before)
         run(
@@ -152,7 +154,7 @@ class Numbering:
             "UPDATE {rows} c SET {set} FROM pg_temp.restore_number x"
             " WHERE c.{n} = x.restore_n; ANALYZE {rows}",
             rows=staged.rows,
-            set=", ".join(f"{c.quoted} = {self._new(staged, c.name)}" for c in staged.local),
+            set=", ".join(f"{c.quoted} = {self._new(staged, c)}" for c in staged.local),
             n=staged.ordinal,
         )
         name = staged.table.quoted
@@ -164,11 +166,8 @@ class Numbering:
         made = ", ".join(f"{count} of {table}" for table, count in sorted(self._made.items()))
         return ([f"rows with new numbers (--ids local): {made}"] if made else []) + self._notes
 
-    def _names(self, staged: Staged) -> set[str]:
-        return {column.name for column in staged.local}
-
     def _number(self, staged: Staged) -> None:
-        """Fill ``restore_number``: the new rows' references' columns, old and new."""
+        """Fill ``restore_number``: the new rows' numbers."""
         numbers = []
         for no, column in enumerate(staged.local, 1):
             counter = self._counter(staged, column)
@@ -177,34 +176,23 @@ class Numbering:
                 f"(row_number() OVER (ORDER BY s.{staged.ordinal}) - 1) AS restore_new_{no}"
             )
             counter.next += counter.step * staged.inserts
-        names = {c.name for c in staged.local}
-        for key, _ in links.references(self._catalog, self._content.tables, staged):
-            names |= set(key.references)
-        positions = {name: no for no, name in enumerate(staged.table.columns)}
         run(
             self._conn,
             "DROP TABLE IF EXISTS pg_temp.restore_number; "
             "CREATE TEMP TABLE restore_number ON COMMIT DROP AS "
-            "SELECT s.{n} AS restore_n, {olds}, {numbers} FROM {rows} s WHERE s.{n} IN ({new}); "
+            "SELECT s.{n} AS restore_n, {numbers} FROM {rows} s WHERE s.{n} IN ({new}); "
             "ANALYZE pg_temp.restore_number",
             n=staged.ordinal,
-            olds=", ".join(
-                f"s.{staged.table.columns[name].quoted} AS restore_old_{positions[name]}"
-                for name in sorted(names)
-            ),
             numbers=", ".join(numbers),
             rows=staged.rows,
             new=inserted(staged),
         )
 
-    def _old(self, staged: Staged, name: str) -> str:
-        return f"x.restore_old_{list(staged.table.columns).index(name)}"
-
-    def _new(self, staged: Staged, name: str) -> str:
-        for no, column in enumerate(staged.local, 1):
-            if column.name == name:
-                return f"x.restore_new_{no}"
-        return self._old(staged, name)
+    def _new(self, staged: Staged, column: Column) -> str:
+        """SQL for what the column holds from now on; all but numbers may have moved before."""
+        if column in staged.local:
+            return f"x.restore_new_{staged.local.index(column) + 1}"
+        return f"w.{column.quoted}"
 
     def _forget_equal(self, staged: Staged) -> None:
         if staged.local and staged.grouped:
