@@ -153,7 +153,9 @@ def unfindable(state: State, tables: Sequence[Table]) -> str:
     """Why declared references keep rows of one component from being found, if they do."""
     ids = {table.id for table in tables}
     for soft in state.options.references:
-        inner = {soft.table, soft.parent} <= ids and soft.parent in state.local
+        own = identity(state.schema.by_id[soft.parent])
+        moves = own is not None and (soft.parent, own.columns[0]) in state.moved
+        inner = {soft.table, soft.parent} <= ids and moves
         if inner and _found_whole(state, state.schema.by_id[soft.table]):
             return "a declared reference keeps rows from being found again"
     return ""
