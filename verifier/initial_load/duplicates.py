@@ -117,8 +117,9 @@ def _prefer(conn: Connection, staged: Staged) -> None:
 def _out_of_place(conn: Connection, staged: Staged) -> int:
     """Reject rows that only under the key that they took over are duplicates of another row.
 
-    Which of them is the row of the target, the next restore would see otherwise: it finds the
-    values of one row there, and the other one under a key that is not its own.
+    Neither they nor what merged into them. Which of them is the row of the target, the next
+    restore would see otherwise: it finds the values of one row there, and the other one under a
+    key that is not its own.
     """
     identity = staged.table.identity
     apart = [
@@ -140,8 +141,8 @@ def _out_of_place(conn: Connection, staged: Staged) -> int:
             "  AND o.n <> w.n AND o.n NOT IN ({bound} AND b.winner = w.n))"
             " AND NOT EXISTS (SELECT FROM pg_temp.restore_tie t"
             "  JOIN pg_temp.restore_tie o USING (key, grp)"
-            "  WHERE t.n = w.n AND o.n <> w.n AND key IN ({apart})"
-            "  AND o.n NOT IN ({bound} AND b.winner = w.n)))",
+            "  WHERE (t.n = w.n OR t.n IN ({bound} AND b.winner = w.n)) AND o.n <> w.n"
+            "  AND key IN ({apart}) AND o.n NOT IN ({bound} AND b.winner = w.n)))",
             n=staged.ordinal,
             number=str(staged.number),
             bound=bound,

@@ -205,7 +205,8 @@ class _Groups:
     def reject_out_of_place(self) -> int:
         """Reject rows that only under the key that they took over are duplicates of another row.
 
-        Which of them is the row of the target, the next restore would see otherwise.
+        Neither they nor what merged into them. Which of them is the row of the target, the next
+        restore would see otherwise.
         """
         own = self.identity
         apart = [k for k in self.keys if own and k.reads.isdisjoint(own.columns)]
@@ -216,7 +217,8 @@ class _Groups:
             equal = {
                 each
                 for key in apart
-                for value in [self.state.value(self.table, key, entry.row)]
+                for one in bound
+                for value in [self.state.value(self.table, key, one.row)]
                 for each in (self._by_value(key)[value] if value is not None else ())
             }
             if not bound.issuperset(group) and not equal - bound:
