@@ -21,10 +21,7 @@ def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: lis
         for child in among:
             keys = [k for k in catalog.foreign_keys if k.child == child.table.oid]
             for key in (key for key in keys if has_columns(child, key)):
-                if key.period:
-                    found += uncovered(conn, catalog, family(tables, key.parent), child, key)
-                else:
-                    found += _orphans(conn, catalog, tables, child, key)
+                found += _orphans(conn, catalog, tables, child, key)
             if len(keys) > 1:
                 found += pulled_apart.turn_away(conn, catalog, child)
         total += found
@@ -43,8 +40,7 @@ def lone(
     What another row becomes is not what they named, though it may be called the same. To be asked
     before anything moves, of foreign keys with the tables that have them.
     """
-    lone_ = [(key, child) for key, child in references if not key.period]
-    while sum(_without_parent(conn, catalog, tables, child, key) for key, child in lone_):
+    while sum(_without_parent(conn, catalog, tables, child, key) for key, child in references):
         continue
 
 
@@ -291,6 +287,8 @@ def _without_parent(
     *,
     planned: bool = False,
 ) -> int:
+    if key.period:
+        return uncovered(conn, catalog, family(tables, key.parent), child, key)
     parent = catalog.tables[key.referred]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
