@@ -10,7 +10,7 @@ from tests.initial_load.conftest import Move, assert_refused, total
 from tests.initial_load.test_preflight import role
 from verifier.contract import Claim, Counts
 from verifier.initial_load import restore
-from verifier.transfer import Ids, Reference, RestoreOptions
+from verifier.transfer import Ids, RestoreOptions
 
 
 @pytest.fixture(autouse=True)
@@ -498,58 +498,6 @@ def test_references_to_a_partition_by_new_numbers_are_refused_by_name(move: Move
         "INSERT INTO p VALUES (1); INSERT INTO c VALUES ('x', 1)",
     )
     assert "c_p_fkey of public.c refers to public.p_low alone, a partition by id" in claim.message
-    assert_refused(move, claim)
-
-
-def test_declared_references_follow_new_numbers(move: Move) -> None:
-    move.options = RestoreOptions(
-        ids=Ids.LOCAL,
-        references=(
-            Reference("page", "cfg", "biz", ("bizId",)),
-            Reference("page", "old", "biz", ("*",)),
-            Reference("page", "ids", "biz"),
-            Reference("page", "ref", "biz", condition=("kind", "biz")),
-            Reference("page", "word", "biz", condition=("kind", "biz")),
-        ),
-    )
-    claim = move(
-        "CREATE TABLE biz (id serial PRIMARY KEY, name text UNIQUE NOT NULL);"
-        "CREATE TABLE page (id text PRIMARY KEY, cfg jsonb, old json, ids int[], kind text,"
-        " ref int, word text)",
-        "INSERT INTO biz VALUES (1, 'new'), (2, 'tea'), (3, 'cup');"
-        "INSERT INTO page VALUES ('p', '{\"bizId\": 1}', '[1, \"2\", 9]', '{3,1,NULL,9}', 'biz', 3,"
-        " '2'), ('q', '{\"bizId\": \"2\"}', NULL, '{}', 'shop', 1, '1')",
-        "INSERT INTO biz VALUES (1, 'cup'), (3, 'tea'), (9, 'unrelated')",
-    )
-    assert move.rows("SELECT id, name FROM biz ORDER BY 1") == [
-        (1, "cup"),
-        (3, "tea"),
-        (9, "unrelated"),
-        (10, "new"),
-    ]
-    assert move.rows("SELECT cfg::text, old::text, ids::text, ref, word FROM page ORDER BY id") == [
-        ('{"bizId": 10}', '[10, "3", 9]', "{1,10,NULL,9}", 1, "3"),
-        ('{"bizId": "3"}', None, "{}", 1, "1"),
-    ]
-    left = [note for note in claim.notes if "references to nothing" in note]
-    assert ["page.old: 1 numbers, first 9" in left[0], "page.ids: 1 numbers" in left[1]] == [
-        True
-    ] * 2
-    assert_settled(move, claim)
-
-
-def test_declared_reference_to_its_own_table_wants_a_key(move: Move) -> None:
-    move.options = RestoreOptions(ids=Ids.LOCAL, references=(Reference("page", "see", "page"),))
-    rows = """INSERT INTO page VALUES (1, 'a', '[2]'), (2, 'b', '[1, 2]')"""
-    both = "CREATE TABLE page (id serial PRIMARY KEY, slug text UNIQUE, see json)"
-    claim = move(both, rows, "INSERT INTO page VALUES (1, 'b', '[]')")
-    assert move.rows("SELECT id, slug, see::text FROM page ORDER BY 1") == [
-        (1, "b", "[2, 1]"),
-        (2, "a", "[1]"),
-    ]
-    assert_settled(move, claim)
-    claim = move(both, rows + ", (3, NULL, '[3]')", "INSERT INTO page VALUES (1, 'b', '[]')")
-    assert "public.page.see is declared to refer" in claim.message
     assert_refused(move, claim)
 
 

@@ -84,6 +84,22 @@ def test_soft_reference_in_a_key_moves_and_so_do_the_rows_below(move: Move) -> N
     assert_idempotent(move, claim)
 
 
+@pytest.mark.parametrize("kind", ["text", "text[]"])
+def test_key_that_is_a_declared_reference_takes_its_children_along(move: Move, kind: str) -> None:
+    declared(move, Reference("flag", "owner", "biz"))
+    old, new = ("{S}", "{T}") if "[" in kind else ("S", "T")
+    claim = move(
+        f"{BIZ} CREATE TABLE flag (owner {kind} PRIMARY KEY, v int);"
+        f"CREATE TABLE note (owner {kind} REFERENCES flag, t text PRIMARY KEY)",
+        f"{ROWS} INSERT INTO flag VALUES ('{old}', 1); INSERT INTO note VALUES ('{old}', 'x')",
+        TARGET,
+    )
+    assert move.rows("SELECT f.owner::text, v, n.owner::text, t FROM flag f, note n") == [
+        (new, 1, new, "x")
+    ]
+    assert_idempotent(move, claim)
+
+
 def test_reference_to_the_same_table_follows_merges_inside_the_backup(move: Move) -> None:
     declared(move, Reference("biz", "related", "biz"))
     claim = move(

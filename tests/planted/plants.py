@@ -23,7 +23,7 @@ _ALL = (
         name="key_made_of_a_reference",
         says="a child follows its merged parent, but what refers to the child by that column stays",
         file="following.py",
-        old="changed |= shift(conn, catalog, tables, other, follows, depth + 1)",
+        old="changed |= shift(conn, catalog, tables, link, follows, depth + 1)",
         new="changed |= set()",
     ),
     Plant(

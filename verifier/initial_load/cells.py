@@ -85,7 +85,7 @@ def numbers_below(
     if column.base.endswith("[]"):
         values = paste("SELECT e::text FROM unnest(c.{column}) e", column=column.quoted)
     query = paste(
-        "SELECT v FROM {rows} c, LATERAL ({values}) x(v) WHERE v IS NOT NULL AND {where}",
+        "SELECT x.v FROM {rows} c, LATERAL ({values}) x(v) WHERE x.v IS NOT NULL AND {where}",
         rows=child.rows,
         values=values,
         where=condition(child, soft, "c"),

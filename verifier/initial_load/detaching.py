@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from verifier.initial_load import cells
 from verifier.initial_load.catalog import Catalog, Column, Connection, SoftReference
+from verifier.initial_load.following import follow_cells
+from verifier.initial_load.links import Before
 from verifier.initial_load.local_ids import LocalIds, Place
 from verifier.initial_load.offset import OFFSET, ROOM
 from verifier.initial_load.parents import family
@@ -102,12 +104,19 @@ def _detach_cells(
         )
         for parent in parents
     )
-    moves = cells.moves(conn, query or "SELECT NULL::text AS o, NULL::text AS f WHERE false")
+    query = query or "SELECT NULL::text AS o, NULL::text AS f WHERE false"
+    if catalog.tables[soft.child].columns[soft.column].local:
+        # Whatever refers to such a column is moved with all other numbers.
+        moves = cells.moves(conn, query)
+        for child in family(tables, soft.child):
+            if (column := child.table.columns[soft.column]) in child.given:
+                cells.rewrite(conn, child, column, soft, moves)
+    else:
+        follow_cells(conn, catalog, tables, soft, query, Before({}, {}))
     for child in family(tables, soft.child):
         column = child.table.columns[soft.column]
         if column not in child.given:
             continue
-        cells.rewrite(conn, child, column, soft, moves)
         count, first = cells.numbers_below(conn, child, column, soft, ROOM)
         if count:
             yield (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from verifier.initial_load import cells, pulled_apart
 from verifier.initial_load.catalog import Catalog, Column, Connection, SoftReference
 from verifier.initial_load.ledger import reject
@@ -67,22 +70,8 @@ def shift(
     )
     if {column.name for column in child.key} & set(key.columns):
         remember(conn, child, rows, "NULL")
-    below = [
-        Link(other, grandchild, link.before)
-        for other, grandchild in references(catalog, tables, child)
-        if set(other.references) & set(key.columns)
-    ]
-    softly = [one for one in declared(catalog, tables, child) if one.key in key.columns]
-    before = held or f"pg_temp.restore_before_{depth}"
-    if (below or softly) and not held:
-        run(
-            conn,
-            "DROP TABLE IF EXISTS {before}; "
-            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.* FROM {rows}",
-            before=before,
-            name=before.removeprefix("pg_temp."),
-            rows=rows,
-        )
+    below = _below(catalog, tables, child, key.columns, link.before)
+    before = held or _kept(conn, below, rows, depth)
     done = run(
         conn,
         "UPDATE {rows} c SET {set} FROM {moved} m {of} WHERE {where} AND ({differs})",
@@ -95,27 +84,75 @@ def shift(
     ).rowcount
     if not done:
         return {child.table.oid} if rejected else set()
-    changed = {child.table.oid}
-    for other in below:
-        named = [child.table.columns[name].quoted for name in other.key.references]
+    return {child.table.oid} | _let_follow(conn, catalog, tables, below, before, depth)
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """What refers to ``table`` by columns that are about to change."""
+
+    table: Staged
+    links: list[Link]
+    declared: list[SoftReference]
+    before: Before
+
+
+def _below(
+    catalog: Catalog, tables: list[Staged], table: Staged, columns: Iterable[str], before: Before
+) -> _Below:
+    names = set(columns)
+    return _Below(
+        table,
+        [
+            Link(key, child, before)
+            for key, child in references(catalog, tables, table)
+            if names & set(key.references)
+        ],
+        [one for one in declared(catalog, tables, table) if one.key in names],
+        before,
+    )
+
+
+def _kept(conn: Connection, below: _Below, rows: str, depth: int) -> str:
+    """A copy of the ``rows`` ``c`` as they are, if anything refers to them; its name."""
+    name = f"restore_before_{depth}"
+    if below.links or below.declared:
+        run(
+            conn,
+            "DROP TABLE IF EXISTS pg_temp.{name}; "
+            "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT c.* FROM {rows}",
+            name=name,
+            rows=rows,
+        )
+    return f"pg_temp.{name}"
+
+
+def _let_follow(
+    conn: Connection, catalog: Catalog, tables: list[Staged], below: _Below, was: str, depth: int
+) -> set[int]:
+    """Let what refers to rows follow them from what they were to what they are."""
+    changed: set[int] = set()
+    table = below.table
+    for link in below.links:
+        named = [table.table.columns[name].quoted for name in link.key.references]
         follows = paste(
-            "(SELECT {pairs} FROM {before} p JOIN {rows} w USING ({n}) WHERE {differ})",
+            "(SELECT {pairs} FROM {was} p JOIN {rows} w USING ({n}) WHERE {differ})",
             pairs=", ".join(f"p.{c} AS o{no}, w.{c} AS f{no}" for no, c in enumerate(named, 1)),
-            before=among(before, other.key),
-            rows=child.rows,
-            n=child.ordinal,
+            was=among(was, link.key),
+            rows=table.rows,
+            n=table.ordinal,
             differ=" OR ".join(f"p.{c} IS DISTINCT FROM w.{c}" for c in named),
         )
-        changed |= shift(conn, catalog, tables, other, follows, depth + 1)
-    for soft in softly:
+        changed |= shift(conn, catalog, tables, link, follows, depth + 1)
+    for soft in below.declared:
         moves = paste(
-            "SELECT p.{c}::text AS o, w.{c}::text AS f FROM {before} p JOIN {rows} w USING ({n})",
-            c=child.table.columns[soft.key].quoted,
-            before=before,
-            rows=child.rows,
-            n=child.ordinal,
+            "SELECT p.{c}::text AS o, w.{c}::text AS f FROM {was} p JOIN {rows} w USING ({n})",
+            c=table.table.columns[soft.key].quoted,
+            was=was,
+            rows=table.rows,
+            n=table.ordinal,
         )
-        changed |= follow_cells(conn, catalog, tables, soft, moves, link.before, depth + 1)
+        changed |= follow_cells(conn, catalog, tables, soft, moves, below.before, depth + 1)
     return changed
 
 
@@ -139,8 +176,11 @@ def follow_cells(
         if not cells.scalar(column):
             if column in child.key:  # of a table without a unique key, all columns are
                 remember(conn, child, f"{child.rows} c WHERE {where}", "NULL")
+            below = _below(catalog, tables, child, [column.name], before)
+            was = _kept(conn, below, f"{child.rows} c WHERE {where}", depth)
             if cells.rewrite(conn, child, column, soft, moves):
                 changed.add(child.table.oid)
+                changed |= _let_follow(conn, catalog, tables, below, was, depth)
             continue
         moved = paste(
             "(SELECT DISTINCT c.{column} AS o1, m.f::{type} AS f1 FROM {rows} c"

@@ -86,6 +86,7 @@ def problems(catalog: Catalog, local: LocalIds, tables: Iterable[Table]) -> list
     for table in tables:
         found += _unnumbered(catalog, table)
         found += _misplaced(table)
+        found += _narrow(table)
         for name in table.columns:
             roots = (local.roots or {}).get((table.oid, name), frozenset())
             if len(roots) > 1:
@@ -116,6 +117,19 @@ def _misplaced(table: Table) -> Iterator[str]:
             yield (
                 f"{table.quoted} is a partition by {moved[0].quoted}, whose numbers change: its "
                 "rows would belong elsewhere; --ids local cannot restore it"
+            )
+
+
+def _narrow(table: Table) -> Iterator[str]:
+    for column in table.columns.values():
+        # No operator compares arrays of two types, as one does numbers.
+        widened = column.base == "bigint[]" != column.underlying
+        key = next((key for key in table.keys if column.name in key.plain), None)
+        if widened and key:
+            yield (
+                f"{table.quoted}.{column.quoted} is declared to refer to numbers that a sequence "
+                f"made and is part of {key.name}; --ids local can let such a key follow only as "
+                f"bigint[], and it is {column.underlying}"
             )
 
 

@@ -71,7 +71,7 @@ def _disowned(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) 
         f"s.{mine.quoted} = (r.data->>{literal(other.name)})::{other.base}" for mine, other in pairs
     )
     same = " AND ".join(f"p.{other.quoted} = s.{mine.quoted}" for mine, other in pairs)
-    values = " || ', ' || ".join(told(mine, f"b.{mine.quoted}") for mine in ours)
+    values = _listed(told(mine, f"b.{mine.quoted}") for mine in ours)
     columns = ", ".join(column.quoted for column in theirs)
     return reject(
         conn,
@@ -308,19 +308,33 @@ def _without_parent(
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
     numbers = ", ".join(str(staged.number) for staged in family_) or "-1"
-    lost = " AND ".join(
-        f"r.key->>{literal(name)} = {shown}"
-        for name, shown in zip(key.references, told_, strict=True)
+    named = list(zip(key.references, told_, strict=True))
+    found = paste(
+        "FROM pg_temp.restore_rejected r WHERE r.tab IN ({numbers}) AND {lost}",
+        numbers=numbers,
+        lost=" AND ".join(
+            f"coalesce(r.data->>{literal(name)}, r.key->>{literal(name)}) = {shown}"
+            for name, shown in named
+        ),
     )
+    # A key that is itself a declared reference has moved: it is told as the backup has it.
+    moving = {soft.column for soft in catalog.references if soft.child == key.parent}
+    was = [
+        f"(SELECT coalesce(r.key->>{literal(name)}, {shown}) {found} LIMIT 1)"
+        if name in moving
+        else shown
+        for name, shown in named
+    ]
     place = f"{parent.quoted} ({', '.join(references)}) = ("
-    values = " || ', ' || ".join(told_)
     return reject(
         conn,
         child,
         " AND ".join(where),
-        f"CASE WHEN EXISTS (SELECT FROM pg_temp.restore_rejected r"
-        f" WHERE r.tab IN ({numbers}) AND {lost})"
-        f" THEN {literal(FOLLOWS)} ELSE {literal('has no parent: ')} END"
-        f" || {literal(place)} || {values} || ')'",
+        f"CASE WHEN EXISTS (SELECT {found}) THEN {literal(FOLLOWS + place)} || {_listed(was)}"
+        f" ELSE {literal('has no parent: ' + place)} || {_listed(told_)} END || ')'",
         literal(key.name),
     )
+
+
+def _listed(values: Iterable[str]) -> str:
+    return " || ', ' || ".join(values)
