@@ -28,10 +28,9 @@ from verifier.initial_load.export import (
     refuse_objects,
 )
 from verifier.initial_load.order import components
-from verifier.initial_load.parents import family
 from verifier.initial_load.plan import Plan
 from verifier.initial_load.session import literal, paste, run
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, family
 from verifier.transfer import Progress, RestoreOptions, Style
 
 _HEAD = """\

@@ -15,6 +15,7 @@ from verifier.initial_load import (
     links,
     match,
     parents,
+    referred_to,
     repoint,
     respelling,
     survey,
@@ -72,7 +73,7 @@ class Decisions:
                 self._settle(tables)
             undo.count()
             for staged in self._tables:
-                parents.forsaken(self._conn, self._catalog, self._tables, staged)
+                referred_to.forsaken(self._conn, self._catalog, self._tables, staged)
                 respelling.respelled(self._conn, self._catalog, self._tables, staged)
         if undo.rejected and self._numbering:
             self._numbering.begin_again()

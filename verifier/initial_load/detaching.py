@@ -10,9 +10,8 @@ from verifier.initial_load.following import follow_cells
 from verifier.initial_load.links import Before
 from verifier.initial_load.local_ids import LocalIds, Place
 from verifier.initial_load.offset import OFFSET, ROOM
-from verifier.initial_load.parents import family
 from verifier.initial_load.session import literal, paste, run
-from verifier.initial_load.stage import Content, Staged
+from verifier.initial_load.stage import Content, Staged, family
 
 
 def detach(

@@ -15,8 +15,8 @@ from verifier.initial_load import catalog as catalogue
 from verifier.initial_load import (
     ledger,
     outcome,
-    parents,
     preflight,
+    referred_to,
     sequences,
     session,
     triggers,
@@ -158,7 +158,9 @@ def _write(plan: Plan) -> list[str]:
     conn = plan.conn
     written = [one for tables in plan.order for one in tables if one.inserts + one.updates]
     touched = [staged.table for staged in written]
-    touched += [table for table in parents.followers(plan.catalog, written) if table not in touched]
+    touched += [
+        table for table in referred_to.followers(plan.catalog, written) if table not in touched
+    ]
     off = triggers.Off(conn, touched)
     objects = plan.content.objects.write()
     for staged in written:

@@ -9,9 +9,8 @@ from verifier.initial_load import cells, pulled_apart
 from verifier.initial_load.catalog import Catalog, Column, Connection, SoftReference
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.links import MOST, Before, Link, as_key, declared, references
-from verifier.initial_load.parents import family
 from verifier.initial_load.session import literal, paste, run
-from verifier.initial_load.stage import Staged, among
+from verifier.initial_load.stage import Staged, among, family
 
 
 def shift(

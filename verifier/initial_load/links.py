@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from verifier.initial_load import pulled_apart
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, SoftReference
-from verifier.initial_load.parents import family
 from verifier.initial_load.session import run
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, family
 
 MOST = 500
 """Moves that follow from one, where references share columns."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from verifier.initial_load.catalog import Catalog
-from verifier.initial_load.parents import family
-from verifier.initial_load.stage import Staged
+from verifier.initial_load.stage import Staged, family
 from verifier.initial_load.whole_rows import by_whole_rows
 
 

@@ -1,16 +1,17 @@
-"""Rows whose parents are missing, and rows that others count on: foreign keys, by query."""
+"""Rows whose parents are missing or are others than they were: foreign keys, by query."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from verifier.initial_load import pulled_apart, suspects
-from verifier.initial_load.catalog import Catalog, Connection, ForeignKey, Table
+from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
 from verifier.initial_load.ledger import FOLLOWS, reject
 from verifier.initial_load.offset import told
 from verifier.initial_load.periods import uncovered
+from verifier.initial_load.planned import survives, written
 from verifier.initial_load.session import literal, paste
-from verifier.initial_load.stage import Staged, among, has_columns
+from verifier.initial_load.stage import Staged, among, family, has_columns
 
 
 def orphans(conn: Connection, catalog: Catalog, tables: list[Staged], among: list[Staged]) -> int:
@@ -115,111 +116,6 @@ def stranded(
     return rejected
 
 
-def forsaken(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
-    """Reject rows that would take from rows of the target what they refer to.
-
-    To be asked when all tables are decided: a row of the target that is overwritten, too, is
-    not forsaken, nor is one that merely follows (ON UPDATE CASCADE), but for a NULL. Only columns
-    outside the identity can change, so only keys that refer to such are asked.
-    """
-    rejected = 0
-    fixed = {column.name for column in parent.identity}
-    for key in catalog.foreign_keys:
-        linked = key.parent == parent.table.root
-        free = not (key.period or set(key.references) <= fixed)
-        if linked and parent.updates and free:
-            rejected += _forsaken(conn, catalog, tables, parent, key)
-    return rejected
-
-
-def followers(catalog: Catalog, written: Iterable[Staged]) -> list[Table]:
-    """The tables whose rows the server changes with those that are written (ON UPDATE CASCADE)."""
-    found = {
-        key.child: catalog.tables[key.child]
-        for parent in written
-        for key in catalog.foreign_keys
-        if parent.updates
-        and parent in family([parent], key.parent)
-        and not set(key.references) <= {column.name for column in parent.identity}
-        and merely_follows(catalog, key)
-    }
-    return list(found.values())
-
-
-def merely_follows(catalog: Catalog, key: ForeignKey) -> bool:
-    """Whether the server lets a row of the target follow, and no rule looks at what changes."""
-    child = catalog.tables[key.child]
-    ours = [child.columns[name] for name in key.columns]
-    read = {name for one in child.keys for name in one.columns}
-    read |= {
-        name
-        for one in catalog.foreign_keys
-        if one is not key and one.child == key.child
-        for name in one.columns
-    }
-    return key.follows and not any(
-        column.name in read or any(map(column.mentioned, catalog.rules(child))) for column in ours
-    )
-
-
-def _forsaken(
-    conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged, key: ForeignKey
-) -> int:
-    child = catalog.tables[key.child]
-    ours = [child.columns[name].quoted for name in key.columns]
-    theirs = [parent.table.columns[name].quoted for name in key.references]
-    refers = " AND ".join(f"k.{a} = t.{b}" for a, b in zip(ours, theirs, strict=True))
-    kept = " AND ".join(f"p.{column} = t.{column}" for column in theirs)
-    lost = "true"
-    if merely_follows(catalog, key):
-        lost = " OR ".join(f"n.{column} IS NULL" for column in theirs)
-    overwritten = "".join(
-        f" AND NOT EXISTS (SELECT FROM {staged.change} c"
-        " WHERE c.t_oid = k.tableoid AND c.t_ctid = k.ctid)"
-        for staged in tables
-        if staged.table.root == child.root and staged.updates
-    )
-    return reject(
-        conn,
-        parent,
-        paste(
-            "s.{n} IN (SELECT c.n FROM {change} c JOIN {target} t"
-            " ON t.tableoid = c.t_oid AND t.ctid = c.t_ctid JOIN {parents} n ON n.{n} = c.n"
-            " WHERE {there} AND ({lost})"
-            " AND NOT EXISTS (SELECT FROM {rows} p WHERE {kept}{written})"
-            " AND EXISTS (SELECT FROM {child} k WHERE {refers}{overwritten}))",
-            n=parent.ordinal,
-            change=parent.change,
-            target=parent.table.only,
-            parents=parent.rows,
-            there=in_partition(key),
-            lost=lost,
-            rows=among(parent.rows, key),
-            kept=kept,
-            written=written(parent) + survives(parent),
-            child=child.only,
-            refers=refers,
-            overwritten=overwritten,
-        ),
-        literal(f"rows of {child.quoted} in the target refer to what it would overwrite"),
-        literal(key.name),
-    )
-
-
-def in_partition(key: ForeignKey) -> str:
-    """SQL that a row ``t`` of the target stands in the partition that ``key`` refers to."""
-    if key.partition is None:
-        return "true"
-    return paste(
-        "t.tableoid IN (SELECT relid FROM pg_partition_tree({oid}))", oid=str(key.partition)
-    )
-
-
-def family(tables: Sequence[Staged], parent: int) -> list[Staged]:
-    """The staged tables whose rows a foreign key to ``parent`` may point to."""
-    return [s for s in tables if parent in (s.table.oid, s.table.root)]
-
-
 def _staying(parents: list[Staged], key: ForeignKey) -> str:
     """SQL that a target row ``p`` keeps the columns that ``key`` refers to.
 
@@ -230,23 +126,6 @@ def _staying(parents: list[Staged], key: ForeignKey) -> str:
         f" WHERE c.t_oid = p.tableoid AND c.t_ctid = p.ctid)"
         for parent in parents
         if parent.updates and not set(key.references) <= {c.name for c in parent.identity}
-    )
-
-
-def written(parent: Staged) -> str:
-    """SQL that the staged row ``p`` is not left out for a newer row of the target."""
-    if not parent.stays:
-        return ""
-    return f" AND NOT EXISTS (SELECT FROM {parent.kept} k WHERE k.n = p.{parent.ordinal})"
-
-
-def survives(parent: Staged) -> str:
-    """SQL that the staged row ``p`` is not merged away."""
-    if not parent.grouped:
-        return ""
-    return (
-        f" AND NOT EXISTS (SELECT FROM {parent.fate} f"
-        f" WHERE f.n = p.{parent.ordinal} AND f.winner <> f.n)"
     )
 
 

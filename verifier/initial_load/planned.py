@@ -18,3 +18,20 @@ def updated(staged: Staged) -> str:
     if staged.all_new:
         return "SELECT NULL::bigint AS n, NULL::oid AS t_oid, NULL::tid AS t_ctid WHERE false"
     return paste("SELECT n, t_oid, t_ctid FROM {change}", change=staged.change)
+
+
+def written(parent: Staged) -> str:
+    """SQL that the staged row ``p`` is not left out for a newer row of the target."""
+    if not parent.stays:
+        return ""
+    return f" AND NOT EXISTS (SELECT FROM {parent.kept} k WHERE k.n = p.{parent.ordinal})"
+
+
+def survives(parent: Staged) -> str:
+    """SQL that the staged row ``p`` is not merged away."""
+    if not parent.grouped:
+        return ""
+    return (
+        f" AND NOT EXISTS (SELECT FROM {parent.fate} f"
+        f" WHERE f.n = p.{parent.ordinal} AND f.winner <> f.n)"
+    )

@@ -10,12 +10,8 @@ from __future__ import annotations
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
 from verifier.initial_load.changes import as_text
 from verifier.initial_load.ledger import reject
-from verifier.initial_load.parents import (
-    in_partition,
-    merely_follows,
-    survives,
-    written,
-)
+from verifier.initial_load.planned import survives, written
+from verifier.initial_load.referred_to import in_partition, merely_follows
 from verifier.initial_load.session import literal, paste
 from verifier.initial_load.stage import Staged, has_columns
 

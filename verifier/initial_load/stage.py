@@ -7,7 +7,7 @@ index and check expressions can be evaluated on either side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from verifier.initial_load.catalog import Column, ForeignKey, Table, UniqueKey
@@ -118,6 +118,11 @@ class Staged:
         return json_of(
             cells if read else {column: told(column, cell) for column, cell in cells.items()}
         )
+
+
+def family(tables: Sequence[Staged], parent: int) -> list[Staged]:
+    """The staged tables whose rows a foreign key to ``parent`` may point to."""
+    return [s for s in tables if parent in (s.table.oid, s.table.root)]
 
 
 def among(rows: str, key: ForeignKey) -> str:

@@ -15,9 +15,9 @@ from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKe
 from verifier.initial_load.changes import as_text
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.offset import moved
-from verifier.initial_load.parents import family, survives
+from verifier.initial_load.planned import survives
 from verifier.initial_load.session import array, literal, paste, run
-from verifier.initial_load.stage import Staged, among
+from verifier.initial_load.stage import Staged, among, family
 
 
 def some(conn: Connection, staged: Staged) -> bool:
