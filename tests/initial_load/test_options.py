@@ -140,6 +140,26 @@ def test_newest_duplicate_survives_whatever_the_order(move: Move) -> None:
     assert_idempotent(move, claim)
 
 
+def test_newest_is_what_the_backup_says_and_no_merge_changes(move: Move) -> None:
+    move.options = RestoreOptions(prefer="day")
+    claim = move(
+        "CREATE TABLE shop (id int PRIMARY KEY, name int);"
+        "CREATE TABLE visit (day int PRIMARY KEY, shop int REFERENCES shop,"
+        " up int REFERENCES visit)",
+        "INSERT INTO shop VALUES (1, 1), (2, 1), (3, 1);"
+        "INSERT INTO visit VALUES (1, 2, NULL), (3, 1, NULL), (2, 3, 3)",
+        "ALTER TABLE shop ADD UNIQUE (name); ALTER TABLE visit ADD UNIQUE (shop);"
+        "INSERT INTO shop VALUES (4, NULL); INSERT INTO visit VALUES (1, 4, NULL)",
+    )
+    assert claim.success, claim.message
+    assert [merge.key for merge in claim.merges if merge.table == "public.visit"] == [
+        {"day": "3"},
+        {"day": "2"},
+    ]
+    assert move.rows("SELECT * FROM visit") == [(1, 3, None)]
+    assert_idempotent(move, claim)
+
+
 def test_newer_row_of_the_target_stays_and_is_named(move: Move) -> None:
     move.options = RestoreOptions(prefer="at")
     claim = move(

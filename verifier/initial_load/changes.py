@@ -102,7 +102,7 @@ def newer(staged: Staged, alias: str = "s") -> str:
     """SQL that the target row ``t`` is newer than the staged row, and stays."""
     if not staged.recency:
         return "false"
-    return f"coalesce(t.{staged.recency} > {alias}.{staged.recency}, false)"
+    return f"coalesce(t.{staged.recency} > {staged.age(alias)}, false)"
 
 
 def _tables(conn: Connection, staged: Staged, query: str) -> None:

@@ -103,11 +103,11 @@ def _prefer(conn: Connection, staged: Staged) -> None:
         conn,
         "UPDATE pg_temp.restore_group g SET winner = m.best FROM ("
         "  SELECT g.n, first_value(g.n) OVER (PARTITION BY g.winner"
-        "    ORDER BY s.{column} DESC NULLS LAST {key}, g.n DESC) AS best"
+        "    ORDER BY {age} DESC NULLS LAST {key}, g.n DESC) AS best"
         "  FROM pg_temp.restore_group g JOIN {rows} s ON s.{n} = g.n"
         "  LEFT JOIN pg_temp.restore_was u ON u.tab = {number} AND u.n = g.n) m WHERE m.n = g.n",
         number=str(staged.number),
-        column=staged.recency,
+        age=staged.age("s"),
         key=key,
         rows=staged.rows,
         n=staged.ordinal,

@@ -54,6 +54,15 @@ def declared(catalog: Catalog, tables: list[Staged], parent: Staged) -> list[Sof
     return [one for one in catalog.references if parent in family(tables, one.parent)]
 
 
+def may_move(catalog: Catalog, staged: Staged, column: str) -> bool:
+    """Whether a merge can change the ``column`` of a staged row."""
+    own = {each.name for each in staged.identity}
+    tables = (staged.table.oid, staged.table.root)
+    bound = {name for key in catalog.foreign_keys if key.child in tables for name in key.columns}
+    soft = {one.column for one in catalog.references if one.child in tables}
+    return column in own | bound | soft
+
+
 def as_key(soft: SoftReference, child: Staged) -> ForeignKey:
     """A declared reference of one of its tables as if it were a foreign key, without a name."""
     ours, theirs = (soft.column,), (soft.key,)

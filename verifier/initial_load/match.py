@@ -167,7 +167,7 @@ def outdated(conn: Connection, staged: Staged) -> int:
                 " JOIN {fate} o ON o.n = o.winner AND o.t_oid = t.t_oid AND o.t_ctid = t.t_ctid"
                 " JOIN {staged} w ON w.{n} = o.n"
                 " JOIN {only} x ON x.tableoid = t.t_oid AND x.ctid = t.t_ctid"
-                " WHERE g.winner <> o.n AND x.{recency} > w.{recency})",
+                " WHERE g.winner <> o.n AND x.{recency} > {age})",
                 n=staged.ordinal,
                 rows=evaluated(key, staged.rows, f"{staged.ordinal} AS n"),
                 target=evaluated(key, staged.table.only, "tableoid AS t_oid, ctid AS t_ctid"),
@@ -176,6 +176,7 @@ def outdated(conn: Connection, staged: Staged) -> int:
                 staged=staged.rows,
                 only=staged.table.only,
                 recency=staged.recency,
+                age=staged.age("w"),
             ),
             literal("collides with a row of the target that is newer than its own and stays"),
             literal(key.name),

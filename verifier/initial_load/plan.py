@@ -13,6 +13,7 @@ from verifier.initial_load import catalog as catalogue
 from verifier.initial_load import (
     ledger,
     leftovers,
+    links,
     local_ids,
     outcome,
     preflight,
@@ -154,6 +155,9 @@ class Plan:
         for staged in self.content.tables:
             if name in {column.name for column in staged.given}:
                 staged.recency = staged.table.columns[name].quoted
+                staged.aging = links.may_move(self.catalog, staged, name)
+                if staged.aging:
+                    self.conn.execute(staged.keep_age().encode())
         known = any(name in t.columns and not t.columns[name].generated for t in empty)
         if name and not known and not any(staged.recency for staged in self.content.tables):
             said = f"no table of the backup has a column {name!r} to prefer the newest row by"

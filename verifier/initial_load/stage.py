@@ -52,6 +52,8 @@ class Staged:
     """Whether they are made from the top down."""
     recency: str = ""
     """Quoted column by which the newest row wins, also against the target's; none if empty."""
+    aging: bool = False
+    """Whether merges may change that column, so that :meth:`keep_age` holds the backup's."""
 
     def unplan(self) -> None:
         """Forget what is to be written, which may be decided otherwise now."""
@@ -107,6 +109,33 @@ class Staged:
         others = [key for key in self.table.keys if key is not identity and key.columns <= names]
         others.sort(key=lambda key: key.columns.isdisjoint(identity.columns))
         return (identity, *others)
+
+    def age(self, alias: str) -> str:
+        """SQL for the :attr:`recency` of a row, as the backup has it."""
+        if not self.aging:
+            return f"{alias}.{self.recency}"
+        return paste(
+            "(SELECT a.age FROM {ages} a WHERE a.n = {row}.{n})",
+            ages=self._ages,
+            row=alias,
+            n=self.ordinal,
+        )
+
+    def keep_age(self) -> str:
+        """SQL that keeps the rows' :attr:`recency` from what merges make of it."""
+        return paste(
+            "CREATE TEMP TABLE {name} (n, age) ON COMMIT DROP AS SELECT {n}, {recency} FROM {rows};"
+            " CREATE UNIQUE INDEX ON {ages} (n)",
+            name=self._ages.removeprefix("pg_temp."),
+            ages=self._ages,
+            n=self.ordinal,
+            recency=self.recency,
+            rows=self.rows,
+        )
+
+    @property
+    def _ages(self) -> str:
+        return f"pg_temp.restore_age_{self.number}"
 
     def key_json(self, alias: str) -> str:
         """SQL for the row's key as ``json``, column name → text."""

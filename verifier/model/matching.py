@@ -102,7 +102,7 @@ class _Groups:
         name = recency(self.state, self.table)
         if not name or len(group) == 1:
             return max(group, key=lambda entry: entry.number)
-        newest = [self._time(name, entry.row) for entry in group]
+        newest = [self._time(name, entry) for entry in group]
         best = max(newest)
         tied = [entry for entry, time in zip(group, newest, strict=True) if time == best]
         if len(tied) > 1 and self.identity is not None:
@@ -111,9 +111,9 @@ class _Groups:
             tied = [entry for entry in tied if self._sorted(columns, entry.start) == first]
         return max(tied, key=lambda entry: entry.number)
 
-    def _time(self, name: str, row: Row) -> tuple[Any, ...]:
-        """Without one it is older than all others."""
-        return self._sorted((name,), row)
+    def _time(self, name: str, entry: Entry) -> tuple[Any, ...]:
+        """Without one it is older than all others; what it became since makes no difference."""
+        return self._sorted((name,), entry.backup)
 
     def _sorted(self, columns: tuple[str, ...], row: Row) -> tuple[Any, ...]:
         return tuple(in_order(self.state, self.table, name, row) for name in columns)
@@ -194,13 +194,20 @@ class _Groups:
             itself = any(hit[1] is self.identity for hit in self.hits[winner])
             if held is not None and self.identity is not None and not itself:
                 winner.taken = held
-            winner.stays = held is not None and self._newer(held.row, winner.row)
+            winner.stays = held is not None and self._newer(held, winner)
 
     def _rows(self, group: list[Entry]) -> set[Held]:
         return {hit[2] for entry in group for hit in self.hits[entry]}
 
-    def _newer(self, held: Row, row: Row) -> bool:
-        return newer(self.state, self.table, held, row)
+    def _newer(self, held: Held, winner: Entry) -> bool:
+        """Whether a row of the target is newer than the backup's."""
+        name = recency(self.state, self.table)
+        if not name or held.row == winner.row:
+            return False
+        place = self.table.places[name]
+        if held.row[place] is None or winner.backup[place] is None:
+            return False
+        return self._sorted((name,), held.row) > self._time(name, winner)
 
     def reject_out_of_place(self) -> int:
         """Reject rows that only under the key that they took over are duplicates of another row.
@@ -282,17 +289,6 @@ def recency(state: State, table: Table) -> str:
     """The column by which the newest row is preferred, if the table has it."""
     name = state.options.prefer
     return name if name in table.places else ""
-
-
-def newer(state: State, table: Table, held: Row, row: Row) -> bool:
-    """Whether a row of the target is newer than the backup's."""
-    name = recency(state, table)
-    if not name or held == row:
-        return False
-    place = table.places[name]
-    if held[place] is None or row[place] is None:
-        return False
-    return bool(in_order(state, table, name, held) > in_order(state, table, name, row))
 
 
 def in_order(state: State, table: Table, name: str, row: Row) -> tuple[Any, ...]:
