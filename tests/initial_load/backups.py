@@ -22,6 +22,15 @@ TABLES = (
     " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1"
 )
 
+ROWS_OF_A_LARGE_TABLE = (
+    "CREATE TABLE t (id int, v text);"
+    "INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series(1, 20000) n"
+)
+
+
+class Broken(Exception):
+    """What a test ends a backup with."""
+
 
 def opened(path: Path) -> Any:
     """The backup's bytes as a stream, whatever it is compressed by."""
