@@ -58,6 +58,9 @@ class Decisions:
 
         Raises :class:`~verifier.initial_load.refusing.Refused` and the server's errors.
         """
+        if self._numbering:
+            for tables in order:
+                refuse(whole_rows.lost(self._conn, self._catalog, tables))
         while self._decided(order):
             continue
 
@@ -82,8 +85,6 @@ class Decisions:
     def _settle(self, tables: list[Staged]) -> None:
         """Decide what becomes of every row of one component; its parents are settled."""
         self._doing(f"matching {', '.join(staged.table.quoted for staged in tables)}")
-        if self._numbering:
-            refuse(whole_rows.lost(self._conn, self._catalog, tables))
         for staged in tables:
             checks.complete(self._conn, staged)
             checks.rows(self._conn, staged)

@@ -144,19 +144,18 @@ def _decide(state: State, causes: list[Rejected]) -> Expected | None:
         fitting.unreadable(state, table)
     for each in causes:
         state.reject_again(each)
+    for tables in components(world) if world.options.local_ids else ():
+        if why := numbering.unfindable(state, tables):
+            return _refused(world, 1, why)
     fitting.lone(state)
     for tables in components(world):
-        why = _settle(state, tables)
-        if why:
-            return _refused(world, 1, why)
+        _settle(state, tables)
     return None
 
 
-def _settle(state: State, tables: list[Table]) -> str:
-    """Decide what becomes of the rows of ``tables``; why that is not possible, if it is not."""
+def _settle(state: State, tables: list[Table]) -> None:
+    """Decide what becomes of the rows of ``tables``."""
     local = state.options.local_ids
-    if local and (why := numbering.unfindable(state, tables)):
-        return why
     _begin(state, tables)
     for table in tables:
         fitting.lost(state, table)
@@ -173,7 +172,6 @@ def _settle(state: State, tables: list[Table]) -> str:
         for table in tables:
             numbering.number(state, table)
         _follow(state, tables)
-    return ""
 
 
 def _unfit(state: State, tables: list[Table]) -> int:
