@@ -8,6 +8,7 @@ import pytest
 
 from tests.initial_load.conftest import Move, assert_idempotent, assert_refused, total
 from verifier.contract import Counts, Merge
+from verifier.initial_load import following
 
 PAIR = """
 CREATE TABLE biz (id text PRIMARY KEY, bt text, name text, price int);
@@ -411,3 +412,30 @@ def test_references_that_share_a_column_come_to_agree_one_after_the_other(move: 
     assert claim.success, claim.message
     assert move.rows("SELECT p.name, c.code FROM c JOIN p ON p.id = code") == [("x", 1)]
     assert_idempotent(move, claim)
+
+
+RING = (
+    "CREATE TABLE arc (id int PRIMARY KEY, name text, moment int UNIQUE, shop text UNIQUE);"
+    "CREATE TABLE shop (moment int REFERENCES arc (moment), id int, name text UNIQUE,"
+    " PRIMARY KEY (moment, id), UNIQUE (moment, name))",
+    "INSERT INTO arc VALUES (2, 'c', 2), (1, 'c', 1); INSERT INTO shop VALUES (2, 10, 'A')",
+    "ALTER TABLE arc ADD UNIQUE (name), ADD FOREIGN KEY (shop) REFERENCES shop (name);"
+    "INSERT INTO arc VALUES (7, 'c', 2); INSERT INTO shop VALUES (2, 10, 'A')",
+)
+"""What a row of the target refers to by its key would become something else."""
+
+
+def test_row_that_took_over_a_key_refers_by_it_to_what_the_targets_row_does(move: Move) -> None:
+    claim = move(*RING)
+    assert [rejection.key for rejection in claim.rejections] == [{"id": "1"}]
+    assert "rows of public.shop in the target refer to what it would overwrite" in claim.message
+    assert_refused(move, claim)
+
+
+def test_rows_that_would_follow_each_other_without_an_end_are_refused_by_name(
+    move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_took_over", lambda _: "false")
+    claim = move(*RING)
+    assert "rows of public.arc, public.shop refer to each other and follow" in claim.message
+    assert_refused(move, claim)

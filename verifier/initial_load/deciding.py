@@ -31,6 +31,9 @@ from verifier.initial_load.refusing import refuse
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Staged
 
+_SPARE = 10
+"""Rounds beyond the number of rows, before they are taken for endless."""
+
 
 class Decisions:
     """The decisions about all rows of the staged ``tables``; :meth:`make` makes them."""
@@ -159,8 +162,8 @@ class Decisions:
         """Tell the rows of one component apart, and let references follow those that merge.
 
         A merge moves references, moved references may make rows equal that were not:
-        among tables that wait for each other this goes on until nothing moves. It ends, because
-        every round makes groups larger or takes rows out.
+        among tables that wait for each other this goes on until nothing moves. Every round makes
+        groups larger or takes rows out, so there are no more of them than rows.
         """
         conn, everything = self._conn, self._tables
         for staged in tables:
@@ -169,9 +172,14 @@ class Decisions:
         for turn in self._turns(tables):
             own = {staged.table.oid for staged in turn}
             settled = False
+            rounds = 0
             while not settled:
                 moved: set[int] = set()
                 left = _rows(conn, tables)
+                rounds += 1
+                if rounds > left + _SPARE:
+                    names = ", ".join(staged.table.quoted for staged in turn)
+                    refuse([f"rows of {names} refer to each other and follow without an end"])
                 for staged in turn:
                     match.decide(conn, staged)
                     whole_rows.pair(conn, staged)

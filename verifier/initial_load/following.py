@@ -49,7 +49,13 @@ def shift(
         rows = f"{moved} m {of} JOIN {child.rows} c ON {where}"
         pulled_apart.record(conn, catalog, child, key, rows)
     # The child keeps its own text, not the parent's: of parents 1 and 1.0 it has one already.
-    differs = " OR ".join(f"c.{c.quoted} IS DISTINCT FROM m.f{no}" for no, c in ours)
+    # And it keeps the key that it took over: by that it refers to what the target's row does.
+    fixed = {column.name for column in child.identity}
+    differs = " OR ".join(
+        f"c.{c.quoted} IS DISTINCT FROM m.f{no}"
+        + (f" AND NOT {_took_over(child)}" if c.name in fixed else "")
+        for no, c in ours
+    )
     rows = f"{moved} m {of} JOIN {child.rows} c ON {where} AND ({differs})"
     lost = " OR ".join(f"m.f{no} IS NULL" for no, _ in ours)
     rejected = reject(
@@ -76,7 +82,10 @@ def shift(
         "UPDATE {rows} c SET {set} FROM {moved} m {of} WHERE {where} AND ({differs})",
         rows=child.rows,
         of=of,
-        set=", ".join(f"{c.quoted} = {_follower(c, no)}" for no, c in ours),
+        set=", ".join(
+            f"{c.quoted} = {_follower(c, no, _took_over(child) if c.name in fixed else '')}"
+            for no, c in ours
+        ),
         moved=moved,
         where=where,
         differs=differs,
@@ -195,12 +204,26 @@ def follow_cells(
     return changed
 
 
-def _follower(column: Column, no: int) -> str:
-    """SQL for what ``column`` of the child ``c`` holds once it follows ``m``."""
-    if column.exact:
+def _follower(column: Column, no: int, stays: str) -> str:
+    """SQL for what ``column`` of the child ``c`` holds once it follows ``m``.
+
+    ``stays``: SQL that it stays what it is; none if empty.
+    """
+    same = [] if column.exact else [f"c.{column.quoted} IS NOT DISTINCT FROM m.f{no}"]
+    same += [stays] if stays else []
+    if not same:
         return f"m.f{no}"
-    same = f"c.{column.quoted} IS NOT DISTINCT FROM m.f{no}"
-    return f"CASE WHEN {same} THEN c.{column.quoted} ELSE m.f{no} END"
+    return f"CASE WHEN {' OR '.join(same)} THEN c.{column.quoted} ELSE m.f{no} END"
+
+
+def _took_over(child: Staged) -> str:
+    """SQL that the staged row ``c`` has the key of a row of the target."""
+    return paste(
+        "EXISTS (SELECT FROM pg_temp.restore_was t"
+        " WHERE t.tab = {number} AND t.n = c.{n} AND t.con IS NOT NULL)",
+        number=str(child.number),
+        n=child.ordinal,
+    )
 
 
 def remember(conn: Connection, staged: Staged, rows: str, constraint: str) -> None:
