@@ -238,9 +238,16 @@ class _Refusals:
         settlement, reason = self.settlement, "a row of the target refers to what it changes"
         for child, key, thing in forsaken(settlement):
             if key.on_update is not Action.CASCADE and not settlement.of[child].source:
+                certain = self._is_certain() and not self._may_stay(thing, key)
                 for node in thing.source:
                     itself = not settlement.matches[node].isdisjoint(thing.present)
-                    yield node, Refusal(reason, key.name, sure=itself and self._is_certain())
+                    yield node, Refusal(reason, key.name, sure=itself and certain)
+
+    def _may_stay(self, thing: Thing, key: ForeignKey) -> bool:
+        """Whether some survivor would leave what ``key`` refers to as the target has it."""
+        cells, rows = self._matter.keys.cells, self.settlement.rows
+        held = {cells(thing.table, key.references, rows[node]) for node in thing.present}
+        return any(cells(thing.table, key.references, rows[node]) in held for node in thing.source)
 
 
 def _is_torn(settlement: Settlement, thing: Thing) -> bool:
