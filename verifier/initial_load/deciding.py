@@ -179,7 +179,8 @@ class Decisions:
                 rounds += 1
                 if rounds > left + _SPARE:
                     names = ", ".join(staged.table.quoted for staged in turn)
-                    refuse([f"rows of {names} refer to each other and follow without an end"])
+                    said = f"rows of {names} refer to each other and follow without an end"
+                    refuse([f"{said}, which is a fault of this program: please report it"])
                 for staged in turn:
                     match.decide(conn, staged)
                     whole_rows.pair(conn, staged)
