@@ -23,7 +23,7 @@ from tests.model.small import (
 )
 from verifier.contract import Claim, Counts, Merge
 from verifier.model.allowed import breaches
-from verifier.model.schema import Row, Schema
+from verifier.model.schema import Check, Domain, Expression, Op, Row, Schema, column, literal
 from verifier.model.world import Observation, World
 
 SOURCE: Rows = {
@@ -44,6 +44,7 @@ AFTER: Rows = {"shop": [SOURCE["shop"][0], *SOURCE["shop"][2:]], "log": SOURCE["
 SHOP = Counts(inserted=2, updated=1, unchanged=1, merged=1)
 LOG = Counts(inserted=1, unchanged=1)
 MERGED = (merge("shop", "2", "1"),)
+NAMELESS = "honesty: the failure does not name a table and the rule that was broken"
 COUNTS = "honesty: the claimed counts are not the observed ones"
 
 
@@ -148,7 +149,7 @@ def test_rejected_rows_are_counted() -> None:
         ),
         (
             replace(failed(message="something went wrong"), rejections=()),
-            "honesty: the failure does not name a table and the rule that was broken",
+            NAMELESS,
         ),
     ],
 )
@@ -156,6 +157,22 @@ def test_a_failure(claim: Claim, cause: str) -> None:
     given = world({"item": [("1", "9", "tea", "5")]})
     assert cause in found(given, claim, {})
     assert found(given, failed(reject("item", "1")), {}) == set()
+
+
+def test_a_failure_may_name_the_check_of_a_domain() -> None:
+    condition = Expression(op=Op.LESS, arguments=(literal("0"), column("value")))
+    check = Check(name="above_zero", condition=condition)
+    stock = Schema(
+        tables=(table("stock", "count:positive", key("stock_key", "count")),),
+        domains=(Domain(name="positive", base="integer", checks=(check,)),),
+    )
+    given = World(schema=stock, source={"public.stock": (("0",),)}, lacks=frozenset({"above_zero"}))
+    for message, nameless in (
+        ("stock: breaks above_zero", False),
+        ("stock: something is wrong", True),
+    ):
+        claim = replace(failed(), message=message)
+        assert (NAMELESS in found(given, claim, {})) is nameless
 
 
 def test_the_second_run_says_that_it_wrote_nothing() -> None:

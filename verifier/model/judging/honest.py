@@ -12,7 +12,7 @@ from verifier.model.judging.ending import Ending
 from verifier.model.judging.matter import Matter, Node
 from verifier.model.judging.things import Settlement
 from verifier.model.judging.words import fits, meant, table_id
-from verifier.model.schema import Row, Table
+from verifier.model.schema import Row, Schema, Table
 
 KINDS = tuple(each.name for each in fields(Counts))
 _WROTE = ("inserted", "updated")
@@ -33,14 +33,15 @@ def of_failure(claim: Claim, matter: Matter) -> Iterator[Breach]:
     )
     if not claim.message.strip():
         yield lie("a failure was claimed without a word about the cause")
-    elif not any(_names(table, said) for table in matter.schema.tables):
+    elif not any(_names(matter.schema, table, said) for table in matter.schema.tables):
         cause = "the failure does not name a table and the rule that was broken"
         yield lie(cause, words=f"{cause}: {claim.message}")
 
 
-def _names(table: Table, said: str) -> bool:
+def _names(schema: Schema, table: Table, said: str) -> bool:
     rules = [key.name for key in table.keys] + [check.name for check in table.checks]
     rules += [key.name for key in table.foreign_keys] + [column.name for column in table.columns]
+    rules += [check.name for domain in schema.domains for check in domain.checks]
     return _stands_in(table.name, said) and any(_stands_in(rule, said) for rule in rules)
 
 
