@@ -435,6 +435,7 @@ def test_row_that_took_over_a_key_refers_by_it_to_what_the_targets_row_does(move
 def test_rows_that_would_follow_each_other_without_an_end_are_refused_by_name(
     move: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The engine as it was: no rows are known that still go round.
     monkeypatch.setattr(following, "_took_over", lambda _: "false")
     claim = move(*RING)
     assert "rows of public.arc, public.shop refer to each other and follow" in claim.message
