@@ -53,6 +53,41 @@ def test_children_stay_with_their_parent_where_its_survivor_is_suspected(aside: 
     assert [one.key["id"] for one in claim.rejections or ()] == ["2", "2"]
 
 
+def test_child_of_a_suspect_that_is_rejected_for_its_twin_the_second_time(
+    aside: Move, tmp_path: Path
+) -> None:
+    aside.options = replace(aside.options, strict_ids=True)
+    claim = aside(
+        "CREATE TABLE a (id serial PRIMARY KEY, band int, name text);"
+        "CREATE TABLE b (id text PRIMARY KEY, a int REFERENCES a);",
+        "INSERT INTO a VALUES (1, 1, 'x'), (3, 1, 'X');"
+        "INSERT INTO b VALUES ('one', 1), ('three', 3)",
+        "ALTER TABLE a ADD UNIQUE (band), ADD UNIQUE (name); INSERT INTO a VALUES (3, 2, 'y')",
+    )
+    assert claim.success
+    aside.options = replace(aside.options, quarantine=tmp_path / "again.jsonl")
+    again = aside.again()
+    # Now the twin is there, so that the suspect is two rows of the target.
+    assert "its duplicates" in (again.rejections or ())[0].reason
+    assert aside.target.execute("SELECT * FROM b") == [("one", 1)]
+
+
+@pytest.mark.parametrize(("kind", "children"), [("serial", []), ("int", [(1, 1)])])
+def test_child_of_a_rejected_row_and_another_row_of_its_number(
+    aside: Move, kind: str, children: list[tuple[int, int]]
+) -> None:
+    aside.options = replace(aside.options, strict_ids=True)
+    claim = aside(
+        f"CREATE TABLE a (id {kind} PRIMARY KEY, name text);"
+        "CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);",
+        "INSERT INTO a VALUES (1, NULL); INSERT INTO b VALUES (1, 1)",
+        "INSERT INTO a VALUES (1, 'bob'); ALTER TABLE a ALTER name SET NOT NULL",
+    )
+    assert claim.success
+    assert (claim.rejections or ())[0].reason == "column name is NULL"
+    assert aside.target.execute("SELECT * FROM b") == children
+
+
 def test_check_that_only_a_merged_row_breaks(aside: Move) -> None:
     claim = aside(
         "CREATE TABLE a (id int PRIMARY KEY, name text, up int REFERENCES a, CHECK (up <> id));",

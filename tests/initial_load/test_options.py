@@ -263,6 +263,37 @@ def test_strict_ids_reject_what_is_only_suspected_otherwise(move: Move) -> None:
     assert_refused(move, claim)
 
 
+def test_strict_ids_count_no_key_that_only_the_target_has_a_value_for(move: Move) -> None:
+    move.options = RestoreOptions(strict_ids=True)
+    claim = move(
+        "CREATE TABLE cust (id serial PRIMARY KEY, name text)",
+        "INSERT INTO cust VALUES (1, 'Alice')",
+        "ALTER TABLE cust ADD slug text UNIQUE; INSERT INTO cust VALUES (1, 'Bob', 'bob')",
+    )
+    assert ["--strict-ids" in one.reason for one in claim.rejections or ()] == [True]
+    assert_refused(move, claim)
+
+
+@pytest.mark.parametrize(
+    ("column", "success"),
+    [
+        ("slug text GENERATED ALWAYS AS (lower(name)) STORED UNIQUE", True),
+        ("code text DEFAULT 'x', slug text GENERATED ALWAYS AS (code) STORED UNIQUE", False),
+    ],
+)
+def test_strict_ids_count_a_key_that_is_generated_of_the_backup(
+    move: Move, column: str, success: bool
+) -> None:
+    move.options = RestoreOptions(strict_ids=True)
+    claim = move(
+        "CREATE TABLE cust (id serial PRIMARY KEY, name text, note text)",
+        "INSERT INTO cust VALUES (1, 'Alice', 'new')",
+        f"ALTER TABLE cust ADD {column.replace(', ', ', ADD ')};"
+        "INSERT INTO cust (id, name, note) VALUES (1, 'Alice', 'old')",
+    )
+    assert claim.success is success
+
+
 def test_lock_that_another_session_holds_ends_in_time(move: Move) -> None:
     move("CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     move.rows("DELETE FROM t")

@@ -9,7 +9,7 @@ from verifier.contract import Claim, Finding, Guarantee, Severity
 from verifier.errors import ServerDied
 from verifier.fuzz.failure import Cause, cause_of
 from verifier.fuzz.subject import Subject
-from verifier.model.allowed import breaches
+from verifier.model.allowed import breaches, repeated
 from verifier.model.breach import Breach, NotModelled
 from verifier.model.compare import differences
 from verifier.model.restore import Expected, expect
@@ -65,6 +65,8 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
         unmodelled = str(error)
     if subject.promises and expected is not None:
         found += differences(judged, expected, done.claim, done.observation)
+        # The contract lets others restore what they rejected, which may fit by then.
+        found += repeated(done.observation, *done.again) if done.again else ()
     try:
         found += breaches(
             judged,

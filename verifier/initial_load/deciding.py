@@ -107,6 +107,8 @@ class Decisions:
 
     def _disowned(self, tables: list[Staged]) -> int:
         """Reject rows whose parent is perhaps not what the target has for it."""
+        if not self._strict or self._numbering:
+            return 0
         return sum(
             parents.disowned(self._conn, self._catalog, self._tables, staged) for staged in tables
         )

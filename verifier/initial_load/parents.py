@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from verifier.initial_load import pulled_apart, suspects
-from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
+from verifier.initial_load import pulled_apart
+from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey
 from verifier.initial_load.ledger import FOLLOWS, reject
 from verifier.initial_load.offset import told
 from verifier.initial_load.periods import uncovered
@@ -46,15 +46,16 @@ def lone(
 
 
 def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Staged) -> int:
-    """Reject rows whose parent is rejected because the target's row of its number may be another.
+    """Reject rows whose parent is rejected, also where the target has a row of its number.
 
-    To be asked before anything moves: they must not become the children of that row. Who refers
+    For ``--strict-ids``, to be asked before anything moves: a number that a sequence made does
+    not say that it is the same row, so they must not become the children of that one. Who refers
     by another key than its number means whoever has that.
     """
-    if not parent.suspected:
+    own = {column.name for column in parent.identity}
+    if not any(column.fed for column in parent.identity):
         return 0
     rejected = 0
-    own = {column.name for column in parent.identity}
     for key in catalog.foreign_keys:
         if own.isdisjoint(key.references) or parent not in family(tables, key.parent):
             continue
@@ -67,27 +68,21 @@ def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
 def _disowned(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) -> int:
     ours = [child.table.columns[name] for name in key.columns]
     theirs = [parent.table.columns[name] for name in key.references]
-    pairs = list(zip(ours, theirs, strict=True))
-    meant = " AND ".join(
-        f"s.{mine.quoted} = (r.data->>{literal(other.name)})::{other.base}" for mine, other in pairs
+    same = " AND ".join(
+        f"p.{other.quoted} = s.{mine.quoted}" for mine, other in zip(ours, theirs, strict=True)
     )
-    same = " AND ".join(f"p.{other.quoted} = s.{mine.quoted}" for mine, other in pairs)
-    values = _listed(told(mine, f"b.{mine.quoted}") for mine in ours)
     columns = ", ".join(column.quoted for column in theirs)
     return reject(
         conn,
         child,
         paste(
-            "EXISTS (SELECT FROM pg_temp.restore_rejected r WHERE r.tab = {number}"
-            " AND r.reason = {why} AND {meant})"
-            " AND NOT EXISTS (SELECT FROM {rows} p WHERE {same})",
-            number=str(parent.number),
-            why=literal(suspects.WHY),
-            meant=meant,
+            "EXISTS (SELECT {found}) AND NOT EXISTS (SELECT FROM {rows} p WHERE {same})",
+            found=_rejected([parent], key, [_told(mine, "s") for mine in ours]),
             rows=among(parent.rows, key),
             same=same,
         ),
-        f"{literal(f'{FOLLOWS}{parent.table.quoted} ({columns}) = (')} || {values} || ')'",
+        f"{literal(f'{FOLLOWS}{parent.table.quoted} ({columns}) = (')}"
+        f" || {_listed(_told(mine, 'b') for mine in ours)} || ')'",
         literal(key.name),
     )
 
@@ -171,10 +166,7 @@ def _without_parent(
     parent = catalog.tables[key.referred]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
-    told_ = [
-        told(child.table.columns[name], f"b.{child.table.columns[name].quoted}")
-        for name in key.columns
-    ]
+    told_ = [_told(child.table.columns[name], "b") for name in key.columns]
     family_ = family(tables, key.parent)
     same = " AND ".join(
         f"p.{theirs} = s.{ours}" for ours, theirs in zip(columns, references, strict=True)
@@ -186,16 +178,8 @@ def _without_parent(
         for staged in family_
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
-    numbers = ", ".join(str(staged.number) for staged in family_) or "-1"
     named = list(zip(key.references, told_, strict=True))
-    found = paste(
-        "FROM pg_temp.restore_rejected r WHERE r.tab IN ({numbers}) AND {lost}",
-        numbers=numbers,
-        lost=" AND ".join(
-            f"coalesce(r.data->>{literal(name)}, r.key->>{literal(name)}) = {shown}"
-            for name, shown in named
-        ),
-    )
+    found = _rejected(family_, key, told_)
     # A key that is itself a declared reference has moved: it is told as the backup has it.
     moving = {soft.column for soft in catalog.references if soft.child == key.parent}
     was = [
@@ -213,6 +197,25 @@ def _without_parent(
         f" ELSE {literal('has no parent: ' + place)} || {_listed(told_)} END || ')'",
         literal(key.name),
     )
+
+
+def _rejected(parents: list[Staged], key: ForeignKey, named: Sequence[str]) -> str:
+    """FROM and WHERE for the rejected rows ``r`` of ``parents`` that ``key`` refers to.
+
+    ``named``: SQL for the texts of what it refers by.
+    """
+    return paste(
+        "FROM pg_temp.restore_rejected r WHERE r.tab IN ({numbers}) AND {named}",
+        numbers=", ".join(str(parent.number) for parent in parents) or "-1",
+        named=" AND ".join(
+            f"coalesce(r.data->>{literal(name)}, r.key->>{literal(name)}) = {value}"
+            for name, value in zip(key.references, named, strict=True)
+        ),
+    )
+
+
+def _told(column: Column, alias: str) -> str:
+    return told(column, f"{alias}.{column.quoted}")
 
 
 def _listed(values: Iterable[str]) -> str:

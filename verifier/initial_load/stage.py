@@ -44,8 +44,6 @@ class Staged:
     """Rows of :attr:`kept`."""
     parking: dict[str, tuple[Column, str]] = field(default_factory=dict)
     """By unique key where rows that give their value of it away stand in between."""
-    suspected: bool = False
-    """Whether rows were rejected for what the target has under their number (:mod:`suspects`)."""
     local: tuple[Column, ...] = ()
     """The columns of the identity whose numbers are made anew (:mod:`local_ids`)."""
     descending: bool = False

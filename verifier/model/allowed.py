@@ -65,8 +65,30 @@ def breaches(
         # What was rejected may fit by now; the rest has to be as it is.
         found += _Judge(world, observation, ask).judged(*again, resumable)
     elif again:
-        found += judge.repeated(observation, *again)
+        found += repeated(observation, *again)
     return found
+
+
+def repeated(first: Observation, claim: Claim, after: Observation) -> Iterator[Breach]:
+    """What a second restore of the same backup did wrong that is to change nothing, and to say so.
+
+    ``first``: what the first one left; ``after``: what the second one did.
+    """
+    if not claim.success:
+        cause = "the second restore of the same backup failed"
+        yield Breach(Guarantee.IDEMPOTENCE, cause, words=f"{cause}: {claim.message}")
+    cause = "the second restore of the same backup changed the target"
+    yield from _changes(Guarantee.IDEMPOTENCE, cause, first.rows, after.rows)
+    written = {
+        table: counts.inserted + counts.updated for table, counts in (claim.counts or {}).items()
+    }
+    for table, figures in (claim.figures or {}).items():
+        written[table] = figures.get("inserted", 0) + figures.get("updated", 0)
+    for table, rows in written.items():
+        if rows:
+            cause = "the second restore of the same backup says that it wrote rows"
+            words = f"{cause}: {rows} of {table}"
+            yield Breach(Guarantee.IDEMPOTENCE, cause, table, words=words)
 
 
 class _Judge:
@@ -159,27 +181,6 @@ class _Judge:
                 yield Breach(Guarantee.ATOMICITY, f"{cause}: a sequence moved", words=words)
         for trouble in after.trouble:
             yield Breach(Guarantee.ATOMICITY, f"{cause}: its schema", words=trouble)
-
-    # -- the same once more ------------------------------------------------------------------
-
-    def repeated(self, first: Observation, claim: Claim, after: Observation) -> Iterator[Breach]:
-        """The second restore changes nothing, and says so."""
-        if not claim.success:
-            cause = "the second restore of the same backup failed"
-            yield Breach(Guarantee.IDEMPOTENCE, cause, words=f"{cause}: {claim.message}")
-        cause = "the second restore of the same backup changed the target"
-        yield from _changes(Guarantee.IDEMPOTENCE, cause, first.rows, after.rows)
-        written = {
-            table: counts.inserted + counts.updated
-            for table, counts in (claim.counts or {}).items()
-        }
-        for table, figures in (claim.figures or {}).items():
-            written[table] = figures.get("inserted", 0) + figures.get("updated", 0)
-        for table, rows in written.items():
-            if rows:
-                cause = "the second restore of the same backup says that it wrote rows"
-                words = f"{cause}: {rows} of {table}"
-                yield Breach(Guarantee.IDEMPOTENCE, cause, table, words=words)
 
     # -- rules -------------------------------------------------------------------------------
 

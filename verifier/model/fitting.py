@@ -147,17 +147,20 @@ def _orphans(state: State, table: Table, key: ForeignKey, undecided: Collection[
 
 
 def _is_disowned(state: State, key: ForeignKey, entry: Entry) -> bool:
-    """Whether it refers by its number to a row of which the target perhaps has another one."""
-    own = identity(state.schema.by_id[key.parent])
-    if not state.suspected or own is None or set(own.columns).isdisjoint(key.references):
+    """Whether it refers by its number to a rejected row, and numbers do not say what a row is."""
+    above = state.schema.by_id[key.parent]
+    own = identity(above)
+    if not state.options.strict_ids or state.options.local_ids or not _is_numbered(above):
+        return False
+    if own is None or set(own.columns).isdisjoint(key.references):
         return False
     if parent_of(state, key, entry) in state.entries[key.parent]:
         return False
     meant = state.cells(entry.table, key.columns, entry.start)
     return meant is not None and any(
-        state.cells(each.table, key.references, each.start) == meant
-        for each in state.suspected
-        if each.table.id == key.parent
+        state.cells(above, key.references, each.entry.start) == meant
+        for each in state.rejected
+        if each.entry.table is above
     )
 
 
@@ -260,9 +263,7 @@ def _fixed(state: State, table: Table) -> int:
 def _suspected(state: State, table: Table) -> int:
     """Reject rows that have a row's number and agree with it in no other unique key."""
     own = identity(table)
-    if own is None or not any(
-        column(table, name).identity is not Identity.NONE for name in own.columns
-    ):
+    if own is None or not _is_numbered(table):
         return 0
     others = [key for key in state.keys(table) if key is not own]
     hurt = [
@@ -274,9 +275,16 @@ def _suspected(state: State, table: Table) -> int:
             for key in others
         )
     ]
-    state.suspected |= set(hurt)
     reason = "has the number of a row of the target and nothing else in common"
     return state.reject(hurt, reason, [own.name])
+
+
+def _is_numbered(table: Table) -> bool:
+    """Whether a sequence makes its rows' identity, or a column of that."""
+    own = identity(table)
+    return own is not None and any(
+        column(table, name).identity is not Identity.NONE for name in own.columns
+    )
 
 
 # --- rows of the target that nobody overwrites ------------------------------------------------

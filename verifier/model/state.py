@@ -94,8 +94,6 @@ class State:
         self.rejected: list[Rejected] = []
         self.following: dict[Held, Row] = {}
         """Rows of the target whose references follow by themselves (ON UPDATE CASCADE)."""
-        self.suspected: set[Entry] = set()
-        """Rejected rows that are perhaps not what the target has under their number."""
         self.matchless: frozenset[str] = frozenset()
         """Names of unique keys by which no row is found (:mod:`numbering`)."""
         self.local: dict[str, tuple[str, ...]] = {}
