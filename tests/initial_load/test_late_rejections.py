@@ -232,3 +232,27 @@ def test_key_of_the_target_by_which_another_reference_has_no_parent(aside: Move)
     assert [(one.constraint, dict(one.key)) for one in claim.rejections or ()] == [
         ("shop_a_line2_fkey", {"a": "10", "line": "9"})
     ]
+
+
+def test_child_of_a_rejected_row_when_another_comes_to_be_called_like_it(aside: Move) -> None:
+    claim = aside(
+        "CREATE TABLE item (shop int, no int, code text, PRIMARY KEY (shop, no));"
+        "CREATE TABLE price (shop int, no int, name text, low int, PRIMARY KEY (shop, no),"
+        "  FOREIGN KEY (shop, no) REFERENCES item);"
+        "CREATE TABLE tag (id int PRIMARY KEY, shop int, no int,"
+        "  FOREIGN KEY (shop, no) REFERENCES price);",
+        "INSERT INTO item VALUES (2, 1, 'x'), (1, 3, 'x');"
+        "INSERT INTO price VALUES (2, 1, 'fits', 1), (1, 3, 'broken', -1);"
+        "INSERT INTO tag VALUES (21, 2, 1), (13, 1, 3)",
+        "ALTER TABLE item ADD UNIQUE (code);"
+        "ALTER TABLE price ADD UNIQUE (name), ADD CHECK (low > 0);"
+        "INSERT INTO item VALUES (1, 2, 'y'); INSERT INTO price VALUES (1, 2, 'fits', 2)",
+    )
+    assert claim.success
+    # The price of item (2, 1) goes to (1, 3) with it, and then becomes the target's (1, 2).
+    assert aside.target.execute("SELECT * FROM price") == [(1, 2, "fits", 1)]
+    assert aside.target.execute("SELECT * FROM tag") == [(21, 1, 2)]
+    assert [(r.table, r.key.get("id")) for r in claim.rejections or ()] == [
+        ("public.price", None),
+        ("public.tag", "13"),
+    ]

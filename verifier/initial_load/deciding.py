@@ -28,6 +28,7 @@ from verifier.initial_load.numbering import Numbering
 from verifier.initial_load.order import matched_by, ordered
 from verifier.initial_load.overlaps import Overlaps
 from verifier.initial_load.refusing import refuse
+from verifier.initial_load.renamed import Renamed
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Staged
 
@@ -55,6 +56,7 @@ class Decisions:
         self._overlaps, self._numbering = overlaps, numbering
         self._strict, self._doing = strict, doing
         self._misleading = links.misleading(catalog, tables)
+        self._renamed = Renamed(conn, catalog, tables)
 
     def make(self, order: list[list[Staged]]) -> None:
         """Decide it, in the ``order`` of the components, parents first.
@@ -64,6 +66,7 @@ class Decisions:
         if self._numbering:
             for tables in order:
                 refuse(whole_rows.lost(self._conn, self._catalog, tables))
+        self._renamed.keep()
         while self._decided(order):
             continue
 
@@ -75,18 +78,26 @@ class Decisions:
         with ledger.undoable(self._conn, self._tables) as undo:
             # Before any row moves: none must become the child of one that moves to where it looks.
             parents.lone(self._conn, self._catalog, self._tables, self._misleading)
-            for tables in order:
-                self._settle(tables)
             undo.count()
-            for staged in self._tables:
-                referred_to.forsaken(self._conn, self._catalog, self._tables, staged)
-                respelling.respelled(self._conn, self._catalog, self._tables, staged)
+            for tables in order:
+                undo.also = self._settle(tables, undo.since)
+                if undo.also:
+                    break
+            else:
+                undo.count()
+                for staged in self._tables:
+                    referred_to.forsaken(self._conn, self._catalog, self._tables, staged)
+                    respelling.respelled(self._conn, self._catalog, self._tables, staged)
         if undo.rejected and self._numbering:
             self._numbering.begin_again()
         return undo.rejected
 
-    def _settle(self, tables: list[Staged]) -> None:
-        """Decide what becomes of every row of one component; its parents are settled."""
+    def _settle(self, tables: list[Staged], since: int) -> list[ledger.Cause]:
+        """Decide what becomes of every row of one component; its parents are settled.
+
+        Rejections ``since`` that had to be made before anything moved, if there are any: all else
+        may be wrong then.
+        """
         self._doing(f"matching {', '.join(staged.table.quoted for staged in tables)}")
         for staged in tables:
             checks.complete(self._conn, staged)
@@ -97,6 +108,8 @@ class Decisions:
             parents.orphans(self._conn, self._catalog, self._tables, tables)
             while self._disowned(tables):
                 parents.orphans(self._conn, self._catalog, self._tables, tables)
+            if taken := self._renamed.causes(tables, since):
+                return taken
             if self._circular(tables):
                 continue
             if not self._told_apart(tables):
@@ -104,6 +117,7 @@ class Decisions:
         if self._numbering:
             for staged in tables:
                 refuse(self._numbering.number(staged))
+        return []
 
     def _disowned(self, tables: list[Staged]) -> int:
         """Reject rows whose parent is perhaps not what the target has for it."""
@@ -124,9 +138,7 @@ class Decisions:
         ):
             return self._plan(tables)
         with ledger.undoable(self._conn, tables) as undo:
-            left = _rows(self._conn, tables)
-            self._group(tables)
-            if left == _rows(self._conn, tables) and not self._circular(tables, merged=True):
+            if self._group(tables) and not self._circular(tables, merged=True):
                 self._plan(tables)
         return undo.rejected
 
@@ -160,40 +172,48 @@ class Decisions:
             return self._numbering.taken(staged)
         return suspects.refuse(self._conn, staged) if self._strict else 0
 
-    def _group(self, tables: list[Staged]) -> None:
+    def _group(self, tables: list[Staged]) -> bool:
         """Tell the rows of one component apart, and let references follow those that merge.
+
+        ``False`` as soon as rows are rejected: what moved because of them may have been wrong.
+        """
+        for staged in tables:
+            staged.unplan()
+        if not all(self._merge(turn, tables) for turn in self._turns(tables)):
+            return False
+        for staged in tables:
+            changes.by_fate(self._conn, staged)
+        return True
+
+    def _merge(self, turn: list[Staged], tables: list[Staged]) -> bool:
+        """The same for those of one ``turn`` among the ``tables`` of a component.
 
         A merge moves references, moved references may make rows equal that were not:
         among tables that wait for each other this goes on until nothing moves. Every round makes
-        groups larger or takes rows out, so there are no more of them than rows.
+        groups larger, so there are no more of them than rows.
         """
-        conn, everything = self._conn, self._tables
-        for staged in tables:
-            staged.unplan()
-        component = {staged.table.oid for staged in tables}
-        for turn in self._turns(tables):
-            own = {staged.table.oid for staged in turn}
-            settled = False
-            rounds = 0
-            while not settled:
-                moved: set[int] = set()
-                left = _rows(conn, tables)
-                rounds += 1
-                if rounds > left + _SPARE:
-                    names = ", ".join(staged.table.quoted for staged in turn)
-                    said = f"rows of {names} refer to each other and follow without an end"
-                    refuse([f"{said}, which is a fault of this program: please report it"])
-                for staged in turn:
-                    match.decide(conn, staged)
-                    whole_rows.pair(conn, staged)
-                for staged in turn:
-                    moved |= repoint.repoint(conn, self._catalog, everything, staged)
-                fewer = left != _rows(conn, tables)
-                if moved & component or fewer:
-                    parents.orphans(conn, self._catalog, everything, tables)
-                settled = not (moved & own or fewer)
-        for staged in tables:
-            changes.by_fate(conn, staged)
+        conn, catalog = self._conn, self._catalog
+        component, own = ({staged.table.oid for staged in some} for some in (tables, turn))
+        left = _rows(conn, tables)
+        for _ in range(left + _SPARE):
+            for staged in turn:
+                match.decide(conn, staged)
+                whole_rows.pair(conn, staged)
+            if left != _rows(conn, tables):
+                return False
+            moved: set[int] = set()
+            for staged in turn:
+                moved |= repoint.repoint(conn, catalog, self._tables, staged)
+            if moved & component:
+                parents.orphans(conn, catalog, self._tables, tables)
+            if left != _rows(conn, tables):
+                return False
+            if not moved & own:
+                return True
+        names = ", ".join(staged.table.quoted for staged in turn)
+        said = f"rows of {names} refer to each other and follow without an end"
+        refuse([f"{said}, which is a fault of this program: please report it"])
+        return False
 
     def _turns(self, tables: list[Staged]) -> list[list[Staged]]:
         """The tables of one component as they can be told apart one after the other.

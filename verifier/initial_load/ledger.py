@@ -88,6 +88,8 @@ class Undoable:
         self._conn = conn
         self.rejected = 0
         """Rows that are rejected now, because the block did; known at its end."""
+        self.also: list[Cause] = []
+        """Rejections that count, whenever they were made."""
         self.count()
 
     def count(self) -> None:
@@ -106,7 +108,7 @@ def undoable(conn: Connection, tables: list[Staged]) -> Iterator[Undoable]:
     undo = Undoable(conn)
     conn.execute("SAVEPOINT decided")
     yield undo
-    causes = _causes(conn, tables, undo.since)
+    causes = undo.also or _causes(conn, tables, undo.since)
     undo.rejected = len(causes)
     if causes:
         conn.execute("ROLLBACK TO decided")
@@ -116,20 +118,20 @@ def undoable(conn: Connection, tables: list[Staged]) -> Iterator[Undoable]:
     conn.execute("RELEASE decided")
 
 
-_Cause = tuple[int, int, str, str | None]
+Cause = tuple[int, int, str, str | None]
 """Number of the table, ordinal of the row, reason and constraint."""
 
 
-def _causes(conn: Connection, tables: list[Staged], since: int) -> list[_Cause]:
+def _causes(conn: Connection, tables: list[Staged], since: int) -> list[Cause]:
     """The rejections of rows of ``tables`` since, without those that only follow from others."""
-    rows: list[_Cause] = conn.execute(
+    rows: list[Cause] = conn.execute(
         "SELECT tab, n, reason, con FROM pg_temp.restore_rejected WHERE no > %s AND tab = ANY (%s)",
         [since, [staged.number for staged in tables]],
     ).fetchall()
     return [row for row in rows if not row[2].startswith(FOLLOWS)] or rows
 
 
-def _again(conn: Connection, tables: list[Staged], causes: list[_Cause]) -> None:
+def _again(conn: Connection, tables: list[Staged], causes: list[Cause]) -> None:
     conn.execute(
         "CREATE TEMP TABLE restore_again (tab int, n bigint, reason text, con text,"
         " PRIMARY KEY (tab, n)) ON COMMIT DROP"

@@ -91,11 +91,10 @@ def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Stage
     )
 
 
-def misleading(catalog: Catalog, tables: list[Staged]) -> list[tuple[ForeignKey, Staged]]:
-    """The foreign keys by which rows without a parent could get one when other rows move.
+def renaming(catalog: Catalog, tables: list[Staged]) -> dict[tuple[ForeignKey, int], Staged]:
+    """The foreign keys by which rows can come to be called what others were called.
 
-    And those by which the missing parents have none themselves, with the tables that have them,
-    parents first.
+    With the table that has it, by key and number of the table.
     """
     found: dict[tuple[ForeignKey, int], Staged] = {}
     for parent in tables:
@@ -103,6 +102,16 @@ def misleading(catalog: Catalog, tables: list[Staged]) -> list[tuple[ForeignKey,
             for key, child in _reached(catalog, tables, parent):
                 if key.name and (_makes_names(key, parent) or pulled_apart.sharing(catalog, child)):
                     found[key, child.number] = child
+    return found
+
+
+def misleading(catalog: Catalog, tables: list[Staged]) -> list[tuple[ForeignKey, Staged]]:
+    """The foreign keys by which rows without a parent could get one when other rows move.
+
+    And those by which the missing parents have none themselves, with the tables that have them,
+    parents first.
+    """
+    found = renaming(catalog, tables)
     waiting = [staged for key, _ in found for staged in family(tables, key.parent)]
     while waiting:
         above = waiting.pop()

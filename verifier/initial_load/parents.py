@@ -77,12 +77,12 @@ def _disowned(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) 
         child,
         paste(
             "EXISTS (SELECT {found}) AND NOT EXISTS (SELECT FROM {rows} p WHERE {same})",
-            found=_rejected([parent], key, [_told(mine, "s") for mine in ours]),
+            found=rejected_parents([parent], key, [shown(mine, "s") for mine in ours]),
             rows=among(parent.rows, key),
             same=same,
         ),
         f"{literal(f'{FOLLOWS}{parent.table.quoted} ({columns}) = (')}"
-        f" || {_listed(_told(mine, 'b') for mine in ours)} || ')'",
+        f" || {_listed(shown(mine, 'b') for mine in ours)} || ')'",
         literal(key.name),
     )
 
@@ -166,7 +166,7 @@ def _without_parent(
     parent = catalog.tables[key.referred]
     columns = [child.table.columns[name].quoted for name in key.columns]
     references = [parent.columns[name].quoted for name in key.references]
-    told_ = [_told(child.table.columns[name], "b") for name in key.columns]
+    told_ = [shown(child.table.columns[name], "b") for name in key.columns]
     family_ = family(tables, key.parent)
     same = " AND ".join(
         f"p.{theirs} = s.{ours}" for ours, theirs in zip(columns, references, strict=True)
@@ -179,7 +179,7 @@ def _without_parent(
     ]
     where.append(f"NOT EXISTS (SELECT FROM {parent.only} p WHERE {same}{_staying(family_, key)})")
     named = list(zip(key.references, told_, strict=True))
-    found = _rejected(family_, key, told_)
+    found = rejected_parents(family_, key, told_)
     # A key that is itself a declared reference has moved: it is told as the backup has it.
     moving = {soft.column for soft in catalog.references if soft.child == key.parent}
     was = [
@@ -199,7 +199,11 @@ def _without_parent(
     )
 
 
-def _rejected(parents: list[Staged], key: ForeignKey, named: Sequence[str]) -> str:
+def _listed(values: Iterable[str]) -> str:
+    return " || ', ' || ".join(values)
+
+
+def rejected_parents(parents: list[Staged], key: ForeignKey, named: Sequence[str]) -> str:
     """FROM and WHERE for the rejected rows ``r`` of ``parents`` that ``key`` refers to.
 
     ``named``: SQL for the texts of what it refers by.
@@ -214,9 +218,6 @@ def _rejected(parents: list[Staged], key: ForeignKey, named: Sequence[str]) -> s
     )
 
 
-def _told(column: Column, alias: str) -> str:
+def shown(column: Column, alias: str) -> str:
+    """SQL for what a row has in ``column``, as the backup has it."""
     return told(column, f"{alias}.{column.quoted}")
-
-
-def _listed(values: Iterable[str]) -> str:
-    return " || ', ' || ".join(values)

@@ -204,21 +204,24 @@ def _follow(state: State, tables: list[Table]) -> bool:
 
 
 def _match(state: State, tables: list[Table]) -> int:
-    """Tell the rows of ``tables`` apart; the number of rows that had to be rejected."""
-    total = 0
+    """Tell the rows of ``tables`` apart; the number of rows that had to be rejected.
+
+    The rest is told apart without them, from the beginning: what moved may have been wrong.
+    """
     for turn in turns(state.world, tables, partial(numbering.by_whole_rows, state)):
-        while True:
+        moved = True
+        while moved:
             rejected = 0
             for table in turn:
                 rejected += matching.match(state, table)
                 matching.pair(state, table)
+            if rejected:
+                return rejected
             moved = follow(state, turn)
             others = _follow(state, tables)
-            if moved or others or rejected:
-                total += rejected + fitting.orphans(state, tables)
-            if not moved and not rejected:
-                break
-    return total
+            if (moved or others) and (found := fitting.orphans(state, tables)):
+                return found
+    return 0
 
 
 def _fails_at_the_end(state: State, table: Table) -> bool:

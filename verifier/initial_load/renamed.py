@@ -1,0 +1,86 @@
+"""Rows that come to be called what rejected ones were called, when what they refer to moves.
+
+Children name their parents by value. As long as both rows are there they are one, as the name is
+a unique key of the target; but once one of them is rejected, its children would be given to the
+other. So it is to be rejected before anything moves, while it alone has its name.
+"""
+
+from __future__ import annotations
+
+from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
+from verifier.initial_load.ledger import Cause
+from verifier.initial_load.links import renaming
+from verifier.initial_load.parents import rejected_parents, shown
+from verifier.initial_load.session import paste, run
+from verifier.initial_load.stage import Staged, family
+
+
+class Renamed:
+    """The names of rows before any of them moves, of the tables where they may change."""
+
+    def __init__(self, conn: Connection, catalog: Catalog, tables: list[Staged]) -> None:
+        self._conn, self._catalog, self._tables = conn, catalog, tables
+        self._keys = list({key: None for key, _ in renaming(catalog, tables)})
+
+    def keep(self) -> None:
+        """Keep the names that the rows have now."""
+        for staged in self._tables:
+            named = [staged in family(self._tables, key.parent) for key in self._keys]
+            names = {
+                name
+                for key, mine in zip(self._keys, named, strict=True)
+                if mine
+                for name in key.references
+            }
+            if names:
+                run(
+                    self._conn,
+                    "CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT {n} AS n, {names}"
+                    " FROM {rows}; CREATE INDEX ON {called} (n)",
+                    name=_called(staged).removeprefix("pg_temp."),
+                    called=_called(staged),
+                    n=staged.ordinal,
+                    names=", ".join(staged.table.columns[name].quoted for name in sorted(names)),
+                    rows=staged.rows,
+                )
+
+    def causes(self, tables: list[Staged], since: int) -> list[Cause]:
+        """The rows rejected ``since`` whose name a row of ``tables`` has now, but had not before.
+
+        Not where the target has a row of that name: it is what their children refer to.
+        """
+        found: dict[Cause, None] = {}
+        for key in self._keys:
+            parents = family(self._tables, key.parent)
+            for staged in (staged for staged in tables if staged in parents):
+                found |= dict.fromkeys(self._taken(key, parents, staged, since))
+        return list(found)
+
+    def _taken(
+        self, key: ForeignKey, parents: list[Staged], staged: Staged, since: int
+    ) -> list[Cause]:
+        target = self._catalog.tables[key.referred]
+        columns = [staged.table.columns[name] for name in key.references]
+        named = [column.quoted for column in columns]
+        return run(
+            self._conn,
+            "SELECT r.tab, r.n, r.reason, r.con FROM {rows} p JOIN {called} o ON o.n = p.{n},"
+            " LATERAL (SELECT r.* {rejected}) r"
+            " WHERE r.no > {since} AND ({moved}) AND NOT EXISTS (SELECT FROM {target} t"
+            "  WHERE {there}) ORDER BY r.no",
+            rows=staged.rows,
+            called=_called(staged),
+            n=staged.ordinal,
+            rejected=rejected_parents(parents, key, [shown(column, "p") for column in columns]),
+            since=str(since),
+            moved=" OR ".join(f"p.{name} IS DISTINCT FROM o.{name}" for name in named),
+            target=target.only,
+            there=" AND ".join(
+                paste("t.{theirs} = p.{ours}", theirs=target.columns[name].quoted, ours=ours)
+                for name, ours in zip(key.references, named, strict=True)
+            ),
+        ).fetchall()
+
+
+def _called(staged: Staged) -> str:
+    return f"pg_temp.restore_called_{staged.number}"
