@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verifier.contract import Claim, Finding, Guarantee, Severity
 from verifier.errors import ServerDied
 from verifier.fuzz.failure import Cause, cause_of
 from verifier.fuzz.subject import Subject
-from verifier.model.allowed import breaches, repeated
+from verifier.model.allowed import breaches
 from verifier.model.breach import Breach, NotModelled
 from verifier.model.compare import differences
-from verifier.model.handing_on import IN_BETWEEN
+from verifier.model.expressions import Ask
 from verifier.model.restore import Expected, expect
 from verifier.model.world import World
 from verifier.worlds.run import Ground, Run, run
@@ -66,10 +66,6 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
         unmodelled = str(error)
     if subject.promises and expected is not None:
         found += differences(judged, expected, done.claim, done.observation)
-        # The contract lets others restore what they rejected, which may fit by then. Here there
-        # is one reason to reject that is gone when the other rows are written.
-        if done.again and not any(each.reason == IN_BETWEEN for each in expected.rejections):
-            found += repeated(done.observation, *done.again)
     try:
         found += breaches(
             judged,
@@ -80,9 +76,26 @@ def judge(subject: Subject, ground: Ground, world: World) -> Judged:
             resumable=bool(getattr(subject.implementation, "resumable", False)),
             ask=ask,
         )
+        if subject.promises and expected is not None:
+            found += _once_more(judged, expected, done, ask)
     except NotModelled as error:
         unmodelled = str(error)
     return Judged(world, tuple(_demanded(found, subject)), done, expected, done.claim, unmodelled)
+
+
+def _once_more(world: World, expected: Expected, done: Run, ask: Ask) -> Iterator[Breach]:
+    """What a second restore did otherwise than promised, if the first one set rows aside.
+
+    They may fit by now, as the target is another one; if there were none, nothing may change.
+    """
+    if not done.again or not expected.rejections:
+        return
+    later = replace(world, present=done.observation.rows)
+    for each in differences(later, expect(later, ask), *done.again):
+        cause = f"in a second restore of the same backup, {each.cause}"
+        yield replace(
+            each, cause=cause, words=f"in a second restore of the same backup, {each.words}"
+        )
 
 
 def _called(findings: Iterable[Finding]) -> Iterator[Breach]:

@@ -65,11 +65,11 @@ def breaches(
         # What was rejected may fit by now; the rest has to be as it is.
         found += _Judge(world, observation, ask).judged(*again, resumable)
     elif again:
-        found += repeated(observation, *again)
+        found += _repeated(observation, *again)
     return found
 
 
-def repeated(first: Observation, claim: Claim, after: Observation) -> Iterator[Breach]:
+def _repeated(first: Observation, claim: Claim, after: Observation) -> Iterator[Breach]:
     """What a second restore of the same backup did wrong that is to change nothing, and to say so.
 
     ``first``: what the first one left; ``after``: what the second one did.

@@ -20,8 +20,6 @@ from verifier.model.state import Entry, State, put
 from verifier.model.types import Kind, Type, domain_of, resolve
 from verifier.model.values import number
 
-IN_BETWEEN = "another row takes over its key, and nothing can stand between"
-"""Why rows are rejected; once the others are written, a second restore has room for them."""
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _DIGITS = re.compile(r"\((\d+)(?:, *(-?\d+))?\)")
 _ENOUGH, _HASHED = 20, 33
@@ -41,7 +39,8 @@ def _reject(state: State, table: Table, key: Key) -> int:
     giving = _giving(state, table, key)
     if not giving or _has_room(state, table, key, giving):
         return 0
-    return state.reject(list(giving), IN_BETWEEN, [key.name])
+    reason = "another row takes over its key, and nothing can stand between"
+    return state.reject(list(giving), reason, [key.name])
 
 
 def _giving(state: State, table: Table, key: Key) -> dict[Entry, Row]:
