@@ -108,16 +108,16 @@ class Decisions:
             parents.orphans(self._conn, self._catalog, self._tables, tables)
             while self._disowned(tables):
                 parents.orphans(self._conn, self._catalog, self._tables, tables)
-            if taken := self._renamed.causes(tables, since):
-                return taken
+            taken = self._renamed.taken(tables, since)
             if self._circular(tables):
                 continue
             if not self._told_apart(tables):
                 break
-        if self._numbering:
+        left = self._renamed.left(taken)
+        if self._numbering and not left:
             for staged in tables:
                 refuse(self._numbering.number(staged))
-        return []
+        return left
 
     def _disowned(self, tables: list[Staged]) -> int:
         """Reject rows whose parent is perhaps not what the target has for it."""

@@ -1,18 +1,32 @@
 """Rows that come to be called what rejected ones were called, when what they refer to moves.
 
 Children name their parents by value. As long as both rows are there they are one, as the name is
-a unique key of the target; but once one of them is rejected, its children would be given to the
-other. So it is to be rejected before anything moves, while it alone has its name.
+a unique key of the target. Once one of them is rejected, its children are those of the other one,
+unless that goes on to another name, to a row of the target: they would go there with it. Then the
+one is to be rejected before anything moves, while it alone has its name.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
 from verifier.initial_load.ledger import Cause
 from verifier.initial_load.links import renaming
 from verifier.initial_load.parents import rejected_parents, shown
-from verifier.initial_load.session import paste, run
+from verifier.initial_load.planned import survives, written
+from verifier.initial_load.session import array, literal, paste, run
 from verifier.initial_load.stage import Staged, family
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A rejected row whose name another row has come to have."""
+
+    row: Cause
+    key: ForeignKey
+    """By which children refer to that name."""
+    name: list[str]
 
 
 class Renamed:
@@ -44,34 +58,35 @@ class Renamed:
                     rows=staged.rows,
                 )
 
-    def causes(self, tables: list[Staged], since: int) -> list[Cause]:
+    def taken(self, tables: list[Staged], since: int) -> list[Taken]:
         """The rows rejected ``since`` whose name a row of ``tables`` has now, but had not before.
 
         Not where the target has a row of that name: it is what their children refer to.
         """
-        found: dict[Cause, None] = {}
-        for key in self._keys:
-            parents = family(self._tables, key.parent)
-            for staged in (staged for staged in tables if staged in parents):
-                found |= dict.fromkeys(self._taken(key, parents, staged, since))
-        return list(found)
+        return [
+            taken
+            for key in self._keys
+            for staged in tables
+            if staged in family(self._tables, key.parent)
+            for taken in self._taken(key, staged, since)
+        ]
 
-    def _taken(
-        self, key: ForeignKey, parents: list[Staged], staged: Staged, since: int
-    ) -> list[Cause]:
+    def _taken(self, key: ForeignKey, staged: Staged, since: int) -> list[Taken]:
         target = self._catalog.tables[key.referred]
         columns = [staged.table.columns[name] for name in key.references]
         named = [column.quoted for column in columns]
-        return run(
+        texts = [shown(column, "p") for column in columns]
+        rows = run(
             self._conn,
-            "SELECT r.tab, r.n, r.reason, r.con FROM {rows} p JOIN {called} o ON o.n = p.{n},"
-            " LATERAL (SELECT r.* {rejected}) r"
+            "SELECT r.tab, r.n, r.reason, r.con, {texts} FROM {rows} p"
+            " JOIN {called} o ON o.n = p.{n}, LATERAL (SELECT r.* {rejected}) r"
             " WHERE r.no > {since} AND ({moved}) AND NOT EXISTS (SELECT FROM {target} t"
             "  WHERE {there}) ORDER BY r.no",
+            texts=array(texts),
             rows=staged.rows,
             called=_called(staged),
             n=staged.ordinal,
-            rejected=rejected_parents(parents, key, [shown(column, "p") for column in columns]),
+            rejected=rejected_parents(family(self._tables, key.parent), key, texts),
             since=str(since),
             moved=" OR ".join(f"p.{name} IS DISTINCT FROM o.{name}" for name in named),
             target=target.only,
@@ -79,7 +94,33 @@ class Renamed:
                 paste("t.{theirs} = p.{ours}", theirs=target.columns[name].quoted, ours=ours)
                 for name, ours in zip(key.references, named, strict=True)
             ),
-        ).fetchall()
+        )
+        return [Taken((tab, n, why, con), key, name) for tab, n, why, con, name in rows]
+
+    def left(self, taken: list[Taken]) -> list[Cause]:
+        """Those of rows whose name no row has, now that what becomes of each is planned."""
+        return list({one.row: None for one in taken if not self._is_called(one.key, one.name)})
+
+    def _is_called(self, key: ForeignKey, name: list[str]) -> bool:
+        return any(
+            run(
+                self._conn,
+                "SELECT FROM {rows} p WHERE {same}{written}{survives} LIMIT 1",
+                rows=staged.rows,
+                same=" AND ".join(
+                    paste(
+                        "{shown} = {value}",
+                        shown=shown(staged.table.columns[column], "p"),
+                        value=literal(value),
+                    )
+                    for column, value in zip(key.references, name, strict=True)
+                ),
+                written=written(staged),
+                survives=survives(staged),
+            ).fetchone()
+            is not None
+            for staged in family(self._tables, key.parent)
+        )
 
 
 def _called(staged: Staged) -> str:
