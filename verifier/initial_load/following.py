@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from verifier.initial_load import cells, pulled_apart
 from verifier.initial_load.catalog import Catalog, Column, Connection, SoftReference
-from verifier.initial_load.ledger import last, reject
+from verifier.initial_load.ledger import reject
 from verifier.initial_load.links import MOST, Before, Link, as_key, declared, references
-from verifier.initial_load.parents import abandoned
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged, among, family
 
@@ -59,7 +58,6 @@ def shift(
     )
     rows = f"{moved} m {of} JOIN {child.rows} c ON {where} AND ({differs})"
     lost = " OR ".join(f"m.f{no} IS NULL" for no, _ in ours)
-    since = last(conn)
     rejected = reject(
         conn,
         child,
@@ -78,8 +76,6 @@ def shift(
     if {column.name for column in child.key} & set(key.columns):
         remember(conn, child, rows, "NULL")
     below = _below(catalog, tables, child, key.columns, link.before)
-    if rejected:
-        _abandon(conn, catalog, tables, below, since)
     before = held or _kept(conn, below, rows, depth)
     done = run(
         conn,
@@ -123,17 +119,6 @@ def _below(
         [one for one in declared(catalog, tables, table) if one.key in names],
         before,
     )
-
-
-def _abandon(
-    conn: Connection, catalog: Catalog, tables: list[Staged], below: _Below, since: int
-) -> None:
-    """Reject what refers to rows rejected ``since``, by columns that were to become NULL."""
-    for link in below.links:
-        own = last(conn)
-        if abandoned(conn, below.table, link.child, link.key, since):
-            further = _below(catalog, tables, link.child, link.key.columns, link.before)
-            _abandon(conn, catalog, tables, further, own)
 
 
 def _kept(conn: Connection, below: _Below, rows: str, depth: int) -> str:

@@ -81,12 +81,6 @@ def reject(
     ).rowcount
 
 
-def last(conn: Connection) -> int:
-    """The number of the last rejection, for those since."""
-    row = conn.execute("SELECT coalesce(max(no), 0) FROM pg_temp.restore_rejected").fetchone()
-    return row[0] if row else 0
-
-
 class Undoable:
     """What a block rejected that is undone if it rejects something."""
 
@@ -100,7 +94,9 @@ class Undoable:
 
     def count(self) -> None:
         """From here on rejections count; those before just follow from what is known."""
-        self.since = last(self._conn)
+        last = "SELECT coalesce(max(no), 0) FROM pg_temp.restore_rejected"
+        row = self._conn.execute(last).fetchone()
+        self.since = row[0] if row else 0
 
 
 @contextmanager

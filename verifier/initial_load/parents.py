@@ -61,17 +61,11 @@ def disowned(conn: Connection, catalog: Catalog, tables: list[Staged], parent: S
             continue
         for child in tables:
             if key.child == child.table.oid and has_columns(child, key) and not key.period:
-                rejected += abandoned(conn, parent, child, key)
+                rejected += _disowned(conn, parent, child, key)
     return rejected
 
 
-def abandoned(
-    conn: Connection, parent: Staged, child: Staged, key: ForeignKey, since: int = 0
-) -> int:
-    """Reject the rows of ``child`` whose parent by ``key`` was rejected ``since``.
-
-    Whatever the target has of that name; not where the backup has another row of it.
-    """
+def _disowned(conn: Connection, parent: Staged, child: Staged, key: ForeignKey) -> int:
     ours = [child.table.columns[name] for name in key.columns]
     theirs = [parent.table.columns[name] for name in key.references]
     same = " AND ".join(
@@ -82,10 +76,8 @@ def abandoned(
         conn,
         child,
         paste(
-            "EXISTS (SELECT {found} AND r.no > {since})"
-            " AND NOT EXISTS (SELECT FROM {rows} p WHERE {same})",
+            "EXISTS (SELECT {found}) AND NOT EXISTS (SELECT FROM {rows} p WHERE {same})",
             found=rejected_parents([parent], key, [shown(mine, "s") for mine in ours]),
-            since=str(since),
             rows=among(parent.rows, key),
             same=same,
         ),

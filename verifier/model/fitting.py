@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from verifier.model import handing_on, matching, numbering
-from verifier.model.following import merely_follows, parent_of
+from verifier.model.following import left, merely_follows, parent_of
 from verifier.model.keys import KeyValue, identity
 from verifier.model.rules import Violation, of_row
 from verifier.model.schema import Action, ForeignKey, Identity, Row, Table, Value
@@ -23,11 +23,24 @@ def unreadable(state: State, table: Table) -> None:
             state.reject([entry], broken[0].cause, [each.rule for each in broken])
 
 
-def lost(state: State, table: Table) -> None:
-    """Reject rows whose parent merged into one without the value that they refer to."""
-    for key in references(table):
-        hurt = [entry for entry in state.entries[table.id] if _is_lost(key, entry)]
-        state.reject(hurt, "what it refers to has no such value", [key.name])
+def lost(state: State, tables: Iterable[Table]) -> int:
+    """Reject rows whose parent merged into one without the value that they refer to.
+
+    Not what refers to them: it may fit without them.
+    """
+    found = [
+        (entry, key)
+        for table in tables
+        for key in references(table)
+        for entry in state.entries[table.id]
+        if _is_lost(key, entry)
+    ]
+    hurt = {entry for entry, _ in found}
+    return sum(
+        state.reject([entry], "what it refers to has no such value", [key.name])
+        for entry, key in found
+        if entry in state.entries[entry.table.id] and parent_of(state, key, entry) not in hurt
+    )
 
 
 def _is_lost(key: ForeignKey, entry: Entry) -> bool:
@@ -205,8 +218,8 @@ def _meant(
     """Where the values stand that it should have, as it ``named`` a row of the backup or none."""
     if named is None:
         return entry.table, key.columns, entry.start
-    gone = named not in state.entries[named.table.id]
-    row = (named.begun or named.start) if gone else state.final(named)
+    there = named in state.entries[named.table.id]
+    row = state.final(named) if there else left(named)
     return named.table, key.references, row
 
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from verifier.model import pointing
 from verifier.model.keys import KeyValue
-from verifier.model.schema import Action, ForeignKey, Table, Value
+from verifier.model.schema import Action, ForeignKey, Row, Table, Value
 from verifier.model.state import Entry, State, put, references
 from verifier.model.world import SoftReference
 
@@ -70,14 +70,19 @@ def _moved(state: State, key: ForeignKey, parents: Parents, entry: Entry) -> Map
     parent = _parent(state, key, parents, entry)
     if parent is None:
         return {}
-    gone = parent not in state.entries[parent.table.id]
-    final = (parent.begun or parent.start) if gone else state.final(parent)
+    final = state.final(parent) if parent in state.entries[parent.table.id] else left(parent)
     moved = {}
     for ours, theirs in zip(key.columns, key.references, strict=True):
         before, after = (state.cells(parent.table, [theirs], r) for r in (parent.start, final))
         if before != after:  # equal ones keep their own spelling: 1.0 and 1.00
             moved[ours] = final[parent.table.places[theirs]]
     return moved
+
+
+def left(parent: Entry) -> Row:
+    """What a rejected row was called last: what became nothing is what it was."""
+    begun = parent.begun or parent.start
+    return tuple(was if now is None else now for was, now in zip(parent.start, begun, strict=True))
 
 
 # --- rows of the target ---------------------------------------------------------------------

@@ -157,8 +157,9 @@ def _settle(state: State, tables: list[Table]) -> None:
     """Decide what becomes of the rows of ``tables``."""
     local = state.options.local_ids
     _begin(state, tables)
+    while fitting.lost(state, tables):
+        _begin(state, tables)
     for table in tables:
-        fitting.lost(state, table)
         fitting.misfits(state, table)
     while True:
         _begin(state, tables)
