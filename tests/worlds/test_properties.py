@@ -312,7 +312,8 @@ def _mended(world: World, rejections: Iterable[Rejection]) -> World:
         gone.update(name for name in checks if name in each.reason)
         column = _COLUMN.fullmatch(each.reason)
         if column is not None:
-            gone.add(f"{ids[each.table]}.{column[1]}")
+            name = column[1].replace('""', '"')
+            gone.add(f"{ids[each.table]}.{name}")
     return replace(world, lacks=frozenset(gone))
 
 

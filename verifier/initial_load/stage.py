@@ -139,12 +139,9 @@ class Staged:
         """SQL for the row's key as ``json``, column name → text."""
         return json_of({column: told(column, f"{alias}.{column.quoted}") for column in self.key})
 
-    def row_json(self, alias: str, *, read: bool = False) -> str:
+    def row_json(self, alias: str) -> str:
         """SQL for what the backup has of the row as ``json``, column name → text."""
-        cells = {column: f"{alias}.{column.quoted}" for column in self.given}
-        return json_of(
-            cells if read else {column: told(column, cell) for column, cell in cells.items()}
-        )
+        return json_of({column: told(column, f"{alias}.{column.quoted}") for column in self.given})
 
 
 def family(tables: Sequence[Staged], parent: int) -> list[Staged]:

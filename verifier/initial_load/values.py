@@ -55,7 +55,7 @@ def convert(conn: Connection, staged: Staged) -> None:
             n=staged.ordinal,
             number=str(staged.number),
             key=json_of({each: _printed(conn, each) for each in staged.key}),
-            row=staged.row_json("bad", read=True),
+            row=json_of({each: _printed(conn, each) for each in staged.given}),
             what=literal(f"column {column.quoted}: "),
         )
     given = [column.quoted for column in staged.given]

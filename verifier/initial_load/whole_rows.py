@@ -9,7 +9,7 @@ again: they are rejected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from verifier.initial_load.catalog import Catalog, Column, Connection, ForeignKey, UniqueKey
 from verifier.initial_load.changes import as_text
@@ -80,18 +80,20 @@ def circular(
         return 0
     conn.execute(
         "DROP TABLE IF EXISTS pg_temp.restore_loose; "
-        "CREATE TEMP TABLE restore_loose (tab int, n bigint, PRIMARY KEY (tab, n)) ON COMMIT DROP"
+        "CREATE TEMP TABLE restore_loose (tab int, n bigint, named bool, PRIMARY KEY (tab, n))"
+        " ON COMMIT DROP"
     )
     for staged in tables:
         _loose(conn, staged, inner[staged.number], merged)
-    while sum(_found(conn, staged, inner[staged.number], merged) for staged in tables):
+    while sum(_known(conn, staged, inner, merged) for staged in tables):
         conn.execute("ANALYZE pg_temp.restore_loose")
     return sum(
         reject(
             conn,
             staged,
             paste(
-                "s.{n} IN (SELECT l.n FROM pg_temp.restore_loose l WHERE l.tab = {number})",
+                "s.{n} IN (SELECT l.n FROM pg_temp.restore_loose l"
+                " WHERE l.tab = {number} AND NOT l.named)",
                 n=staged.ordinal,
                 number=str(staged.number),
             ),
@@ -142,10 +144,10 @@ def _inner(catalog: Catalog, staged: Staged, tables: list[Staged]) -> Iterator[L
 
 
 def _loose(conn: Connection, staged: Staged, links: list[Link], merged: bool) -> None:
-    """Add the rows that only their references can identify and that have such."""
+    """Add the rows that refer to rows that have to be found, ``named`` if they have a key."""
     if not links:
         return
-    within = {ours.name for _, _, pairs in links for ours, _ in pairs}
+    within = _referring(links)
     # A key of its own that nothing has to be found for. Numbers that are left are none.
     keys = [key for key in staged.keys if not key.columns & within]
     keys = [key for key in keys if not (key is staged.table.identity and staged.local)]
@@ -154,8 +156,8 @@ def _loose(conn: Connection, staged: Staged, links: list[Link], merged: bool) ->
     )
     run(
         conn,
-        "INSERT INTO pg_temp.restore_loose SELECT {number}, {n} FROM {rows}"
-        " p WHERE ({refers}) AND ({covered}) IS NOT TRUE{survives}",
+        "INSERT INTO pg_temp.restore_loose SELECT {number}, {n}, ({covered}) IS TRUE FROM {rows}"
+        " p WHERE ({refers}){survives}",
         number=str(staged.number),
         n=staged.ordinal,
         rows=staged.rows,
@@ -165,18 +167,19 @@ def _loose(conn: Connection, staged: Staged, links: list[Link], merged: bool) ->
     )
 
 
-def _found(conn: Connection, staged: Staged, links: list[Link], merged: bool) -> int:
-    """Take out the rows all of whose parents can be found; the number of them.
+def _known(conn: Connection, staged: Staged, links: Mapping[int, list[Link]], merged: bool) -> int:
+    """Take out the rows of which all references are known; the number of them.
 
-    Of parents with one number, which will be one row, the last counts. Of those that have
-    ``merged`` only survivors are loose.
+    A reference is known when its parent can be found, and by what it is referred to by, which may
+    be a reference as well. Of parents with one number, which will be one row, the last counts. Of
+    those that have ``merged`` only survivors are loose.
     """
-    if not links:
+    if not links[staged.number]:
         return 0
-    lost = " UNION ALL ".join(
+    waiting = " UNION ALL ".join(
         paste(
             "SELECT s.{n} AS n FROM {rows} s JOIN {parents} p ON {same}"
-            " JOIN pg_temp.restore_loose o ON o.tab = {number} AND o.n = p.{m}"
+            " JOIN pg_temp.restore_loose o ON o.tab = {number} AND o.n = p.{m}{loose}"
             " WHERE {one} OR NOT EXISTS (SELECT FROM {parents} q WHERE q.{m} > p.{m} AND {again})",
             n=staged.ordinal,
             rows=staged.rows,
@@ -185,17 +188,25 @@ def _found(conn: Connection, staged: Staged, links: list[Link], merged: bool) ->
             again=" AND ".join(f"q.{b.quoted} = p.{b.quoted}" for _, b in pairs),
             number=str(parent.number),
             m=parent.ordinal,
+            loose=" AND NOT o.named"
+            if _referring(links[parent.number]).isdisjoint(key.references)
+            else "",
             one=str(merged),
         )
-        for key, parent, pairs in links
+        for key, parent, pairs in links[staged.number]
     )
     return run(
         conn,
         "DELETE FROM pg_temp.restore_loose l WHERE l.tab = {number}"
-        " AND NOT EXISTS (SELECT FROM ({lost}) x WHERE x.n = l.n)",
+        " AND NOT EXISTS (SELECT FROM ({waiting}) x WHERE x.n = l.n)",
         number=str(staged.number),
-        lost=lost,
+        waiting=waiting,
     ).rowcount
+
+
+def _referring(links: list[Link]) -> set[str]:
+    """The columns of a table that refer by ``links``."""
+    return {ours.name for _, _, pairs in links for ours, _ in pairs}
 
 
 def _covered(keys: Sequence[UniqueKey]) -> str:

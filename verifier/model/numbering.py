@@ -7,7 +7,7 @@ found by another key takes over the target's number, and a new one gets the next
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from verifier.model.following import parent_of
 from verifier.model.keys import identifies, identity
@@ -184,27 +184,44 @@ def reject_circular(state: State, tables: Sequence[Table]) -> int:
     Each of them is known by its references only, and so are the rows that it refers to. To be
     asked once more when rows have merged: what merged may refer to itself.
     """
-    loose = {
-        entry
+    waiting = {
+        entry: _is_loose(state, table, entry, _inner(state, table, tables))
         for table in tables
         for entry in state.survivors(table)
-        if _is_loose(state, table, entry, _inner(state, table, tables))
+        if _is_waiting(table, entry, _inner(state, table, tables))
     }
     while True:
-        found = {
+        known = [
             entry
-            for entry in loose
+            for entry in waiting
             if not any(
-                parent.survivor in loose
+                _waits(state, key, parent_of(state, key, entry), waiting, tables)
                 for key in _inner(state, entry.table, tables)
-                if (parent := parent_of(state, key, entry)) is not None
             )
-        }
-        if not found:
+        ]
+        if not known:
             break
-        loose -= found
-    ordered = [e for table in tables for e in state.entries[table.id] if e in loose]
+        for entry in known:
+            del waiting[entry]
+    ordered = [e for table in tables for e in state.entries[table.id] if waiting.get(e)]
     return state.reject(ordered, "refers to itself in a circle and has no key but its number")
+
+
+def _waits(
+    state: State,
+    key: ForeignKey,
+    parent: Entry | None,
+    waiting: Mapping[Entry, bool],
+    tables: Sequence[Table],
+) -> bool:
+    """Whether what refers by ``key`` is not known as long as ``parent`` waits for its own.
+
+    That is, if it cannot be found, or what it is referred to by is itself a reference.
+    """
+    if parent is None or parent.survivor not in waiting:
+        return False
+    moving = {name for each in _inner(state, parent.table, tables) for name in each.columns}
+    return waiting[parent.survivor] or not moving.isdisjoint(key.references)
 
 
 def _inner(state: State, table: Table, tables: Sequence[Table]) -> list[ForeignKey]:
@@ -217,10 +234,15 @@ def _inner(state: State, table: Table, tables: Sequence[Table]) -> list[ForeignK
     ]
 
 
-def _is_loose(state: State, table: Table, entry: Entry, inner: list[ForeignKey]) -> bool:
+def _is_waiting(table: Table, entry: Entry, inner: list[ForeignKey]) -> bool:
+    """Whether it refers to a number that means nothing here yet."""
     within = {name for key in inner for name in key.columns}
-    if not any(_is_away(entry.row, table.places[name]) for name in within):
-        return False
+    return any(_is_away(entry.row, table.places[name]) for name in within)
+
+
+def _is_loose(state: State, table: Table, entry: Entry, inner: list[ForeignKey]) -> bool:
+    """Whether only its references can identify it."""
+    within = {name for key in inner for name in key.columns}
     keys = [
         key
         for key in state.keys(table)
