@@ -55,8 +55,9 @@ class Decisions:
         self._conn, self._catalog, self._tables = conn, catalog, tables
         self._overlaps, self._numbering = overlaps, numbering
         self._strict, self._doing = strict, doing
-        self._misleading = links.misleading(catalog, tables)
-        self._renamed = Renamed(conn, catalog, tables)
+        renaming = links.renaming(catalog, tables)
+        self._misleading = links.misleading(catalog, tables, renaming)
+        self._renamed = Renamed(conn, catalog, tables, renaming)
 
     def make(self, order: list[list[Staged]]) -> None:
         """Decide it, in the ``order`` of the components, parents first.

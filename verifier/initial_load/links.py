@@ -91,12 +91,13 @@ def kept(conn: Connection, catalog: Catalog, tables: list[Staged], parent: Stage
     )
 
 
-def renaming(catalog: Catalog, tables: list[Staged]) -> dict[tuple[ForeignKey, int], Staged]:
-    """The foreign keys by which rows can come to be called what others were called.
+Renaming = dict[tuple[ForeignKey, int], Staged]
+"""Foreign keys, each with the number of a table that has it → that table."""
 
-    With the table that has it, by key and number of the table.
-    """
-    found: dict[tuple[ForeignKey, int], Staged] = {}
+
+def renaming(catalog: Catalog, tables: list[Staged]) -> Renaming:
+    """The foreign keys by which rows can come to be called what others were called."""
+    found: Renaming = {}
     for parent in tables:
         if len(parent.keys) > 1 or parent.local:
             for key, child in _reached(catalog, tables, parent):
@@ -105,13 +106,15 @@ def renaming(catalog: Catalog, tables: list[Staged]) -> dict[tuple[ForeignKey, i
     return found
 
 
-def misleading(catalog: Catalog, tables: list[Staged]) -> list[tuple[ForeignKey, Staged]]:
+def misleading(
+    catalog: Catalog, tables: list[Staged], renaming: Renaming
+) -> list[tuple[ForeignKey, Staged]]:
     """The foreign keys by which rows without a parent could get one when other rows move.
 
-    And those by which the missing parents have none themselves, with the tables that have them,
-    parents first.
+    These are ``renaming``. And those by which the missing parents have none themselves, with the
+    tables that have them, parents first.
     """
-    found = renaming(catalog, tables)
+    found = dict(renaming)
     waiting = [staged for key, _ in found for staged in family(tables, key.parent)]
     while waiting:
         above = waiting.pop()

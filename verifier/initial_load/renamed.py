@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from verifier.initial_load.catalog import Catalog, Connection, ForeignKey
 from verifier.initial_load.ledger import Cause
-from verifier.initial_load.links import renaming
+from verifier.initial_load.links import Renaming
 from verifier.initial_load.parents import rejected_parents, shown
 from verifier.initial_load.planned import survives, written
 from verifier.initial_load.session import array, literal, paste, run
@@ -32,9 +32,11 @@ class Taken:
 class Renamed:
     """The names of rows before any of them moves, of the tables where they may change."""
 
-    def __init__(self, conn: Connection, catalog: Catalog, tables: list[Staged]) -> None:
+    def __init__(
+        self, conn: Connection, catalog: Catalog, tables: list[Staged], renaming: Renaming
+    ) -> None:
         self._conn, self._catalog, self._tables = conn, catalog, tables
-        self._keys = list({key: None for key, _ in renaming(catalog, tables)})
+        self._keys = list({key: None for key, _ in renaming})
 
     def keep(self) -> None:
         """Keep the names that the rows have now."""
