@@ -96,11 +96,27 @@ def _rows(plan: Plan, tables: list[Staged]) -> Iterator[bytes]:
 
 
 def _later(plan: Plan, tables: list[Staged], staged: Staged) -> list[Column]:
-    """The columns of references that may be NULL until the rows of the cycle are there."""
+    """The columns of references that may be NULL until the rows of the cycle are there.
+
+    Not where a rule of the row, or a key that takes NULLs for equal, reads them.
+    """
+    read = plan.catalog.rules(staged.table)
+    counted = {
+        name
+        for key in staged.table.keys
+        if not key.nulls_distinct or set(key.plain) != key.columns
+        for name in key.columns
+    }
     names: set[str] = set()
     for key in _within(plan, tables, staged):
         columns = [staged.table.columns[name] for name in key.columns]
-        fixed = any(column.not_null or column in staged.identity for column in columns)
+        fixed = any(
+            column.not_null
+            or column in staged.identity
+            or column.name in counted
+            or any(map(column.mentioned, read))
+            for column in columns
+        )
         if not (fixed or key.deferrable) and staged.identity:
             names |= set(key.columns)
     return [column for column in staged.given if column.name in names]
