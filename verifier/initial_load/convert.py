@@ -11,14 +11,14 @@ written), switch triggers off, merge.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from verifier.contract import Claim
 from verifier.dsn import Dsn
 from verifier.errors import BackupRefused
 from verifier.initial_load import changes, output, statements, upsertable
-from verifier.initial_load.catalog import Column, ForeignKey
+from verifier.initial_load.catalog import Column
 from verifier.initial_load.engine import attempt
 from verifier.initial_load.export import (
     copy_head,
@@ -27,10 +27,10 @@ from verifier.initial_load.export import (
     lines,
     refuse_objects,
 )
-from verifier.initial_load.order import components
+from verifier.initial_load.one_by_one import in_order, put_off
 from verifier.initial_load.plan import Plan
 from verifier.initial_load.session import literal, paste, run
-from verifier.initial_load.stage import Staged, family
+from verifier.initial_load.stage import Staged
 from verifier.transfer import Progress, RestoreOptions, Style
 
 _HEAD = """\
@@ -85,80 +85,21 @@ def convert(
 
 def _rows(plan: Plan, tables: list[Staged]) -> Iterator[bytes]:
     """References within a cycle are given where they can be, once all of its rows are there."""
-    later = {staged.number: _later(plan, tables, staged) for staged in tables}
-    for staged in _acyclic(plan, tables, later):
-        given = [column for column in staged.given if column not in later[staged.number]]
-        yield from _upserts(plan, staged, given)
+    later = {staged.number: put_off(plan, tables, staged) for staged in tables}
+    for staged in in_order(plan, tables, later):
+        yield from _upserts(plan, staged, later[staged.number])
     for staged in tables:
         if later[staged.number]:
             yield from _references(plan, staged, later[staged.number])
     yield b"\n"
 
 
-def _later(plan: Plan, tables: list[Staged], staged: Staged) -> list[Column]:
-    """The columns of references that may be NULL until the rows of the cycle are there.
-
-    Not where a rule of the row, or a key that takes NULLs for equal, reads them.
-    """
-    read = plan.catalog.rules(staged.table)
-    counted = {
-        name
-        for key in staged.table.keys
-        if not key.nulls_distinct or set(key.plain) != key.columns
-        for name in key.columns
-    }
-    names: set[str] = set()
-    for key in _within(plan, tables, staged):
-        columns = [staged.table.columns[name] for name in key.columns]
-        fixed = any(
-            column.not_null
-            or column in staged.identity
-            or column.name in counted
-            or any(map(column.mentioned, read))
-            for column in columns
-        )
-        if not (fixed or key.deferrable) and staged.identity:
-            names |= set(key.columns)
-    return [column for column in staged.given if column.name in names]
-
-
-def _acyclic(
-    plan: Plan, tables: list[Staged], later: Mapping[int, list[Column]]
-) -> Iterator[Staged]:
-    """``tables`` in the order of the references that are left. Raises :class:`BackupRefused`."""
-    parents: dict[int, list[int]] = {}
-    for staged in tables:
-        put_off = {column.name for column in later[staged.number]}
-        left = [
-            key
-            for key in _within(plan, tables, staged)
-            if not key.deferrable and not set(key.columns) <= put_off
-        ]
-        parents[staged.number] = [one.number for key in left for one in family(tables, key.parent)]
-    by_number = {staged.number: staged for staged in tables}
-    for found in components(parents):
-        if len(found) > 1 or found[0] in parents[found[0]]:
-            names = ", ".join(by_number[number].table.quoted for number in found)
-            raise BackupRefused(
-                f"rows of {names} refer to each other and cannot be written one by one; "
-                "convert with --style set"
-            )
-        yield by_number[found[0]]
-
-
-def _within(plan: Plan, tables: list[Staged], staged: Staged) -> list[ForeignKey]:
-    """The foreign keys of ``staged`` that stay in its component."""
-    return [
-        key
-        for key in plan.catalog.foreign_keys
-        if key.child == staged.table.oid and family(tables, key.parent)
-    ]
-
-
-def _upserts(plan: Plan, staged: Staged, given: list[Column]) -> Iterator[bytes]:
-    head = insert_head(staged, given)
+def _upserts(plan: Plan, staged: Staged, later: list[Column]) -> Iterator[bytes]:
+    given = [column for column in staged.given if column not in later]
     if staged.identity:
-        tail = f") {_conflict(staged, given)};\n"
+        head = insert_head(staged, given + later)
+        # NULL and not the default, which may be a reference.
+        tail = f"{', NULL' * len(later)}) {_conflict(staged, given)};\n"
         for block in lines(plan, staged, given):
             yield b"".join(statements.inserts(head.encode(), block, tail.encode()))
         return

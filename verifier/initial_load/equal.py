@@ -33,6 +33,18 @@ def same(staged: Staged, key: UniqueKey, a: str, b: str) -> str:
     return " AND ".join(terms)
 
 
+def read_by(staged: Staged, key: UniqueKey) -> set[str]:
+    """The columns that ``key`` depends on, also through those that are generated."""
+    made = [staged.table.columns[name] for name in key.columns]
+    made = [column for column in made if column.generated]
+    return {*key.columns} | {
+        column.name
+        for column in staged.table.columns.values()
+        for each in made
+        if column.mentioned(each.default or "")
+    }
+
+
 def name_of(staged: Staged, key: str) -> str:
     """SQL for the name of the unique key number ``key``."""
     return f"({names_of(staged)})[{key} + 1]"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from verifier.initial_load import changes
 from verifier.initial_load.catalog import Catalog, Column, Connection, UniqueKey
 from verifier.initial_load.checks import guarded
-from verifier.initial_load.equal import evaluated, same
+from verifier.initial_load.equal import evaluated, read_by, same
 from verifier.initial_load.ledger import reject
 from verifier.initial_load.session import literal, paste, run
 from verifier.initial_load.stage import Staged
@@ -120,7 +120,7 @@ def _candidates(catalog: Catalog, staged: Staged, key: UniqueKey) -> Iterator[Sp
             yield free[name], "NULL"
     linked = {name for fk in own for name in fk.columns}
     settable = {name: column for name, column in free.items() if name not in linked}
-    others = sorted(_read(staged, key) - set(key.plain))
+    others = sorted(read_by(staged, key) - set(key.plain))
     for name in (*key.plain, *others):
         for value in _unused(staged, settable[name]) if name in settable else ():
             yield settable[name], value
@@ -173,7 +173,7 @@ def _possible(conn: Connection, catalog: Catalog, staged: Staged, spot: Spot, wa
     met = [
         _met(staged, key)
         for key in staged.table.keys
-        if key.immediate and spot[0].name in _read(staged, key)
+        if key.immediate and spot[0].name in read_by(staged, key)
     ]
     with guarded(conn) as found:
         row = run(
@@ -237,18 +237,6 @@ def _met(staged: Staged, key: UniqueKey) -> str:
         same=same(staged, key, "s", "t"),
         no=_NO,
     )
-
-
-def _read(staged: Staged, key: UniqueKey) -> set[str]:
-    """The columns that ``key`` depends on, also through those that are generated."""
-    made = [staged.table.columns[name] for name in key.columns]
-    made = [column for column in made if column.generated]
-    return {*key.columns} | {
-        column.name
-        for column in staged.table.columns.values()
-        for each in made
-        if column.mentioned(each.default or "")
-    }
 
 
 # --- before anything is written -----------------------------------------------------------------

@@ -47,6 +47,15 @@ class Overlaps:
         self._parking: dict[tuple[int, str], str] = {}
         self._by_table = load(conn, [staged.table for staged in tables])
 
+    def of(self, staged: Staged) -> list[Exclusion]:
+        """The exclusion constraints of ``staged``."""
+        return self._by_table.get(staged.table.oid, [])
+
+    def handed_on(self, staged: Staged) -> list[str]:
+        """Of which constraints :meth:`reject` found a row that leaves a place to another one."""
+        names = (exclusion.key.name for exclusion in self.of(staged))
+        return [name for name in names if (staged.number, name) in self._parking]
+
     def reject(self, staged: Staged) -> int:
         """Reject the planned rows that cannot be written; the number of them.
 
@@ -57,7 +66,7 @@ class Overlaps:
         present = {column.name for column in staged.columns}
         # With numbers that are still to be made they are the server's (:mod:`local_ids`).
         present -= {column.name for column in staged.columns if column.local}
-        mine = [x for x in self._by_table.get(staged.table.oid, []) if x.key.columns <= present]
+        mine = [x for x in self.of(staged) if x.key.columns <= present]
         while True:
             found = sum(self._reject(staged, exclusion) for exclusion in mine)
             total += found
@@ -235,7 +244,7 @@ class Overlaps:
 
     def park(self, staged: Staged) -> None:
         """Move the rows that :meth:`reject` found in the way aside, before anything is written."""
-        for exclusion in self._by_table.get(staged.table.oid, []):
+        for exclusion in self.of(staged):
             assignment = self._parking.get((staged.number, exclusion.key.name))
             if assignment is None:
                 continue

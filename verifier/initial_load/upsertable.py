@@ -6,6 +6,7 @@ from verifier.errors import BackupRefused
 from verifier.initial_load.catalog import ForeignKey
 from verifier.initial_load.handing_on import handed_on
 from verifier.initial_load.plan import Plan
+from verifier.initial_load.referred_to import merely_follows
 from verifier.initial_load.session import run
 from verifier.initial_load.stage import Staged
 
@@ -20,7 +21,7 @@ def refuse(plan: Plan) -> None:
 def _exchanges(plan: Plan) -> None:
     """A value that passes from one row to another takes two steps, which a file cannot plan."""
     for staged in (staged for tables in plan.order for staged in tables):
-        for key in handed_on(plan.conn, staged):
+        for key in handed_on(plan.conn, staged) + plan.overlaps.handed_on(staged):
             raise BackupRefused(
                 f"rows of {staged.table.quoted} hand values of {key} on to others, which upserts "
                 "cannot do; restore the backup, or convert it for another target"
@@ -43,13 +44,15 @@ def _parents(plan: Plan) -> None:
         fixed = {column.name for column in parent.identity}
         for key in plan.catalog.foreign_keys:
             linked = key.parent == parent.table.root and parent.updates
-            at_once = key.follows or key.deferrable or set(key.references) <= fixed
+            # No action of a foreign key waits for the end, if its check does.
+            at_once = merely_follows(plan.catalog, key) or (key.deferrable and not key.acts)
+            at_once |= set(key.references) <= fixed
             if linked and not at_once and _loses_children(plan, parent, key):
                 child = plan.catalog.tables[key.child].quoted
                 raise BackupRefused(
                     f"rows of {child} in the target refer to what rows of {parent.table.quoted} "
                     f"change ({key.name}), and upserts cannot change both at once; restore the "
-                    "backup, or make the foreign key deferrable"
+                    "backup, or make the foreign key deferrable, with NO ACTION"
                 )
 
 
