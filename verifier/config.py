@@ -225,7 +225,8 @@ class Config:
         False,
         readers.switch,
         "",
-        "reject a row that has a target row's number and differs in every other unique key",
+        "reject a row that has a target row's number and differs in every other unique key, and "
+        "what refers by such a number to a row that is rejected",
         (RESTORE,),
     )
     prefer: str | None = setting(
