@@ -46,6 +46,26 @@ def test_rows_that_overlap_a_row_that_stays_are_named(move: Move) -> None:
     assert_refused(move, claim)
 
 
+def test_row_of_the_target_that_would_follow_into_a_place_keeps_its_parent(move: Move) -> None:
+    schema = """CREATE TABLE room (id int PRIMARY KEY, no int UNIQUE);
+        CREATE TABLE booking (id int PRIMARY KEY, room int REFERENCES room (no) ON UPDATE CASCADE,
+          days int4range,
+          EXCLUDE USING gist (int4range(room, room, '[]') WITH &&, days WITH &&));"""
+    source = "INSERT INTO room VALUES (1, 9); INSERT INTO booking VALUES (3, 9, '[1,5)');"
+    target = "INSERT INTO room VALUES (1, 1); INSERT INTO booking VALUES (7, 1, '[1,5)');"
+    claim = move(schema, source, target)
+    assert not claim.success
+    assert [(one.table, one.key) for one in claim.rejections or ()] == [
+        ("public.room", {"id": "1"}),
+        ("public.booking", {"id": "3"}),
+    ]
+    assert claim.rejections[0].constraint == "booking_room_fkey"
+    other = "INSERT INTO room VALUES (2, 2); INSERT INTO booking VALUES (7, 2, '[1,5)')"
+    both = move(schema, source + other, target)
+    assert both.success, both.message
+    assert move.rows("SELECT id, room FROM booking ORDER BY id") == [(3, 9), (7, 2)]
+
+
 def test_rows_that_are_there_already_conflict_with_nothing(move: Move) -> None:
     claim = move(
         BOOKINGS,

@@ -148,6 +148,8 @@ class Table:
     keys: tuple[UniqueKey, ...]
     checks: tuple[Check, ...]
     sequences: tuple[Sequence, ...]
+    excluding: frozenset[str]
+    """Every column that an exclusion constraint depends on (:mod:`exclusions`)."""
 
     @property
     def only(self) -> str:
@@ -200,7 +202,13 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
               SELECT coalesce(string_agg(format('(%s)', pg_get_partition_constraintdef(p.relid)),
                                          ' OR '), 'false')
               FROM pg_partition_tree(c.oid) p WHERE p.isleaf AND p.relid <> c.oid)
-       END AS bounds
+       END AS bounds,
+       ARRAY(SELECT a.attname::text FROM pg_constraint k JOIN pg_attribute a
+               ON a.attrelid = k.conrelid AND a.attnum > 0
+             WHERE k.conrelid = c.oid AND k.conexclop IS NOT NULL AND (a.attnum = ANY (k.conkey)
+               OR a.attnum IN (SELECT d.refobjsubid FROM pg_depend d
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = k.conindid
+                      AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid))) AS excluding
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND n.nspname !~ '^pg_(toast|temp_)'
@@ -337,7 +345,7 @@ def load(conn: Connection) -> Catalog:
     sequences = _grouped(conn, _SEQUENCES)
     tables = {}
     for row in _rows(conn, _TABLES):
-        oid, bounds = row["oid"], row.pop("bounds")
+        oid, bounds, excluding = row["oid"], row.pop("bounds"), row.pop("excluding")
         own = [Check(**check) for check in checks.get(oid, [])]
         if bounds:
             own.append(Check(BOUNDS if row["root"] != oid else PARTITIONS, bounds))
@@ -347,6 +355,7 @@ def load(conn: Connection) -> Catalog:
             keys=tuple(_key(key) for key in keys.get(oid, [])),
             checks=tuple(own),
             sequences=tuple(Sequence(**sequence) for sequence in sequences.get(oid, [])),
+            excluding=frozenset(excluding),
         )
     foreign = []
     for row in _rows(conn, _FOREIGN_KEYS.format(enforced=enforced, period=period)):

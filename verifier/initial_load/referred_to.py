@@ -46,7 +46,7 @@ def merely_follows(catalog: Catalog, key: ForeignKey) -> bool:
     """Whether the server lets a row of the target follow, and no rule looks at what changes."""
     child = catalog.tables[key.child]
     ours = [child.columns[name] for name in key.columns]
-    read = {name for one in child.keys for name in one.columns}
+    read = child.excluding.union(*(one.columns for one in child.keys))
     read |= {
         name
         for one in catalog.foreign_keys
