@@ -41,7 +41,7 @@ def said(world: World, expected: Expected) -> tuple[Claim, Observation]:
     claim = Claim(
         success=expected.success,
         exit_code=expected.exit_code,
-        message="; ".join(f"{each.table} {each.reason} {each.constraint}" for each in rejections),
+        message="; ".join(map(worded, rejections)),
         counts={names[table]: counts for table, counts in expected.counts.items()},
         rejections=rejections,
         merges=tuple(
@@ -50,6 +50,12 @@ def said(world: World, expected: Expected) -> tuple[Claim, Observation]:
         ),
     )
     return claim, Observation(rows=expected.rows, generated=expected.generated)
+
+
+def worded(rejection: Rejection) -> str:
+    """As the built-in restore names it, with its key: not every rule has a name."""
+    key = ", ".join(f"{name}={value}" for name, value in rejection.key.items())
+    return f"{rejection.table} ({key}): {rejection.reason} {rejection.constraint}"
 
 
 @settings(WORLDS, max_examples=10 * WORLDS.max_examples)
