@@ -25,6 +25,6 @@ def target(**tables: dict[str, str]) -> Catalog:
         made[oid] = Table(
             oid=oid, schema=schema, name=name, quoted=f"{schema}.{name}", partitioned=False,
             root=oid, columns={each: column(each, form) for each, form in columns.items()},
-            keys=(), checks=(), sequences=(),
+            keys=(), checks=(), sequences=(), excluding=frozenset(),
         )  # fmt: skip
     return Catalog(made, (), {(table.schema, table.name): table for table in made.values()})
