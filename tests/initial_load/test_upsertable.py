@@ -126,6 +126,18 @@ WORLDS: dict[str, tuple[tuple[str, str, str], set[Style], str]] = {
         set(),
         "what rows of public.p change (c_code_fkey)",
     ),
+    "place that follows, and meets a row of the backup": (
+        (
+            "CREATE TABLE p (id int PRIMARY KEY, code int UNIQUE);"
+            "CREATE TABLE c (id int PRIMARY KEY, code int REFERENCES p (code) ON UPDATE CASCADE,"
+            " r int4range, EXCLUDE USING gist (int4range(code, code, '[]') WITH &&, r WITH &&))",
+            "INSERT INTO p VALUES (1, 9), (2, 2);"
+            "INSERT INTO c VALUES (3, 9, '[1,5)'), (7, 2, '[1,5)')",
+            "INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO c VALUES (7, 1, '[1,5)')",
+        ),
+        set(),
+        "what rows of public.p change (c_code_fkey)",
+    ),
     "action that does not wait": (
         (
             "CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);"

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,13 @@ class Place:
         options = replace(self.options(asked), **more)
         return restore(path, (site or self.target).database.dsn, options)
 
-    def struck(self, blow: Blow, statement: int, path: Path, asked: Options) -> Claim | None:
-        """Restore while ``blow`` falls in front of a statement; ``None``: it was killed."""
+    def struck(
+        self, blow: Blow, statement: int, path: Path, asked: Options
+    ) -> tuple[Claim | None, str]:
+        """Restore while ``blow`` falls in front of a statement.
+
+        Returns the claim, ``None`` if it was killed, and the last statement that it sent.
+        """
         database = self.target.database
         called = InitialLoad(to_restore=self.options(asked))
         process = OwnProcess() if blow.kills else None
@@ -139,13 +145,13 @@ class Place:
         ) as proxy:
             backup = Backup((path,))
             endpoint = Endpoint(proxy.dsn, database.server.major, self.workdir(), self.control)
+            claim: Claim | None = None
             if process is None:
-                return called.restore(backup, endpoint)
-            try:
-                claim: Claim = process.call(called, "restore", backup, endpoint)
-            except Killed:
-                return None
-            return claim
+                claim = called.restore(backup, endpoint)
+            else:
+                with suppress(Killed):
+                    claim = process.call(called, "restore", backup, endpoint)
+            return claim, proxy.traffic.statements[-1]
 
     def upsert(self, table: Table, row: Row) -> bool:
         """Insert a row into the target, or give the row with its key these values.

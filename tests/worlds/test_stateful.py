@@ -37,7 +37,7 @@ from verifier.worlds.spelling import of_table
 
 Rows = Mapping[str, tuple[Row, ...]]
 NOTHING: Rows = {table.id: () for table in SCHEMA.tables}
-STATEMENTS = 90
+STATEMENTS = 150
 """Of the longest restore here, and some more: then nothing is killed."""
 
 
@@ -170,14 +170,15 @@ class History(RuleBasedStateMachine):
     def kill(self, options: Options, blow: Blow, statement: int) -> None:
         """A restore is struck in front of a statement, if it comes so far."""
         expected = self._expected(options)
-        claim = self.place.struck(blow, statement, self.path, options)
+        claim, last = self.place.struck(blow, statement, self.path, options)
         if claim is not None and (claim.success or claim.exit_code == 1):
             self._hold(options, expected, claim)
             return
         if claim is not None:
-            # In front of COMMIT nobody is left who could say whether it was done.
-            unknown = "connection was lost during COMMIT: whether the backup is restored is unknown"
-            assert (unknown in claim.message) != claim.message.endswith("; nothing was changed")
+            # In front of COMMIT, and nowhere else, nobody is left who could say whether it is done.
+            unknown = "lost during COMMIT: whether the backup is restored is unknown"
+            assert (unknown in claim.message) is (last == "COMMIT"), (last, claim.message)
+            assert claim.message.endswith("; nothing was changed") is (last != "COMMIT")
         self.killed = options  # and the target is as it was, see below
 
     @precondition(lambda self: self.killed is not None)
